@@ -1,0 +1,61 @@
+"""PyCOM: services that find and call each other. Names to import; all of it lives elsewhere."""
+
+from __future__ import annotations
+
+from pycom import constants
+from pycom.constants import __version__, __version_info__
+from pycom_core.cli import service_main as main
+from pycom_core.components import BaseComponent
+from pycom_core.context import Context
+from pycom_core.errors import (
+    AccessDenied,
+    BadRequest,
+    CallTimeout,
+    ConfigurationError,
+    DeadlineExceeded,
+    MethodNotFound,
+    Overloaded,
+    PluginError,
+    PycomError,
+    RemoteError,
+    ServiceNotAvailable,
+    ServiceNotFound,
+    SessionExpired,
+)
+from pycom_core.interfaces import interface, method
+from pycom_core.log import logger
+from pycom_core.proxy import ProxyComponent, ProxyContext
+from pycom_core.runtime import configuration, configure, create_task, ioloop
+from pycom_plugins.introspection import Service
+
+__all__ = [
+    "AccessDenied",
+    "BadRequest",
+    "BaseComponent",
+    "CallTimeout",
+    "ConfigurationError",
+    "Context",
+    "DeadlineExceeded",
+    "MethodNotFound",
+    "Overloaded",
+    "PluginError",
+    "ProxyComponent",
+    "ProxyContext",
+    "PycomError",
+    "RemoteError",
+    "Service",
+    "ServiceNotAvailable",
+    "ServiceNotFound",
+    "SessionExpired",
+    "__version__",
+    "__version_info__",
+    "configuration",
+    "configure",
+    "constants",
+    "create_task",
+    "interface",
+    "ioloop",
+    "logger",
+    "main",
+    "method",
+]

@@ -1,0 +1,1 @@
+"""Services that come with PyCOM, as modules that can be run."""

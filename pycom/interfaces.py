@@ -1,0 +1,7 @@
+"""Interfaces and methods, as hooks see them."""
+
+from __future__ import annotations
+
+from pycom_core.interfaces import Interface, Method
+
+__all__ = ["Interface", "Method"]

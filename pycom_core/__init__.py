@@ -1,0 +1,103 @@
+"""The kernel of PyCOM: everything a plugin or a service needs, and no feature of its own.
+
+The names are loaded when they are first used, so that a plugin that needs one pays for one.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pycom_core.backends import Balancer as Balancer
+    from pycom_core.backends import Guarantee as Guarantee
+    from pycom_core.backends import NameserverBackend as NameserverBackend
+    from pycom_core.backends import ServiceRecord as ServiceRecord
+    from pycom_core.backends import SessionStore as SessionStore
+    from pycom_core.client import Client as Client
+    from pycom_core.commands import BaseCommand as BaseCommand
+    from pycom_core.components import BaseComponent as BaseComponent
+    from pycom_core.context import Context as Context
+    from pycom_core.errors import AccessDenied as AccessDenied
+    from pycom_core.errors import BadRequest as BadRequest
+    from pycom_core.errors import CallTimeout as CallTimeout
+    from pycom_core.errors import ConfigurationError as ConfigurationError
+    from pycom_core.errors import DeadlineExceeded as DeadlineExceeded
+    from pycom_core.errors import MethodNotFound as MethodNotFound
+    from pycom_core.errors import Overloaded as Overloaded
+    from pycom_core.errors import PluginError as PluginError
+    from pycom_core.errors import PycomError as PycomError
+    from pycom_core.errors import RemoteError as RemoteError
+    from pycom_core.errors import ServiceNotAvailable as ServiceNotAvailable
+    from pycom_core.errors import ServiceNotFound as ServiceNotFound
+    from pycom_core.errors import SessionExpired as SessionExpired
+    from pycom_core.interfaces import Interface as Interface
+    from pycom_core.interfaces import Method as Method
+    from pycom_core.interfaces import interface as interface
+    from pycom_core.interfaces import method as method
+    from pycom_core.local import LocalTransport as LocalTransport
+    from pycom_core.log import logger as logger
+    from pycom_core.markers import hookimpl as hookimpl
+    from pycom_core.messages import Future as Future
+    from pycom_core.messages import Identity as Identity
+    from pycom_core.messages import Request as Request
+    from pycom_core.messages import Response as Response
+    from pycom_core.messages import Session as Session
+    from pycom_core.proxy import ProxyComponent as ProxyComponent
+    from pycom_core.proxy import ProxyContext as ProxyContext
+    from pycom_core.runtime import Runtime as Runtime
+    from pycom_core.server import Server as Server
+    from pycom_core.service import ServiceServer as ServiceServer
+    from pycom_core.settings import Settings as Settings
+    from pycom_core.transport import Transport as Transport
+    from pycom_core.transport import ZmqTransport as ZmqTransport
+
+_HOMES = {
+    "backends": ("Balancer", "Guarantee", "NameserverBackend", "ServiceRecord", "SessionStore"),
+    "client": ("Client",),
+    "commands": ("BaseCommand",),
+    "components": ("BaseComponent",),
+    "context": ("Context",),
+    "errors": (
+        "AccessDenied",
+        "BadRequest",
+        "CallTimeout",
+        "ConfigurationError",
+        "DeadlineExceeded",
+        "MethodNotFound",
+        "Overloaded",
+        "PluginError",
+        "PycomError",
+        "RemoteError",
+        "ServiceNotAvailable",
+        "ServiceNotFound",
+        "SessionExpired",
+    ),
+    "interfaces": ("Interface", "Method", "interface", "method"),
+    "local": ("LocalTransport",),
+    "log": ("logger",),
+    "markers": ("hookimpl",),
+    "messages": ("Future", "Identity", "Request", "Response", "Session"),
+    "proxy": ("ProxyComponent", "ProxyContext"),
+    "runtime": ("Runtime",),
+    "server": ("Server",),
+    "service": ("ServiceServer",),
+    "settings": ("Settings",),
+    "transport": ("Transport", "ZmqTransport"),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = sorted(_HOME_OF)
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,111 @@
+"""What can be swapped by a URL: nameserver backends, session stores, balancers.
+
+Plugin authors subclass the classes of this page and contribute a factory under a URL scheme
+(`pycom_nameserver_backends`, `pycom_session_stores`) or a name (`pycom_balancers`).
+"""
+
+from __future__ import annotations
+
+import enum
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar
+
+import attrs
+
+
+class Guarantee(enum.Flag):
+    """What a backend promises. Asking for more than the chosen one gives is an error at start."""
+
+    NONE = 0
+    PERSISTENT = enum.auto()  #: what is stored survives a restart of the process
+    SHARED = enum.auto()  #: several processes see the same content
+    LINEARIZABLE = enum.auto()  #: every read sees the latest acknowledged write
+    WATCHABLE = enum.auto()  #: changes can be followed without polling
+
+
+def _names(values: Iterable[str]) -> tuple[str, ...]:
+    return tuple(values)
+
+
+@attrs.frozen
+class ServiceRecord:
+    """One service as a nameserver knows it."""
+
+    service: str  #: name of the service, a path: "/com/foo/one"
+    address: str  #: 0MQ endpoint: "tcp://10.0.0.1:2013"
+    interfaces: tuple[str, ...] = attrs.field(converter=_names)
+    metadata: dict[str, Any] = attrs.field(factory=dict, hash=False)
+
+
+class NameserverBackend(ABC):
+    """Where a nameserver keeps its records. Times to live are seconds on a monotonic clock."""
+
+    guarantees: ClassVar[Guarantee] = Guarantee.NONE
+    #: The coroutines of this backend never wait, so that they may be run without an event loop.
+    immediate: ClassVar[bool] = False
+
+    @abstractmethod
+    async def register(self, record: ServiceRecord, ttl: float) -> None:
+        """Store `record` for `ttl` seconds; the same service and address again renews it.
+
+        Raises `AccessDenied` while another address holds the service's name.
+        """
+
+    @abstractmethod
+    async def unregister(self, service: str, address: str) -> None:
+        """Forget the service if it is held by `address`; otherwise do nothing."""
+
+    @abstractmethod
+    async def find(self, interface: str, service: str | None = None) -> Sequence[ServiceRecord]:
+        """Live records that provide `interface`, of that service alone if it is named."""
+
+    @abstractmethod
+    async def list(self) -> Sequence[ServiceRecord]:
+        """All live records."""
+
+    async def close(self) -> None:  # noqa: B027 - a backend that holds nothing need not override
+        """Let go of files and connections. The backend is not used afterwards."""
+
+
+class SessionStore(ABC):
+    """Where the data of sessions is kept between calls."""
+
+    guarantees: ClassVar[Guarantee] = Guarantee.NONE
+    #: The coroutines of this store never wait, so that they may be run without an event loop.
+    immediate: ClassVar[bool] = False
+
+    @abstractmethod
+    async def load(self, session_id: str) -> dict[str, Any] | None:
+        """The data of a session, or None where there is none or its idle life is over."""
+
+    @abstractmethod
+    async def save(self, session_id: str, data: dict[str, Any], ttl: float) -> None:
+        """Keep `data` (JSON values) for `ttl` seconds from now."""
+
+    @abstractmethod
+    async def drop(self, session_id: str) -> None:
+        """Forget a session; an unknown id is no error."""
+
+    async def close(self) -> None:  # noqa: B027 - a store that holds nothing need not override
+        """Let go of files and connections. The store is not used afterwards."""
+
+
+class Balancer(ABC):
+    """Chooses one of several services that provide an interface.
+
+    A chosen record counts as in use until it is observed. Both methods may be called from any
+    thread, and must not block.
+    """
+
+    @abstractmethod
+    def choose(self, records: Sequence[ServiceRecord], key: str | None = None) -> ServiceRecord:
+        """One of `records` (never empty). `key` names what the choice is for, if anything."""
+
+    def observe(  # noqa: B027 - most strategies do not care
+        self, record: ServiceRecord, latency: float | None, error: BaseException | None
+    ) -> None:
+        """A use of `record` ended after `latency` seconds, with `error` or well.
+
+        `latency` is None where the record was chosen and then not used.
+        """

@@ -1,0 +1,315 @@
+"""The `pycom` command line. Features add their own commands through `pycom_cli`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pycom_core.errors import ConfigurationError, PycomError, RemoteError
+
+if TYPE_CHECKING:
+    from pycom_core.context import Context
+    from pycom_core.runtime import Runtime
+
+_OPTIONS: dict[str, Callable[[Any], Any]] = {
+    "address": click.option("-a", "--address", help="0MQ address to listen on: tcp://HOST:PORT."),
+    "nameserver": click.option(
+        "-n",
+        "--nameserver",
+        multiple=True,
+        metavar="ADDRESS",
+        help="Address of the nameserver; again for each replica.",
+    ),
+    "service": click.option("-s", "--service", metavar="NAME", help="Name of the service."),
+    "config": click.option("-c", "--config", metavar="FILE", help="Configuration, JSON or TOML."),
+    "threads": click.option(
+        "--threads", type=int, metavar="N", help="Run sync methods in N threads."
+    ),
+    "verbose": click.option("-v", "--verbose", is_flag=True, help="Log as much as possible."),
+    "json": click.option("--json", "as_json", is_flag=True, help="Print JSON."),
+    "timeout": click.option(
+        "-t", "--timeout", type=float, default=5000.0, metavar="MS", help="Wait for so long."
+    ),
+    "token": click.option("--token", help="Token of the caller."),
+}
+
+
+def options(*names: str) -> Callable[[Any], Any]:
+    """The options that commands have in common, by name."""
+
+    def decorate(function: Any) -> Any:
+        for name in reversed(names):
+            function = _OPTIONS[name](function)
+        return function
+
+    return decorate
+
+
+def configured(given: Mapping[str, Any], defaults: Mapping[str, Any] | None = None) -> Runtime:
+    """The default runtime, with what the command line gives beside the configuration."""
+    from pycom_core.launcher import show_log
+    from pycom_core.runtime import configure_program
+
+    if "verbose" in given:
+        show_log(bool(given["verbose"]))
+    settings = {
+        key: value for key, value in given.items() if key not in ("config", "verbose", "token")
+    }
+    settings["nameserver"] = list(given.get("nameserver") or ()) or None
+    return configure_program(given.get("config"), defaults, **settings)
+
+
+class Program(click.Group):
+    """The group of all commands: errors of PyCOM become one message and an exit status."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the command line."""
+        with reported_errors():
+            return super().main(*args, **kwargs)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names of the commands, those of plugins among them."""
+        self._add_plugins()
+        return super().list_commands(ctx)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name."""
+        found = super().get_command(ctx, cmd_name)
+        if found is None:
+            self._add_plugins()
+            found = super().get_command(ctx, cmd_name)
+        return found
+
+    def _add_plugins(self) -> None:
+        from pycom_core.plugins import cli_plugins
+
+        for notify in cli_plugins():
+            notify(group=self)
+
+
+class reported_errors:
+    """Turns an error of PyCOM into a message on standard error and an exit status.
+
+    1 for what a service or the network answered, 2 for what the user has to mend.
+    """
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
+        if isinstance(error, ConfigurationError):
+            click.echo(f"pycom: {error}", err=True)
+            sys.exit(2)
+        if isinstance(error, RemoteError):
+            click.echo(f"pycom: error {error.code}: {error}", err=True)
+            sys.exit(1)
+        if isinstance(error, PycomError):
+            click.echo(f"pycom: {error}", err=True)
+            sys.exit(1)
+
+
+@click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="pycom")
+def main() -> None:
+    """Services that find and call each other."""
+
+
+@main.command()
+@options("address", "nameserver", "service", "config", "threads", "verbose")
+@click.argument("modules", nargs=-1, required=True, metavar="MODULE...")
+@click.pass_obj
+def run(obj: Context | None, /, modules: tuple[str, ...], **given: Any) -> int:
+    """Run the interfaces that are in Python modules as one service."""
+    configured(given)
+    return run_modules(modules, obj)
+
+
+def run_modules(modules: tuple[str, ...], context: Context | None = None) -> int:
+    """Run modules with the default runtime, which they may configure when they are imported."""
+    from pycom_core.launcher import ServiceProcess, load_providers
+    from pycom_core.runtime import default_runtime
+
+    providers = load_providers(modules)
+    return ServiceProcess(default_runtime(), providers, context).run()
+
+
+@main.command()
+@options("nameserver", "service", "config", "timeout", "token")
+@click.option(
+    "--attachment", type=click.File("rb"), help="File to send along; - is standard input."
+)
+@click.option(
+    "--save", type=click.File("wb"), help="Where to write the attachment that comes back."
+)
+@click.argument("interface")
+@click.argument("method")
+@click.argument("arguments", nargs=-1, metavar="[NAME=VALUE]...")
+def call(
+    interface: str,
+    method: str,
+    arguments: tuple[str, ...],
+    timeout: float,
+    attachment: Any,
+    save: Any,
+    service: str | None,
+    **given: Any,
+) -> None:
+    """Call a method and print its result as JSON.
+
+    Each VALUE is JSON where it parses as such, and a string elsewhere.
+    """
+    context = client_context(given, timeout)
+    args = dict(_argument(text) for text in arguments)
+    with context.locate(interface, service) as component:
+        blob = attachment.read() if attachment is not None else None
+        result = component.invoke(method, args, timeout, blob)
+    if isinstance(result, tuple):
+        result, blob = result
+        if save is not None:
+            save.write(blob)
+        else:
+            click.echo(f"pycom: an attachment of {len(blob)} bytes came back (--save)", err=True)
+    print_json(result)
+
+
+def client_context(given: Mapping[str, Any], timeout: float) -> Context:
+    """A context for a command that calls services."""
+    from pycom_core.context import Context
+
+    context = Context(runtime=configured(given), timeout=timeout)
+    if given.get("token"):
+        context.token = given["token"]
+    return context
+
+
+def _argument(text: str) -> tuple[str, Any]:
+    import json
+
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise click.UsageError(f"{text!r} is no argument; write NAME=VALUE")
+    try:
+        return name, json.loads(value)
+    except (ValueError, RecursionError):
+        return name, value
+
+
+@main.command()
+@options("nameserver", "config", "timeout", "json")
+@click.argument("interface", required=False)
+def ls(interface: str | None, timeout: float, as_json: bool, **given: Any) -> None:
+    """List the services that the nameserver knows, or those whose interfaces match INTERFACE."""
+    context = client_context(given, timeout)
+    found = context.nameserver().invoke("list_services", {"interface": interface})
+    if as_json:
+        print_json(found)
+        return
+    rows = [
+        [item["service"], item["address"], ", ".join(item["interfaces"])]
+        for item in sorted(found, key=lambda item: item["service"])
+    ]
+    print_table(["service", "address", "interfaces"], rows)
+
+
+@main.command()
+@options("nameserver", "service", "config", "timeout", "token", "json")
+@click.argument("interface")
+def describe(
+    interface: str, service: str | None, timeout: float, as_json: bool, **given: Any
+) -> None:
+    """Show the methods of an interface."""
+    context = client_context(given, timeout)
+    with context.locate(interface, service) as component:
+        found = component.introspect()
+    if as_json:
+        print_json(found)
+        return
+    click.echo(found["name"] + (f": {found['docstring']}" if found.get("docstring") else ""))
+    rows = [
+        [signature(name, method), (method.get("docstring") or "").strip().partition("\n")[0]]
+        for name, method in sorted(found["methods"].items())
+    ]
+    print_table(["method", ""], rows)
+
+
+def signature(name: str, method: Mapping[str, Any]) -> str:
+    """One line that says how a method is called."""
+    arguments = [
+        *method["required_arguments"],
+        *(f"{argument}=…" for argument in method["optional_arguments"]),
+    ]
+    results = f" → {', '.join(method['results'])}" if method["results"] else ""
+    return f"{name}({', '.join(arguments)}){results}"
+
+
+@main.command()
+@options("config", "json")
+def plugins(as_json: bool, **given: Any) -> None:
+    """Show the plugins: where they come from, what they do, whether they are in use."""
+    from pycom_core.doctor import examine
+
+    found = examine(configured(given))
+    if as_json:
+        print_json(found)
+        return
+    rows = [
+        [
+            item["name"],
+            f"{item['distribution']} {item['version']}",
+            item["state"] + (f": {item['reason']}" if item["reason"] else ""),
+            ", ".join(item["hooks"]),
+            ", ".join(name for names in item["contributions"].values() for name in names),
+        ]
+        for item in found
+    ]
+    print_table(["name", "distribution", "state", "hooks", "contributions"], rows)
+
+
+def print_json(value: Any) -> None:
+    """Print a JSON value for programs, and for persons as well."""
+    import json
+
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def print_table(header: list[str], rows: list[list[str]]) -> None:
+    """Print rows: a table where a person looks, tabs where a program reads."""
+    if not sys.stdout.isatty():
+        for row in rows:
+            click.echo("\t".join(row))
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(*header, box=None, header_style="bold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    Console().print(table)
+
+
+def service_main(argv: list[str] | None = None, client_context: Context | None = None) -> Any:
+    """Run a service: of the modules that `argv` names, or of all modules that are loaded.
+
+    `client_context` finds the nameserver that the service registers with. Raises
+    `ConfigurationError`.
+    """
+    if argv is not None:
+        return run.main(list(argv), obj=client_context, standalone_mode=False)
+    from pycom_core.launcher import ServiceProcess, all_providers
+    from pycom_core.runtime import default_runtime
+
+    return ServiceProcess(default_runtime(), all_providers(), client_context).run()
+
+
+def module_main() -> None:
+    """`python -m pycom`: what `pycom run` does."""
+    with reported_errors():
+        try:
+            service_main(sys.argv[1:])
+        except click.ClickException as error:
+            error.show()
+            sys.exit(error.exit_code)

@@ -1,0 +1,170 @@
+"""Calling an interface at an address."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import zmq
+
+from pycom_core import codec, constants
+from pycom_core.components import BaseComponent
+from pycom_core.errors import CallTimeout, DeadlineExceeded, ServiceNotAvailable
+from pycom_core.messages import Attachment, Request, Response
+from pycom_core.pool import Pool
+from pycom_core.transport import Channel, DealerChannel
+
+if TYPE_CHECKING:
+    from pycom_core.context import Context
+
+#: `(latency in s, or None if it was not used; what went wrong)`
+Observer = Callable[[float | None, BaseException | None], None]
+
+
+class Client(BaseComponent):
+    """A remote interface: `socket` is an address, or a connected DEALER or REQ socket.
+
+    With an address it may be shared between threads. Raises ValueError for an address that is
+    none.
+    """
+
+    def __init__(
+        self,
+        socket: str | zmq.Socket[bytes],
+        iface: str,
+        context: Context | None = None,
+        observer: Observer | None = None,
+    ) -> None:
+        super().__init__(iface, context)
+        self.iface = iface
+        self.session_id: str | None = None
+        self.socket = socket
+        self.timeout: float = (
+            constants.PROTO_DEFAULT_TIMEOUT if context is None else context.timeout
+        )
+        self._observer = observer
+        self._pool: Pool | _OneSocket
+        if not isinstance(socket, str):
+            self._pool = _OneSocket(socket)
+            self.address = "the socket"
+        else:
+            self.address = socket
+            if context is not None:
+                self._pool = context.pool
+            else:
+                from pycom_core.runtime import default_runtime
+
+                self._pool = Pool(default_runtime().connect)
+
+    def __repr__(self) -> str:
+        return f"<Client of {self.name} at {self.address}>"
+
+    def invoke_with_request(self, request: Request, timeout: float | None = None) -> Response:
+        timeout = self._time_left(self.timeout if timeout is None else timeout)
+        payload = request_to_frames(request, self.session_id, timeout)
+        started = time.monotonic()
+        try:
+            response = frames_to_response(self._exchange(payload, timeout), self.name)
+        except BaseException as error:
+            self._observe(time.monotonic() - started, error)
+            raise
+        self._observe(time.monotonic() - started, None)
+        response.request = request
+        if response.session_id is not None:
+            self.session_id = response.session_id
+        return response
+
+    def _time_left(self, timeout: float) -> float:
+        deadline = None if self.context is None else self.context.deadline
+        if deadline is None:
+            return timeout
+        left = (deadline - time.monotonic()) * 1000
+        if left <= 0:
+            raise DeadlineExceeded("The deadline of the call that this one is made for has passed")
+        return min(timeout, left)
+
+    def _exchange(self, payload: Sequence[Attachment], timeout: float) -> list[Attachment]:
+        channel = self._pool.borrow(self.address)
+        try:
+            reply = channel.exchange(payload, timeout)
+        except BaseException:
+            # What was not sent yet must not be sent later, and a late reply must find nobody.
+            channel.close()
+            raise
+        self._pool.give_back(self.address, channel)
+        return reply
+
+    def _observe(self, latency: float | None, error: BaseException | None) -> None:
+        if self._observer is not None:
+            self._observer(latency, error)
+
+    def close(self, **kwargs: Any) -> None:
+        """Let go of the component. `kwargs` go to the `close` of a socket that was given."""
+        if isinstance(self._pool, _OneSocket):
+            self._pool.socket.close(**kwargs)
+        elif self.context is None:
+            self._pool.close()
+
+
+def request_to_frames(request: Request, session_id: str | None, timeout: float) -> list[Attachment]:
+    """The payload of a CALL: command, JSON, and the attachment if there is one.
+
+    `timeout` (ms) travels as the deadline, unless the request holds one. Raises TypeError for
+    arguments that JSON cannot hold.
+    """
+    data = codec.request_to_dict(request, session_id)
+    data["extensions"] = {constants.DEADLINE_EXTENSION: round(timeout), **request.extensions}
+    frames: list[Attachment] = [constants.PROTO_CMD_CALL, codec.dict_to_wire(data)]
+    if request.attachment is not None:
+        frames.append(request.attachment)
+    return frames
+
+
+def frames_to_response(frames: Sequence[Attachment], name: str) -> Response:
+    """The response in a reply, status first. Raises the `RemoteError` that it stands for."""
+    if len(frames) < 2 or bytes(frames[0]) != constants.PROTO_STATUS_SUCCESS:
+        raise ServiceNotAvailable(f"The service of {name} failed to answer")
+    data = codec.dict_from_wire(frames[1])
+    codec.raise_for_status(data)
+    response = codec.response_from_dict(data)
+    if len(frames) > 2:
+        response.attachment = frames[2]
+    return response
+
+
+class _OneSocket:
+    """Stands in for a pool where the user brought the socket."""
+
+    def __init__(self, socket: zmq.Socket[bytes]) -> None:
+        self.socket = socket
+
+    def borrow(self, address: str) -> Channel:
+        if self.socket.getsockopt(zmq.TYPE) == zmq.REQ:
+            return _ReqChannel(self.socket, address)
+        return _BorrowedDealer(self.socket, address)
+
+    def give_back(self, address: str, channel: Channel) -> None:
+        pass
+
+
+class _BorrowedDealer(DealerChannel):
+    def __init__(self, socket: zmq.Socket[bytes], address: str) -> None:
+        super().__init__(socket, address)
+        self._serial = time.monotonic_ns()  # replies to former calls may still come
+
+    def close(self) -> None:
+        """The socket is its owner's."""
+
+
+class _ReqChannel(_BorrowedDealer):
+    def exchange(self, payload: Sequence[Attachment], timeout: float) -> list[Attachment]:
+        # After a timeout the next request may go out all the same, and a late reply is dropped.
+        self.socket.setsockopt(zmq.REQ_RELAXED, 1)
+        self.socket.setsockopt(zmq.REQ_CORRELATE, 1)
+        self._set_timeout(timeout)
+        try:
+            self.socket.send_multipart(payload, copy=False)
+            return self.socket.recv_multipart()  # type: ignore[return-value]
+        except zmq.Again:
+            raise CallTimeout(f"No answer within {timeout:.0f} ms") from None

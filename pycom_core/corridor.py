@@ -1,0 +1,209 @@
+"""The life of a call, from frames to frames: read this page from top to bottom.
+
+    frames → decode → command → identity → interface and session → prehooks → invoke → posthooks
+    → encode → frames
+
+`answer` is the way in and out, the command decodes and encodes, and `call` is what lies between.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from pycom_core import codec, constants
+from pycom_core.chains import Chain, HookFailed
+from pycom_core.errors import AccessDenied, BadRequest, DeadlineExceeded, Overloaded, RemoteError
+from pycom_core.interfaces import Interface, Method, run_hooks
+from pycom_core.log import logger
+from pycom_core.messages import Attachment, Identity, Request, Response
+from pycom_core.waiting import Delivery, delivery, settle
+
+if TYPE_CHECKING:
+    from pycom_core.server import Server
+    from pycom_core.service import ServiceServer
+
+_NO_ANSWER = codec.dict_to_wire(
+    {"code": constants.ERROR_UNKNOWN, "error": "The server failed to answer"}, with_version=False
+)
+
+
+async def answer(
+    server: Server, message: Sequence[Attachment], arrived: float, nested: bool = False
+) -> list[Attachment]:
+    """Answer one message to a ROUTER: frames in, frames out, whatever they hold."""
+    address: Sequence[Attachment] = message[:1]
+    delivery.set(Delivery(arrived, nested))
+    try:
+        try:
+            address, payload = codec.split_frames(message)
+            command = _find_command(server, payload)
+            if server.in_flight > server.max_in_flight:
+                raise Overloaded("The server has too many calls in flight")
+            parts = await command.process_request(*payload[1:])
+        except RemoteError as error:
+            refusal = Response(None, code=error.code, message=str(error))
+            parts = [codec.dict_to_wire(codec.status_to_dict(refusal), with_version=False)]
+    except asyncio.CancelledError:
+        return [*address, b"", constants.PROTO_STATUS_FAILURE, _NO_ANSWER]
+    except Exception:
+        logger().critical("A command broke", exc_info=True)
+        return [*address, b"", constants.PROTO_STATUS_FAILURE, _NO_ANSWER]
+    return [*address, b"", constants.PROTO_STATUS_SUCCESS, *parts]
+
+
+def _find_command(server: Server, payload: Sequence[Attachment]) -> Any:
+    if not payload:
+        raise BadRequest("No command after the delimiter")
+    name = bytes(payload[0])
+    try:
+        command = server.commands[name]
+    except KeyError:
+        shown = name[:64].decode("ascii", "backslashreplace")
+        raise BadRequest(f"Unknown command: {shown}") from None
+    if len(payload) < 2:
+        raise BadRequest("No body after the command")
+    return command
+
+
+async def process(server: Server, request: Request) -> Response:
+    """Take a decoded request through the server: what `Server.process` does."""
+    arrived = _delivery().arrived
+    request.context_factory = server.context_for
+    request.deadline = _deadline(request, arrived)
+    refuse_if_late(request)
+    if server.opens_sessions:
+        await server.sessions.open(request)
+    try:
+        request = server.prepare_call(request)
+        response = await server.dispatch(request)
+    finally:
+        if server.opens_sessions:
+            await server.sessions.close(request, keep_empty=False)
+    if request.session is not None:
+        response.session_id = request.session.session_id
+    return response
+
+
+def _deadline(request: Request, arrived: float) -> float | None:
+    left = request.extensions.get(constants.DEADLINE_EXTENSION) if request.extensions else None
+    if left is None:
+        return None
+    if type(left) not in (int, float):
+        raise BadRequest(f"Extension {constants.DEADLINE_EXTENSION} must be a number of ms left")
+    return arrived + left / 1000
+
+
+def refuse_if_late(request: Request) -> None:
+    """Raise `DeadlineExceeded` if the caller waits no longer."""
+    if request.deadline is not None and time.monotonic() > request.deadline:
+        raise DeadlineExceeded("The deadline passed before the call was run")
+
+
+async def call(server: ServiceServer, request: Request) -> Response:
+    """Take a request through its interface: what `ServiceServer.dispatch` does."""
+    chains = server.runtime.plugins.chains
+
+    iface = server.find_interface(request.interface)
+    method = server.find_method(iface, request.method)
+
+    policy = iface.authentication or server.runtime.settings.authentication.policy
+    if policy != "never":
+        request.identity = await _authenticate(chains.authenticate, iface, method, request)
+        if request.identity is None and policy == "required":
+            raise AccessDenied("Authentication required")
+    for hook in chains.authorize:
+        hook(request.identity, iface, method, request)
+
+    if iface.stateful:
+        await server.sessions.open(request)
+    try:
+        method.check_arguments(iface, request)
+        for hook in chains.prehook:
+            hook(iface, method, request)
+        refuse_if_late(request)
+
+        if method.overrides_call:
+            result = await _invoke(server, chains.invoke, iface, method, request, method.call)
+            response: Response = result
+        else:
+            request = run_hooks(method.prehooks, iface, method, request)
+            result = await _invoke(server, chains.invoke, iface, method, request, method.run)
+            response = method.respond(iface, request, result)
+
+        for hook in chains.posthook:
+            hook(iface, method, response)
+    finally:
+        if iface.stateful:
+            await server.sessions.close(request)
+    return response
+
+
+def _delivery() -> Delivery:
+    # A command of somebody else's may call `process` from where no message is being answered.
+    return delivery.get(None) or Delivery(time.monotonic())
+
+
+async def _authenticate(
+    chain: Chain, iface: Interface, method: Method, request: Request
+) -> Identity | None:
+    """The first identity that a plugin gives. Whatever else happens, access is denied."""
+    try:
+        for hook in chain:
+            identity = await settle(hook(iface, method, request), request.deadline)
+            if isinstance(identity, Identity):
+                return identity
+            if identity is not None:
+                raise HookFailed(f"{hook} returned {identity!r} where an Identity was expected")
+    except (AccessDenied, DeadlineExceeded):
+        raise
+    except Exception as error:
+        logger().exception("Authentication for %s.%s failed", iface.name, method.name)
+        raise AccessDenied("Authentication failed") from error
+    return None
+
+
+async def _invoke(
+    server: ServiceServer,
+    wrappers: Chain,
+    iface: Interface,
+    method: Method,
+    request: Request,
+    function: Callable[[Interface, Request], Any],
+) -> Any:
+    """Run the method inside the wrappers of plugins."""
+    nested = _delivery().nested
+    if not wrappers:
+        return await settle(server.run(function, iface, method, request, nested), request.deadline)
+    opened: list[Any] = []
+    result: Any = None
+    error: BaseException | None = None
+    try:
+        for wrapper in wrappers:
+            generator = wrapper(iface, method, request)
+            if next(generator, generator) is generator:
+                raise HookFailed(f"{wrapper} is a wrapper of pycom_invoke that never yields")
+            opened.append(generator)
+        result = await settle(
+            server.run(function, iface, method, request, nested), request.deadline
+        )
+    except BaseException as raised:
+        error = raised
+    for generator in reversed(opened):
+        try:
+            if error is None:
+                generator.send(result)
+            else:
+                generator.throw(error)
+        except StopIteration as stop:
+            result, error = stop.value, None
+        except BaseException as raised:
+            error = raised
+        else:
+            generator.close()
+            error = HookFailed(f"{generator} is a wrapper of pycom_invoke that yields twice")
+    if error is not None:
+        raise error
+    return result

@@ -1,0 +1,177 @@
+"""Every hook of PyCOM, on one page.
+
+A plugin is a module or an object with functions of these names, marked with
+`pycom_core.hookimpl`. An implementation may take fewer arguments than the hook offers, not others.
+
+Order: plugins are called in the order of their names, those marked `tryfirst` before and those
+marked `trylast` after the rest. All hooks are plain functions unless it is said that they may be
+`async def`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Generator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+from pycom_core.messages import Identity, Request, Response
+
+if TYPE_CHECKING:
+    import click
+    import zmq
+
+    from pycom_core.backends import Balancer, NameserverBackend, SessionStore
+    from pycom_core.commands import BaseCommand
+    from pycom_core.components import BaseComponent
+    from pycom_core.interfaces import Interface, Method
+    from pycom_core.runtime import Runtime
+    from pycom_core.server import Server
+
+hookspec = pluggy.HookspecMarker("pycom")
+
+
+# Contributions. Asked once; two plugins that contribute one name are an error at start.
+
+
+@hookspec
+def pycom_commands(server: Server) -> Mapping[bytes, BaseCommand]:  # type: ignore[empty-body]
+    """Commands by their name on the wire (`b"CALL"`), asked when a server is made.
+
+    None contributes nothing. An exception stops the start.
+    """
+
+
+@hookspec
+def pycom_nameserver_backends() -> Mapping[str, Callable[[str], NameserverBackend]]:  # type: ignore[empty-body]
+    """URL scheme → `factory(url)`, asked at the first use of a nameserver backend.
+
+    None contributes nothing. An exception stops the start.
+    """
+
+
+@hookspec
+def pycom_session_stores() -> Mapping[str, Callable[[str], SessionStore]]:  # type: ignore[empty-body]
+    """URL scheme → `factory(url)`, asked at the first use of a session store.
+
+    None contributes nothing. An exception stops the start.
+    """
+
+
+@hookspec
+def pycom_balancers() -> Mapping[str, Callable[[str], Balancer]]:  # type: ignore[empty-body]
+    """Name → `factory(url)`, asked at the first use of a balancer.
+
+    None contributes nothing. An exception stops the start.
+    """
+
+
+@hookspec
+def pycom_cli(group: click.Group) -> None:
+    """Add click commands to the `pycom` command line, before it is parsed.
+
+    The result is ignored. An exception stops the command line.
+    """
+
+
+# A call, in the order of its life. `iface` and `method` are `pycom.interfaces` objects.
+
+
+@hookspec(firstresult=True)
+def pycom_authenticate(
+    iface: Interface, method: Method, request: Request
+) -> Identity | Awaitable[Identity | None] | None:
+    """Say who calls, before anything else happens to a request. May be `async def`.
+
+    Asked for every interface whose policy is not "never". None means "not mine": the next plugin
+    is asked. The first `Identity` wins. Raise `AccessDenied` for "mine, and bad". Any other
+    exception, and any other result, denies access too. Where the policy is "required" and no
+    plugin knows the caller, access is denied.
+    """
+
+
+@hookspec
+def pycom_authorize(
+    identity: Identity | None, iface: Interface, method: Method, request: Request
+) -> None:
+    """Raise `AccessDenied` to refuse a call, after the caller is known. Every plugin is asked.
+
+    `identity` is None for a caller that no plugin knows. Any other exception denies access too.
+    """
+
+
+@hookspec
+def pycom_prehook(iface: Interface, method: Method, data: Request) -> None:
+    """See or change a request in place, before its arguments are bound; raise to refuse it.
+
+    A `RemoteError` is answered with its code and text, any other exception with code 1.
+    """
+
+
+@hookspec
+def pycom_invoke(iface: Interface, method: Method, request: Request) -> Generator[None, Any, Any]:  # type: ignore[empty-body]
+    """Wrap the running of a method, to time, trace, cache or limit it.
+
+    Write it as `@hookimpl(wrapper=True)` with one `yield`: the `yield` gives the method's result,
+    or raises its exception, also where the method is `async def`; what the wrapper returns is the
+    result from then on. The kernel runs the method itself, so only wrappers are accepted. They
+    nest in the order of the plugins, the first outermost.
+    """
+
+
+@hookspec
+def pycom_posthook(iface: Interface, method: Method, data: Response) -> None:
+    """See or change a response in place, before it is encoded; raise to answer an error instead.
+
+    Called for the answers of methods, not for errors that a request was refused with.
+    """
+
+
+# The calling side.
+
+
+@hookspec
+def pycom_client_prehook(component: BaseComponent, data: Request) -> None:
+    """See or change a request in place before it is sent; raise to give the call up.
+
+    Runs after the `prehooks` of the context.
+    """
+
+
+@hookspec
+def pycom_client_posthook(component: BaseComponent, data: Response) -> None:
+    """See or change a response in place before its caller gets it.
+
+    Runs before the `posthooks` of the context.
+    """
+
+
+# Life.
+
+
+@hookspec
+def pycom_configure(runtime: Runtime) -> None:
+    """The runtime has its settings and plugins; nothing runs yet. An exception stops the start."""
+
+
+@hookspec
+def pycom_provide(server: Server, iface: Interface) -> None:
+    """A server is about to provide an interface: add methods to it, or raise to refuse it."""
+
+
+@hookspec
+def pycom_startup(server: Server) -> None:
+    """The server is bound and about to answer its first call. An exception stops the start."""
+
+
+@hookspec
+def pycom_shutdown(server: Server) -> None:
+    """The server has answered its last call. Exceptions are logged; every plugin is called."""
+
+
+@hookspec
+def pycom_socket(socket: zmq.Socket[bytes], side: str, address: str) -> None:
+    """A 0MQ socket is about to bind (`side` "server") or connect (`side` "client") to `address`.
+
+    The place to set its options: keys, keepalive. An exception gives the socket up.
+    """

@@ -1,0 +1,308 @@
+"""Interfaces and methods: how a class becomes something that can be called by name."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import inspect
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar, overload
+
+from pycom_core.components import BaseComponent
+from pycom_core.errors import BadRequest, MethodNotFound
+from pycom_core.messages import Future, Request, Response, Session
+
+Hook = Callable[["Interface", "Method", Any], Any]
+_ClassT = TypeVar("_ClassT", bound=type)
+_FunctionT = TypeVar("_FunctionT", bound=Callable[..., Any])
+
+AUTHENTICATION_POLICIES = ("required", "never", None)
+
+
+class Interface(BaseComponent):
+    """A named set of methods of one class; `interface` makes it.
+
+    As a component it calls the methods in this process, without a server: its own hooks run,
+    those of plugins do not.
+    """
+
+    def __init__(
+        self,
+        wrapped: type,
+        name: str,
+        stateful: bool = False,
+        authentication: str | None = None,
+    ) -> None:
+        if not isinstance(name, str) or not name:
+            raise TypeError(f"An interface needs a name, a non-empty string, not {name!r}")
+        if authentication not in AUTHENTICATION_POLICIES:
+            raise ValueError(
+                f"Interface {name}: authentication is {authentication!r}; "
+                'write "required", "never" or None'
+            )
+        super().__init__(name)
+        self.wrapped = wrapped
+        self.stateful = stateful
+        self.authentication = authentication
+        self.methods: dict[str, Method] = {}
+        self._instance: Any = None
+        self._session = Session("local")
+        for attribute in dir(wrapped):
+            info = getattr(getattr(wrapped, attribute, None), "__method__", None)
+            if isinstance(info, Method):
+                self.register_method(info)
+        for info in self.methods.values():
+            info.post_configure(self)
+
+    def __repr__(self) -> str:
+        return f"<Interface {self.name} of {self.wrapped.__qualname__}>"
+
+    @property
+    def instance(self) -> Any:
+        """The one object whose methods are called, made at first use."""
+        if self._instance is None:
+            self._instance = self.wrapped()
+        return self._instance
+
+    @instance.setter
+    def instance(self, value: Any) -> None:
+        self._instance = value
+
+    def of(self, instance: Any) -> Interface:
+        """The same interface, of another object."""
+        twin = copy.copy(self)
+        twin.methods = dict(self.methods)
+        twin._instance = instance
+        twin._session = Session("local")
+        return twin
+
+    def register_method(self, method_info: Method) -> None:
+        """Add a method. Raises RuntimeError if there is another of that name."""
+        if self.methods.setdefault(method_info.name, method_info) is not method_info:
+            raise RuntimeError(
+                f"Method {method_info.name!r} is already registered for interface {self.name}"
+            )
+
+    def find_method(self, name: str) -> Method:
+        """The method of that remote name. Raises `MethodNotFound`."""
+        try:
+            return self.methods[name]
+        except KeyError:
+            raise MethodNotFound(f"Method {name!r} not found in interface {self.name}") from None
+
+    def invoke_with_request(self, request: Request, timeout: float | None = None) -> Response:
+        """Call a method of this process. `timeout` is ignored."""
+        if self.stateful and request.session is None:
+            request.session = self._session
+        response = self.find_method(request.method).call(self, request)
+        if isinstance(response, Future):
+            raise RuntimeError(f"{self.name}.{request.method} answers later, and needs a server")
+        if inspect.isawaitable(response):
+            return asyncio.run(_complete(response))
+        return response
+
+
+async def _complete(response: Awaitable[Response]) -> Response:
+    return await response
+
+
+class Method:
+    """A function that can be called by name; `method` makes it.
+
+    `prehooks` and `posthooks` are lists of `hook(iface, method, data)`; an object that a hook
+    returns replaces the data, None leaves it.
+    """
+
+    def __init__(
+        self,
+        wrapped: Callable[..., Any],
+        name: str,
+        results: Sequence[str] = (),
+        attachments: tuple[str | None, str | None] = (None, None),
+    ) -> None:
+        self.wrapped = wrapped
+        self.name = name
+        self.results = tuple(results)
+        self.attachments = attachments
+        self.prehooks: list[Hook] = []
+        self.posthooks: list[Hook] = []
+        #: Name of the plugin that the method belongs to: a server without it does not offer it.
+        self.plugin: str | None = None
+        self.is_async = inspect.iscoroutinefunction(wrapped)
+        #: A subclass brings its own `call`, which then runs the hooks of the method itself.
+        self.overrides_call = type(self).call is not Method.call
+        self.required_arguments: list[str] = []
+        self.optional_arguments: list[str] = []
+        self._keyword_only: set[str] = set()
+        for parameter in list(inspect.signature(wrapped).parameters.values())[2:]:
+            if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+                continue
+            if parameter.default is not parameter.empty:
+                self.optional_arguments.append(parameter.name)
+            else:
+                self.required_arguments.append(parameter.name)
+                if parameter.kind is parameter.KEYWORD_ONLY:
+                    self._keyword_only.add(parameter.name)
+
+    def __repr__(self) -> str:
+        return f"<Method {self.name}>"
+
+    def post_configure(self, owner_iface: Interface) -> None:
+        """Called once the interface that owns the method is complete."""
+
+    def call(self, iface: Interface, request: Request) -> Any:
+        """Call with the method's own hooks: a Response, a Future, or an awaitable Response."""
+        self.check_arguments(iface, request)
+        request = run_hooks(self.prehooks, iface, self, request)
+        return self.conclude(iface, request, self.run(iface, request))
+
+    def check_arguments(self, iface: Interface, request: Request) -> None:
+        """Refuse arguments that come in no object, where the method declares some."""
+        if self.required_arguments or self.optional_arguments:
+            if request.args is None:
+                request.args = {}
+            elif not isinstance(request.args, dict):
+                raise BadRequest(f"Expected dictionary as argument for {iface.name}.{self.name}")
+
+    def run(self, iface: Interface, request: Request) -> Any:
+        """Bind the arguments and run the function itself. Raises `BadRequest`."""
+        arguments = request.args
+        incoming = self.attachments[0]
+        positional: list[Any] = []
+        keywords: dict[str, Any] = {}
+        for name in self.required_arguments:
+            if name == incoming:
+                value: Any = request.attachment
+                if value is None:
+                    raise BadRequest(
+                        f"Attachment {name!r} is required for {iface.name}.{self.name}"
+                    )
+            else:
+                try:
+                    value = arguments[name]
+                except KeyError:
+                    raise BadRequest(
+                        f"Argument {name!r} is required for {iface.name}.{self.name}"
+                    ) from None
+            if name in self._keyword_only:
+                keywords[name] = value
+            else:
+                positional.append(value)
+        for name in self.optional_arguments:
+            if name == incoming:
+                if request.attachment is not None:
+                    keywords[name] = request.attachment
+            elif name in arguments:
+                keywords[name] = arguments[name]
+        return self.wrapped(iface.instance, request, *positional, **keywords)
+
+    def conclude(self, iface: Interface, request: Request, result: Any) -> Any:
+        """Make a response of what the function returned; later, where that comes later."""
+        if isinstance(result, Future):
+            future = Future(request)
+            result.add_done_callback(
+                lambda response: future._complete(self.respond(iface, request, response))
+            )
+            return future
+        if inspect.isawaitable(result):
+            return self._conclude_later(iface, request, result)
+        return self.respond(iface, request, result)
+
+    async def _conclude_later(
+        self, iface: Interface, request: Request, result: Awaitable[Any]
+    ) -> Response:
+        return self.respond(iface, request, await result)
+
+    def respond(self, iface: Interface, request: Request, result: Any) -> Response:
+        """Name the results, part off the attachment, and run the method's own posthooks."""
+        response = result if isinstance(result, Response) else request.response(result)
+        if self.results and not response.code:
+            self._name_results(iface, response)
+        return run_hooks(self.posthooks, iface, self, response)
+
+    def _name_results(self, iface: Interface, response: Response) -> None:
+        names = self.results
+        values = (response.result,) if len(names) == 1 else response.result
+        if not isinstance(values, tuple) or len(values) != len(names):
+            raise RuntimeError(
+                f"{iface.name}.{self.name} must return a tuple of {len(names)}: {', '.join(names)}"
+            )
+        response.result = dict(zip(names, values, strict=True))
+        if self.attachments[1] in response.result:
+            response.attachment = response.result.pop(self.attachments[1])
+
+
+_DataT = TypeVar("_DataT", Request, Response)
+
+
+def run_hooks(hooks: Sequence[Hook], iface: Interface, method: Method, data: _DataT) -> _DataT:
+    """Pass `data` through a method's own hooks."""
+    for hook in hooks:
+        replacement = hook(iface, method, data)
+        if replacement is not None:
+            data = replacement
+    return data
+
+
+def interface(
+    name: str, stateful: bool = False, authentication: str | None = None
+) -> Callable[[_ClassT], _ClassT]:
+    """Class decorator: the class provides the interface `name`, as `__interface__`.
+
+    `stateful` keeps a session for each client. `authentication` is "required", "never", or None
+    for what the configuration says. Raises TypeError if `introspection_data` is no dict.
+    """
+
+    def decorate(wrapped: _ClassT) -> _ClassT:
+        if not isinstance(getattr(wrapped, "introspection_data", {}), dict):
+            raise TypeError(f"{wrapped.__qualname__}.introspection_data must be a dict")
+        wrapped.__interface__ = Interface(wrapped, name, stateful, authentication)  # type: ignore[attr-defined]
+        return wrapped
+
+    return decorate
+
+
+@overload
+def method(name: _FunctionT) -> _FunctionT: ...
+@overload
+def method(
+    name: str | None = None,
+    body: None = None,
+    method_factory: Callable[..., Method] | None = None,
+    results: Sequence[str] = (),
+    attachments: tuple[str | None, str | None] = (None, None),
+) -> Callable[[_FunctionT], _FunctionT]: ...
+@overload
+def method(
+    name: str | None,
+    body: Callable[..., Any],
+    method_factory: Callable[..., Method] | None = None,
+    results: Sequence[str] = (),
+    attachments: tuple[str | None, str | None] = (None, None),
+) -> Method: ...
+def method(
+    name: Any = None,
+    body: Callable[..., Any] | None = None,
+    method_factory: Callable[..., Method] | None = None,
+    results: Sequence[str] = (),
+    attachments: tuple[str | None, str | None] = (None, None),
+) -> Any:
+    """Decorator: the function can be called by `name`, its own where none is given.
+
+    Its first parameter after `self` is the `Request`. `results` names the items of the tuple that
+    it returns; `attachments` names the argument that receives the attachment, and the result that
+    leaves as one. With `body` it decorates nothing, and returns the object for
+    `Interface.register_method`. `method_factory` stands in for `Method`.
+    """
+    make = method_factory or Method
+
+    def decorate(wrapped: _FunctionT) -> _FunctionT:
+        remote_name = name if isinstance(name, str) else wrapped.__name__
+        wrapped.__method__ = make(wrapped, remote_name, results, attachments)  # type: ignore[attr-defined]
+        return wrapped
+
+    if body is not None:
+        return make(body, name if name is not None else body.__name__, results, attachments)
+    if callable(name):
+        return decorate(name)
+    return decorate

@@ -1,0 +1,203 @@
+"""Running a service as a process: from the names of modules to the last reply."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib
+import inspect
+import os
+import secrets
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from types import ModuleType
+from typing import Any
+
+from pycom_core.backends import ServiceRecord
+from pycom_core.context import Context
+from pycom_core.errors import ConfigurationError, RemoteError
+from pycom_core.log import logger
+from pycom_core.registration import Registrar, advertised
+from pycom_core.runtime import Runtime
+from pycom_core.service import Provider, ServiceServer
+
+#: Modules whose interfaces are not served because they happen to be loaded.
+_NOT_SERVED = ("pycom_core", "pycom_plugins")
+#: s beyond the drain that the last replies and the closing of sockets may take.
+_LAST_WORDS = 1.5
+
+
+def load_providers(names: Iterable[str]) -> list[Provider]:
+    """Import modules and collect the interfaces in them and in what they import.
+
+    Raises `ConfigurationError` for a module that cannot be imported or provides nothing.
+    """
+    if "" not in sys.path and os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    found: dict[int, Provider] = {}
+    for name in names:
+        before = set(sys.modules)
+        try:
+            module = importlib.import_module(name)
+        except Exception as error:
+            raise ConfigurationError(
+                f"Cannot import the module {name!r}: {type(error).__name__}: {error}"
+            ) from error
+        modules = [sys.modules[new] for new in sys.modules.keys() - before] + [module]
+        providers = {id(provider): provider for provider in providers_in(modules)}
+        if not providers:
+            raise ConfigurationError(
+                f"The module {name!r} provides no interface; decorate a class with @pycom.interface"
+            )
+        found.update(providers)
+    return list(found.values())
+
+
+def providers_in(modules: Iterable[ModuleType]) -> Iterator[Provider]:
+    """The classes that provide an interface in the namespaces of modules, each once."""
+    seen: set[int] = set()
+    for module in modules:
+        if module.__name__.partition(".")[0] in _NOT_SERVED:
+            continue
+        for value in list(vars(module).values()):
+            if not inspect.isclass(value) or id(value) in seen:
+                continue
+            if vars(value).get("__interface__") is not None:
+                seen.add(id(value))
+                yield value
+
+
+class ServiceProcess:
+    """One service: a server, its registration, and an end that comes in time."""
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        providers: Sequence[Provider],
+        context: Context | None = None,
+    ) -> None:
+        settings = runtime.settings
+        if settings.address is None:
+            raise ConfigurationError(
+                "A service needs an address to listen on: -a tcp://HOST:PORT, or address in the "
+                "configuration"
+            )
+        self.runtime = runtime
+        self.loop = runtime.ioloop()
+        self.server = ServiceServer([settings.address], providers, runtime)
+        self.name = settings.service or f"/auto/{secrets.token_hex(16)}"
+        self.failure: RemoteError | None = None
+        nameservers = context.nameservers if context is not None else settings.nameserver
+        self.address = advertised(self.server.addresses[0], nameservers[0])
+        self.registrar = Registrar(
+            context or Context(runtime=runtime),
+            nameservers,
+            ServiceRecord(self.name, self.address, tuple(self.server.interfaces)),
+            self._refused,
+        )
+        self._stopping = False
+        self._ended = threading.Event()
+
+    def run(self) -> int:
+        """Answer until `stop`, a signal, or the end of the loop. Returns the exit status.
+
+        Raises the `RemoteError` of a nameserver that refuses the service.
+        """
+        asyncio.set_event_loop(self.loop)
+        try:
+            with self._signals():
+                self.server.setup(self.loop)
+                self.registrar.start()
+                logger().info("Service %s listens on %s", self.name, self.address)
+                self.loop.run_forever()
+        except KeyboardInterrupt:
+            pass
+        finally:
+            self.registrar.stop()
+            self.server.close()
+            self._ended.set()
+        if self.failure is not None:
+            raise self.failure
+        return 0
+
+    def stop(self) -> None:
+        """Unregister, let what runs end within the bound, and leave `run`. From any thread."""
+        if not self._stopping:
+            self._stopping = True
+            self.registrar.stop()
+            self.loop.call_soon_threadsafe(lambda: self.loop.create_task(self._drain()))
+
+    async def _drain(self) -> None:
+        await self.server.drain(self.runtime.settings.drain_timeout / 1000)
+        self.loop.stop()
+
+    def _refused(self, error: RemoteError) -> None:
+        logger().error("The nameserver refuses %s: %s", self.name, error)
+        if not self.registrar.registered.is_set():
+            self.failure = error
+            self.loop.call_soon_threadsafe(self.loop.stop)
+
+    @contextlib.contextmanager
+    def _signals(self) -> Iterator[None]:
+        # The interpreter's own handlers would have to wait for a method that holds the loop, so
+        # a thread learns of signals through a socket that the C handler writes to.
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        ours, theirs = socket.socketpair()
+        theirs.setblocking(False)
+        numbers = (signal.SIGINT, signal.SIGTERM)
+        before = [signal.signal(number, lambda *_: None) for number in numbers]
+        descriptor = signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
+        watcher = threading.Thread(
+            target=self._watch_signals, args=(ours,), name="pycom-signals", daemon=True
+        )
+        watcher.start()
+        try:
+            yield
+        finally:
+            signal.set_wakeup_fd(descriptor)
+            for number, handler in zip(numbers, before, strict=True):
+                signal.signal(number, handler)
+            theirs.close()
+            watcher.join()
+            ours.close()
+
+    def _watch_signals(self, ours: socket.socket) -> None:
+        if not ours.recv(1):
+            return
+        stopper = threading.Thread(target=self.stop, name="pycom-stop", daemon=True)
+        stopper.start()
+        ours.settimeout(self.runtime.settings.drain_timeout / 1000 + _LAST_WORDS)
+        try:
+            again = ours.recv(1)
+        except TimeoutError:
+            logger().error("A method did not end in time; leaving without it")
+            again = b"late"
+        if again:
+            # Nothing else ends a process whose main thread does not come back.
+            os._exit(1)
+
+
+def run_modules(runtime: Runtime, modules: Sequence[str], context: Context | None = None) -> int:
+    """Run the interfaces of modules as one service. Raises `ConfigurationError`."""
+    return ServiceProcess(runtime, load_providers(modules), context).run()
+
+
+def all_providers() -> list[Provider]:
+    """The interfaces of all modules that are loaded."""
+    return list(providers_in(list(sys.modules.values())))
+
+
+def show_log(verbose: bool) -> None:
+    """Log to standard error, as much as was asked for."""
+    import logging
+
+    level: Any = logging.DEBUG if verbose else os.environ.get("PYCOM_LOGGING_LEVEL", logging.INFO)
+    with contextlib.suppress(ValueError):
+        level = int(level)
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logger().setLevel(level)

@@ -1,0 +1,122 @@
+"""Calls that stay within the process, and the double of a network for tests."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Coroutine, Sequence
+from typing import TYPE_CHECKING, Any
+
+from pycom_core.errors import CallTimeout, ConfigurationError, ServiceNotAvailable
+from pycom_core.messages import Attachment
+from pycom_core.transport import Arrival, Channel, Listener, Transport
+
+if TYPE_CHECKING:
+    from pycom_core.server import Server
+
+_ADDRESS = b"local"
+
+
+class LocalChannel(Channel):
+    """A way to a server of this process, through the same corridor as from outside."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._nested: asyncio.AbstractEventLoop | None = None
+
+    def exchange(self, payload: Sequence[Attachment], timeout: float) -> list[Attachment]:
+        message = [_ADDRESS, b"", *payload]
+        loop = self._server.loop
+        seconds = timeout / 1000
+        try:
+            if loop is None or not loop.is_running() or loop is asyncio._get_running_loop():
+                reply = self._run(self._server.answer(message, nested=True), seconds)
+            else:
+                answer = asyncio.run_coroutine_threadsafe(self._server.answer(message), loop)
+                try:
+                    reply = answer.result(seconds)
+                finally:
+                    answer.cancel()
+        # Two names for one exception from Python 3.11 on.
+        except (asyncio.TimeoutError, TimeoutError):
+            raise CallTimeout(f"No answer from this process within {timeout:.0f} ms") from None
+        return list(reply[2:])
+
+    def _run(self, answer: Coroutine[Any, None, Any], timeout: float) -> Any:
+        # The server's loop waits for this very thread, so a loop of the channel's own steps in.
+        if self._nested is None:
+            self._nested = asyncio.new_event_loop()
+        outer = asyncio._get_running_loop()
+        asyncio._set_running_loop(None)
+        try:
+            return self._nested.run_until_complete(asyncio.wait_for(answer, timeout))
+        finally:
+            asyncio._set_running_loop(outer)
+
+    def close(self) -> None:
+        if self._nested is not None:
+            self._nested.close()
+
+
+class LocalListener(Listener):
+    """An address of a `LocalTransport`."""
+
+    def __init__(self, address: str, network: dict[str, Server]) -> None:
+        self.address = address
+        self._network = network
+
+    def fileno(self) -> None:
+        return None
+
+    def receive(self) -> Arrival | None:
+        return None
+
+    def stand_in(self) -> None:
+        pass
+
+    def send(self, frames: Sequence[Attachment]) -> bool:
+        return False
+
+    def close(self) -> None:
+        self._network.pop(self.address, None)
+
+
+class LocalTransport(Transport):
+    """A network without sockets. Runtimes that share one reach each other's servers."""
+
+    def __init__(self) -> None:
+        self._network: dict[str, Server] = {}
+        self._ports = itertools.count(1)
+
+    def listen(self, address: str, server: Server) -> LocalListener:
+        if address.endswith((":*", ":0")):
+            address = f"{address.rpartition(':')[0]}:{next(self._ports)}"
+        if self._network.setdefault(address, server) is not server:
+            raise ConfigurationError(f"Cannot listen on {address!r}: Address already in use")
+        return LocalListener(address, self._network)
+
+    def connect(self, address: str) -> Channel:
+        return _Lookup(self._network, address)
+
+    def close(self) -> None:
+        pass
+
+
+class _Lookup(Channel):
+    """Finds its server at each call, as a real connection finds one that was restarted."""
+
+    def __init__(self, network: dict[str, Server], address: str) -> None:
+        self._network, self._address = network, address
+
+    def exchange(self, payload: Sequence[Attachment], timeout: float) -> list[Attachment]:
+        server = self._network.get(self._address)
+        if server is None:
+            raise ServiceNotAvailable(f"Nobody listens on {self._address}")
+        channel = LocalChannel(server)
+        try:
+            return channel.exchange(payload, timeout)
+        finally:
+            channel.close()
+
+    def close(self) -> None:
+        pass

@@ -1,0 +1,116 @@
+"""Keeps a service registered, from a thread that no method of the service can hold up."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from pycom_core import constants
+from pycom_core.backends import ServiceRecord
+from pycom_core.context import Context
+from pycom_core.errors import AccessDenied, MethodNotFound, PycomError, RemoteError
+from pycom_core.log import logger
+from pycom_core.nsclient import Nameserver
+
+RENEWAL = constants.NS_SERVICE_TIMEOUT / 2000  #: s between registrations
+RETRY = 1.0  #: s before another try at a nameserver that did not answer
+PATIENCE = 2000.0  #: ms that a nameserver has to answer
+FAREWELL = 1000.0  #: ms that a nameserver has to answer when the service stops
+
+
+class Registrar:
+    """Registers one service with every replica, renews in time, and unregisters at the end."""
+
+    def __init__(
+        self,
+        context: Context,
+        nameservers: Sequence[str],
+        record: ServiceRecord,
+        on_refused: Callable[[RemoteError], object],
+    ) -> None:
+        self._record = record
+        self._replicas = [Nameserver(context, [address]) for address in nameservers]
+        self._on_refused = on_refused
+        self._stopped = threading.Event()
+        self._lock = threading.Lock()
+        self._due = dict.fromkeys(range(len(self._replicas)), 0.0)
+        self._known: set[int] = set()
+        self.registered = threading.Event()  #: set once a nameserver knows the service
+        self._thread = threading.Thread(target=self._renew, name="pycom-registrar", daemon=True)
+
+    def start(self) -> None:
+        """Register, and go on until `stop`."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Unregister where the service is known. Takes `FAREWELL` for each replica at most."""
+        self._stopped.set()
+        with self._lock:
+            for index in self._known:
+                try:
+                    self._replicas[index].invoke(
+                        constants.NS_METHOD_UNREGISTER,
+                        {"service": self._record.service, "address": self._record.address},
+                        timeout=FAREWELL,
+                    )
+                except MethodNotFound:
+                    pass  # an old nameserver: the lease runs out
+                except PycomError as error:
+                    logger().warning("Could not unregister: %s", error)
+            self._known.clear()
+
+    def _renew(self) -> None:
+        wait = 0.0
+        while not self._stopped.wait(wait):
+            with self._lock:
+                if self._stopped.is_set():
+                    return
+                failed = [index for index in self._due if not self._register(index)]
+            self._due = dict.fromkeys(failed or range(len(self._replicas)), 0.0)
+            wait = RETRY if failed else RENEWAL
+
+    def _register(self, index: int) -> bool:
+        record = self._record
+        arguments: dict[str, Any] = {
+            "address": record.address,
+            "service": record.service,
+            "interfaces": list(record.interfaces),
+        }
+        if record.metadata:
+            arguments["metadata"] = record.metadata
+        try:
+            self._replicas[index].invoke(constants.NS_METHOD_REGISTER, arguments, timeout=PATIENCE)
+        except AccessDenied as error:
+            self._on_refused(error)
+            return True
+        except PycomError as error:
+            logger().warning("Could not register %s: %s", record.service, error)
+            return False
+        self._known.add(index)
+        self.registered.set()
+        return True
+
+
+def advertised(address: str, nameserver: str) -> str:
+    """The address that others reach a bound address by: of the host, where it names none."""
+    parts = urlsplit(address)
+    if parts.scheme != "tcp" or parts.hostname not in ("0.0.0.0", "::", "*"):
+        return address
+    return f"tcp://{_host_towards(nameserver)}:{parts.port}"
+
+
+def _host_towards(nameserver: str) -> str:
+    parts = urlsplit(nameserver)
+    if parts.scheme != "tcp" or parts.hostname is None:
+        return "127.0.0.1"
+    # Connecting a datagram socket sends nothing: it asks the system for its route.
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect((parts.hostname, parts.port or 1))
+        except OSError:
+            return socket.gethostname()
+        host: str = probe.getsockname()[0]
+        return host

@@ -1,0 +1,265 @@
+"""A runtime: settings, plugins and transport, and all that is made with them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pycom_core import constants, settings
+from pycom_core.backends import Balancer, Guarantee, NameserverBackend, SessionStore
+from pycom_core.errors import ConfigurationError
+from pycom_core.local import LocalChannel
+from pycom_core.plugins import Plugins, installed_names
+from pycom_core.sessions import Sessions
+from pycom_core.settings import Settings
+from pycom_core.transport import Channel, Transport, ZmqTransport
+
+if TYPE_CHECKING:
+    from pycom_core.eventloop import PeriodicTask
+    from pycom_core.messages import Request
+    from pycom_core.proxy import ProxyContext
+    from pycom_core.server import Server
+
+_BackendT = TypeVar("_BackendT", NameserverBackend, SessionStore)
+
+
+class Runtime:
+    """What servers and contexts share. A process may have several; they know nothing of another.
+
+    Raises `ConfigurationError`, and `PluginError` for a plugin that cannot be used.
+    """
+
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        *,
+        plugins: Mapping[str, object] | None = None,
+        transport: Transport | None = None,
+    ) -> None:
+        self.settings = settings or load_settings()
+        self.plugins = Plugins(self.settings.plugins.disable, self.settings.plugins.optional)
+        self.plugins.discover()
+        for name, plugin in (plugins or {}).items():
+            self.plugins.register(plugin, name)
+        self.transport = transport or ZmqTransport(
+            self.settings.max_message_size, self._notify_socket
+        )
+        self.servers: list[Server] = []
+        self._balancer: Balancer | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._pid = os.getpid()
+        self.plugins.notify("pycom_configure", runtime=self)
+
+    def _notify_socket(self, socket: Any, side: str, address: str) -> None:
+        self.plugins.notify("pycom_socket", socket=socket, side=side, address=address)
+
+    # What plugins contribute.
+
+    def nameserver_backend(self) -> NameserverBackend:
+        """A backend as `nameserver_backend` says. Raises `ConfigurationError`."""
+        return self._backend(
+            "nameserver_backend", self.plugins.contributions("pycom_nameserver_backends")
+        )
+
+    def session_store(self) -> SessionStore:
+        """A store as `session_store` says. Raises `ConfigurationError`."""
+        return self._backend("session_store", self.plugins.contributions("pycom_session_stores"))
+
+    def sessions(self) -> Sessions:
+        """Sessions for one server, in a store that is opened at the first of them."""
+        return Sessions(self.session_store, self.settings.session_timeout / 1000)
+
+    def balancer(self) -> Balancer:
+        """The balancer as `balancer` says, one for the whole runtime."""
+        if self._balancer is None:
+            url = self.settings.balancer
+            known = self.plugins.contributions("pycom_balancers")
+            self._balancer = _choose("balancer", url, known)(url)
+        return self._balancer
+
+    def _backend(self, key: str, known: Mapping[str, Callable[[str], _BackendT]]) -> _BackendT:
+        url = getattr(self.settings, key)
+        backend = _choose(key, url, known)(url)
+        wanted = Guarantee.NONE
+        for name in self.settings.guarantees.get(key, ()):
+            wanted |= Guarantee[name.upper()]
+        missing = wanted & ~backend.guarantees
+        if missing:
+            raise ConfigurationError(
+                f"{key} {url!r} does not guarantee what guarantees.{key} asks for: "
+                f"{missing.name or missing}"
+            )
+        return backend
+
+    # What is made with them.
+
+    def connect(self, address: str) -> Channel:
+        """A channel to an address, within the process where a server of this runtime has it."""
+        if self._pid == os.getpid():
+            for server in self.servers:
+                if address in server.addresses:
+                    return LocalChannel(server)
+        return self.transport.connect(address)
+
+    def server_of(self, interface: str) -> Server | None:
+        """The server of this runtime that provides an interface."""
+        for server in self.servers:
+            if interface in getattr(server, "interfaces", ()):
+                return server
+        return None
+
+    def context_for(self, request: Request) -> ProxyContext:
+        """A context on behalf of the caller of a request: its token, its deadline."""
+        from pycom_core.context import Context
+        from pycom_core.proxy import ProxyContext
+
+        context = Context(runtime=self)
+        context.deadline = request.deadline
+        context.token = request.extensions.get(constants.AUTH_EXTENSION)
+        return ProxyContext(context)
+
+    def ioloop(self) -> asyncio.AbstractEventLoop:
+        """The event loop that the services of this runtime run on."""
+        if self._loop is None or self._loop.is_closed():
+            try:
+                self._loop = asyncio.get_running_loop()
+            except RuntimeError:
+                self._loop = asyncio.new_event_loop()
+        return self._loop
+
+    def create_task(self, callback: Callable[[], object], timeout: float) -> PeriodicTask:
+        """A task that repeats every `timeout` ms on the loop of the services, once started."""
+        from pycom_core.eventloop import PeriodicTask
+
+        return PeriodicTask(callback, timeout, self.ioloop())
+
+    def close(self) -> None:
+        """Close servers and connections."""
+        for server in list(self.servers):
+            server.close()
+        self.transport.close()
+
+
+def _choose(key: str, url: str, known: Mapping[str, Any]) -> Callable[[str], Any]:
+    scheme = url.partition(":")[0]
+    try:
+        factory: Callable[[str], Any] = known[scheme]
+    except KeyError:
+        raise ConfigurationError(
+            f"{key} is {url!r}, but no active plugin contributes {scheme!r}; "
+            f"there are {', '.join(sorted(known)) or 'none'}"
+        ) from None
+    return factory
+
+
+def load_settings(
+    file: str | os.PathLike[str] | None = None,
+    defaults: Mapping[str, Any] | None = None,
+    **overrides: Any,
+) -> Settings:
+    """Settings from a file, the environment and `overrides`. Raises `ConfigurationError`."""
+    return settings.load(file, overrides=overrides, tables=installed_names(), defaults=defaults)
+
+
+class _Default:
+    """The runtime of the module-level functions: one for the process, made at first use."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._runtime: Runtime | None = None
+        self._file: str | os.PathLike[str] | None = None
+        self._defaults: dict[str, Any] = {}
+        self._overrides: dict[str, Any] = {}
+
+    def get(self) -> Runtime:
+        with self._lock:
+            if self._runtime is None:
+                self._runtime = Runtime(self._load(self._file, self._defaults, self._overrides))
+            return self._runtime
+
+    def configure(
+        self,
+        file: str | os.PathLike[str] | None,
+        defaults: Mapping[str, Any],
+        overrides: Mapping[str, Any],
+    ) -> None:
+        with self._lock:
+            arguments = (
+                file or self._file,
+                {**self._defaults, **defaults},
+                {**self._overrides, **overrides},
+            )
+            loaded = self._load(*arguments)
+            self._file, self._defaults, self._overrides = arguments
+            if self._runtime is not None and self._runtime.settings != loaded:
+                # Contexts that are there keep theirs; what is made from now on is new.
+                self._runtime = None
+
+    @staticmethod
+    def _load(
+        file: str | os.PathLike[str] | None,
+        defaults: Mapping[str, Any],
+        overrides: Mapping[str, Any],
+    ) -> Settings:
+        return load_settings(file, defaults, **overrides)
+
+
+_default = _Default()
+
+
+def default_runtime() -> Runtime:
+    """The runtime of this process, for all that names none."""
+    return _default.get()
+
+
+def configure(file: str | os.PathLike[str] | None = None, **overrides: Any) -> None:
+    """Change the settings of the default runtime: from a file, and by name.
+
+    Raises `ConfigurationError`.
+    """
+    _default.configure(file, {}, overrides)
+
+
+def configure_program(
+    file: str | os.PathLike[str] | None,
+    defaults: Mapping[str, Any] | None = None,
+    **overrides: Any,
+) -> Runtime:
+    """Settle the default runtime from a command line, over the program's own defaults."""
+    given = {key: value for key, value in overrides.items() if value is not None}
+    _default.configure(file, defaults or {}, given)
+    return default_runtime()
+
+
+def ioloop() -> asyncio.AbstractEventLoop:
+    """The event loop that the services of the default runtime run on."""
+    return default_runtime().ioloop()
+
+
+def create_task(callback: Callable[[], object], timeout: float) -> PeriodicTask:
+    """A task that calls back every `timeout` ms on `ioloop()`, from its `start()` to `stop()`."""
+    return default_runtime().create_task(callback, timeout)
+
+
+class Configuration(Mapping[str, Any]):
+    """A read-only view of the settings of the default runtime."""
+
+    def __getitem__(self, key: str) -> Any:
+        current = default_runtime().settings
+        if key in settings.names():
+            return settings.plain(current)[key]
+        return current.tables[key]
+
+    def __iter__(self) -> Iterator[str]:
+        yield from settings.names()
+        yield from default_runtime().settings.tables
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+#: Read-only view of the settings of the default runtime, made when it is first looked at.
+configuration = Configuration()

@@ -1,0 +1,174 @@
+"""A ZeroJSON server: sockets, commands, and the way of a message through them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Awaitable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from pycom_core import corridor
+from pycom_core.log import logger
+from pycom_core.messages import Future, Request, Response
+from pycom_core.standin import StandIn
+from pycom_core.transport import Arrival, Listener
+from pycom_core.waiting import Drive, settle
+
+if TYPE_CHECKING:
+    from pycom_core.proxy import ProxyContext
+    from pycom_core.runtime import Runtime
+
+#: Messages that are taken in at one wake-up, before other callbacks of the loop have their turn.
+BURST = 256
+
+
+class Server:
+    """A server bound to `addresses`. Subclass it and override `handle_call`.
+
+    `commands` is a live dict from names on the wire to commands. Raises `ConfigurationError`
+    for an address that cannot be bound.
+    """
+
+    #: Every call has a session, as there are no interfaces to say which do.
+    opens_sessions = True
+
+    def __init__(self, addresses: Iterable[str], runtime: Runtime | None = None) -> None:
+        if runtime is None:
+            from pycom_core.runtime import default_runtime
+
+            runtime = default_runtime()
+        self.runtime = runtime
+        self.max_in_flight = runtime.settings.max_in_flight
+        self.in_flight = 0
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self.sessions = runtime.sessions()
+        self.session_factory = self.sessions
+        self.commands: dict[bytes, Any] = runtime.plugins.contributions(
+            "pycom_commands", server=self
+        )
+        self._drained: asyncio.Event | None = None
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._stand_in = StandIn(self._receive_meanwhile)
+        self.listeners: list[Listener] = []
+        try:
+            for address in addresses:
+                self.listeners.append(runtime.transport.listen(address, self))
+        except BaseException:
+            self._close_listeners()
+            raise
+        runtime.servers.append(self)
+
+    @property
+    def addresses(self) -> list[str]:
+        """The addresses as bound, with the ports that the system chose."""
+        return [listener.address for listener in self.listeners]
+
+    # What a subclass changes.
+
+    def prepare_call(self, request: Request) -> Request:
+        """Prepare a request for `handle_call`; returns it, or another."""
+        return request
+
+    def handle_call(self, request: Request) -> Response | Future | Awaitable[Response]:
+        """Answer one call. May be `async def`, or return a `Future`."""
+        raise NotImplementedError
+
+    # What the commands call.
+
+    async def process(self, request: Request) -> Response:
+        """Take a decoded request through the server. Override `handle_call` instead."""
+        return await corridor.process(self, request)
+
+    async def dispatch(self, request: Request) -> Response:
+        """Have a prepared request answered by whatever `handle_call` returns."""
+        response = await settle(self.handle_call(request), request.deadline)
+        return response if isinstance(response, Response) else request.response(response)
+
+    def context_for(self, request: Request) -> ProxyContext:
+        """A context on behalf of the caller of `request`."""
+        return self.runtime.context_for(request)
+
+    # Life.
+
+    def setup(self, ioloop: asyncio.AbstractEventLoop | None = None) -> None:
+        """Answer from now on, on `ioloop` or the runtime's own. Raises `PluginError`."""
+        self.loop = ioloop or self.runtime.ioloop()
+        self.runtime.plugins.notify("pycom_startup", server=self)
+        for listener in self.listeners:
+            descriptor = listener.fileno()
+            if descriptor is not None:
+                self.loop.add_reader(descriptor, self._on_readable, listener)
+                self.loop.call_soon_threadsafe(self._on_readable, listener)
+        self._stand_in.start()
+
+    async def drain(self, timeout: float) -> bool:
+        """Wait until no call runs, for `timeout` s at most; then cancel. True if all ended."""
+        self._drained = asyncio.Event()
+        if not self.in_flight:
+            return True
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._drained.wait(), timeout)
+        return not self.in_flight
+
+    def close(self) -> None:
+        """Stop answering and unbind. On the loop's thread, or when the loop has stopped."""
+        if self in self.runtime.servers:
+            self.runtime.servers.remove(self)
+            self.runtime.plugins.notify_all("pycom_shutdown", server=self)
+        if self.loop is not None and not self.loop.is_closed():
+            for listener in self.listeners:
+                descriptor = listener.fileno()
+                if descriptor is not None:
+                    self.loop.remove_reader(descriptor)
+        self._stand_in.stop()
+        self._close_listeners()
+
+    def _close_listeners(self) -> None:
+        for listener in self.listeners:
+            listener.close()
+        self.listeners = []
+
+    # Messages.
+
+    def _on_readable(self, listener: Listener) -> None:
+        # The descriptor tells of changes only: read until nothing waits.
+        if listener not in self.listeners:
+            return
+        self._stand_in.busy()
+        try:
+            for _ in range(BURST):
+                arrival = listener.receive()
+                if arrival is None:
+                    return
+                self._accept(listener, arrival)
+        finally:
+            self._stand_in.free()
+        assert self.loop is not None
+        self.loop.call_soon(self._on_readable, listener)
+
+    def _accept(self, listener: Listener, arrival: Arrival) -> None:
+        assert self.loop is not None
+        arrived, frames = arrival
+        self.in_flight += 1
+
+        def done(reply: list[Any]) -> None:
+            self.in_flight -= 1
+            if not listener.send(reply):
+                logger().info("A reply was dropped: its client is gone or does not read")
+            if self._drained is not None and not self.in_flight:
+                self._drained.set()
+
+        Drive(corridor.answer(self, frames, arrived), done, self.loop)()
+
+    def _receive_meanwhile(self) -> None:
+        for listener in self.listeners:
+            listener.stand_in()
+
+    async def answer(self, frames: list[Any], nested: bool = False) -> list[Any]:
+        """Answer a message that came by another way than a socket: frames in, frames out."""
+        self.in_flight += 1
+        try:
+            return await corridor.answer(self, frames, time.monotonic(), nested)
+        finally:
+            self.in_flight -= 1

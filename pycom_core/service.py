@@ -1,0 +1,117 @@
+"""A server of interfaces: what a PyCOM service is."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from pycom_core import corridor
+from pycom_core.errors import BadRequest, ConfigurationError, MethodNotFound
+from pycom_core.interfaces import Interface, Method
+from pycom_core.messages import Request, Response
+from pycom_core.server import Server
+
+if TYPE_CHECKING:
+    from pycom_core.runtime import Runtime
+
+#: A class or an object that provides an interface, or the interface itself.
+Provider = Any
+
+
+class ServiceServer(Server):
+    """Answers calls of the methods of interfaces."""
+
+    opens_sessions = False
+
+    def __init__(
+        self,
+        addresses: Iterable[str],
+        providers: Iterable[Provider] = (),
+        runtime: Runtime | None = None,
+    ) -> None:
+        super().__init__(addresses, runtime)
+        self.interfaces: dict[str, Interface] = {}
+        threads = self.runtime.settings.threads
+        self._pool = ThreadPoolExecutor(threads, "pycom-worker") if threads else None
+        for provider in providers:
+            self.provide(provider)
+
+    def provide(self, provider: Provider) -> Interface:
+        """Answer calls of an interface from now on. Raises `ConfigurationError`.
+
+        A class is provided by the one instance of its interface, an object by itself.
+        """
+        iface = provider if isinstance(provider, Interface) else _interface_of(provider)
+        self.runtime.plugins.notify("pycom_provide", server=self, iface=iface)
+        if self.interfaces.setdefault(iface.name, iface) is not iface:
+            raise ConfigurationError(
+                f"Interface {iface.name} is provided twice: by {self.interfaces[iface.name]!r} "
+                f"and by {iface!r}"
+            )
+        active = self.runtime.plugins.active
+        for method in iface.methods.values():
+            for hook in (*method.prehooks, *method.posthooks):
+                plugin = getattr(hook, "plugin", None)
+                if plugin is not None and plugin not in active:
+                    raise ConfigurationError(
+                        f"{iface.name}.{method.name} needs the plugin {plugin!r}, "
+                        "which is not active"
+                    )
+        # Made now, so that what goes wrong stops the start.
+        iface.instance  # noqa: B018
+        if iface.stateful:
+            self.sessions.store  # noqa: B018
+        return iface
+
+    def find_interface(self, name: str) -> Interface:
+        """The interface of that name. Raises `BadRequest`."""
+        try:
+            return self.interfaces[name]
+        except KeyError:
+            raise BadRequest(f"Unsupported interface: {name[:256]}") from None
+
+    def find_method(self, iface: Interface, name: str) -> Method:
+        """The method of that name, if its plugin is active. Raises `MethodNotFound`."""
+        method = iface.methods.get(name)
+        if method is None or (
+            method.plugin is not None and method.plugin not in self.runtime.plugins.active
+        ):
+            raise MethodNotFound(f"Method {name[:256]!r} not found in interface {iface.name}")
+        return method
+
+    async def dispatch(self, request: Request) -> Response:
+        """Take the request through its interface."""
+        return await corridor.call(self, request)
+
+    def run(
+        self,
+        function: Callable[[Interface, Request], Any],
+        iface: Interface,
+        method: Method,
+        request: Request,
+        nested: bool,
+    ) -> Any:
+        """Run a method here, or let a worker run it where there are workers."""
+        if self._pool is None or method.is_async or nested:
+            return function(iface, request)
+
+        def work() -> Any:
+            corridor.refuse_if_late(request)
+            return function(iface, request)
+
+        return asyncio.get_running_loop().run_in_executor(self._pool, work)
+
+    def close(self) -> None:
+        super().close()
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _interface_of(provider: Provider) -> Interface:
+    iface = getattr(provider, "__interface__", None)
+    if not isinstance(iface, Interface):
+        raise ConfigurationError(f"{provider!r} provides no interface; decorate its class")
+    return iface if inspect.isclass(provider) else iface.of(provider)

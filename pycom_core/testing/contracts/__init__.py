@@ -1,0 +1,32 @@
+"""What every backend has to do, as test suites to subclass.
+
+Subclass a suite, supply the one fixture it names, and pytest runs it on your backend:
+
+    class TestMyBackend(NameserverBackendContract):
+        @pytest.fixture
+        def backend_factory(self, clock):
+            return lambda: MyBackend("my:", clock=clock.now)
+
+The factory is called inside the running event loop. Every call within one test gives another
+backend on the same content, and every test finds it empty. The second call happens only where the
+backend claims to be `PERSISTENT` or `SHARED`: what a backend does not claim is not asked of it.
+
+The suites move `clock`, a `pycom_core.testing.Clock`, so they need not wait. A backend that keeps
+time elsewhere overrides two things: `ttl`, its shortest sensible lease in seconds, and `advance`,
+which then sleeps.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+# So that a failing assertion of a suite shows its values, as in the author's own tests.
+pytest.register_assert_rewrite(
+    *(f"{__name__}.{name}" for name in ("balancing", "common", "nameserver", "sessions"))
+)
+
+from pycom_core.testing.contracts.balancing import BalancerContract  # noqa: E402
+from pycom_core.testing.contracts.nameserver import NameserverBackendContract  # noqa: E402
+from pycom_core.testing.contracts.sessions import SessionStoreContract  # noqa: E402
+
+__all__ = ["BalancerContract", "NameserverBackendContract", "SessionStoreContract"]

@@ -1,0 +1,247 @@
+"""The one seam for input and output: what a server listens on, and what a client sends through.
+
+`ZmqTransport` is the real one; `pycom_core.local` has the double that stays within the process.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import zmq
+
+from pycom_core.errors import CallTimeout, ConfigurationError, ServiceNotAvailable
+from pycom_core.messages import Attachment
+
+if TYPE_CHECKING:
+    from pycom_core.server import Server
+
+#: `(time.monotonic() when it was received, frames)`
+Arrival = tuple[float, list[Attachment]]
+SocketHook = Callable[["zmq.Socket[bytes]", str, str], None]
+
+#: Replies that may wait for one slow client, and requests from one busy client.
+HIGH_WATER_MARK = 100_000
+
+
+class Listener(ABC):
+    """An address that a server answers on."""
+
+    address: str  #: as bound: with the real port
+
+    @abstractmethod
+    def fileno(self) -> int | None:
+        """A descriptor that becomes readable when messages arrive; None: nothing is to be read."""
+
+    @abstractmethod
+    def receive(self) -> Arrival | None:
+        """The next message that waits, or None."""
+
+    @abstractmethod
+    def stand_in(self) -> None:
+        """Take in what waits, from another thread, so that its time of arrival is known."""
+
+    @abstractmethod
+    def send(self, frames: Sequence[Attachment]) -> bool:
+        """Send a reply; False if its client is gone or takes no more."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Stop listening; replies that were sent still leave, for a bounded time."""
+
+
+class Channel(ABC):
+    """A way to one address, for one call at a time."""
+
+    @abstractmethod
+    def exchange(self, payload: Sequence[Attachment], timeout: float) -> list[Attachment]:
+        """Send a request and return its reply, status frame first; `timeout` in ms.
+
+        Raises `CallTimeout`; the channel must then be closed.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of it. What was not sent is dropped."""
+
+
+class Transport(ABC):
+    """Makes listeners and channels."""
+
+    @abstractmethod
+    def listen(self, address: str, server: Server) -> Listener:
+        """Bind `address`. Raises `ConfigurationError`."""
+
+    @abstractmethod
+    def connect(self, address: str) -> Channel:
+        """A channel to `address`, which need not be there yet. Raises `ConfigurationError`."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of everything."""
+
+
+class ZmqTransport(Transport):
+    """0MQ: ROUTER sockets on the server's side, DEALER sockets on the client's."""
+
+    def __init__(self, max_message_size: int = -1, on_socket: SocketHook | None = None) -> None:
+        self._max_message_size = max_message_size
+        self._on_socket = on_socket
+        self._lock = threading.Lock()
+        self._context: zmq.Context[zmq.Socket[bytes]] | None = None
+        self._pid = 0
+
+    def listen(self, address: str, server: Server) -> RouterListener:
+        socket = self._socket(zmq.ROUTER, "server", address)
+        socket.setsockopt(zmq.MAXMSGSIZE, self._max_message_size)
+        socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
+        try:
+            socket.bind(address)
+        except zmq.ZMQError as error:
+            socket.close(linger=0)
+            raise ConfigurationError(f"Cannot listen on {address!r}: {error.strerror}") from error
+        return RouterListener(socket)
+
+    def connect(self, address: str) -> DealerChannel:
+        return DealerChannel(self.dealer(address), address)
+
+    def dealer(self, address: str) -> zmq.Socket[bytes]:
+        """A DEALER socket that is connected to `address`. Raises `ConfigurationError`."""
+        socket = self._socket(zmq.DEALER, "client", address)
+        try:
+            socket.connect(address)
+        except zmq.ZMQError as error:
+            socket.close(linger=0)
+            raise ConfigurationError(f"Invalid address {address!r}: {error.strerror}") from error
+        return socket
+
+    def _socket(self, kind: int, side: str, address: str) -> zmq.Socket[bytes]:
+        socket = self._context_of_process().socket(kind)
+        socket.setsockopt(zmq.LINGER, 0)
+        socket.setsockopt(zmq.SNDHWM, HIGH_WATER_MARK)
+        socket.setsockopt(zmq.RCVHWM, HIGH_WATER_MARK)
+        # A peer that vanished without a word is noticed within a minute or so, not after hours.
+        socket.setsockopt(zmq.TCP_KEEPALIVE, 1)
+        socket.setsockopt(zmq.TCP_KEEPALIVE_IDLE, 30)
+        socket.setsockopt(zmq.TCP_KEEPALIVE_INTVL, 10)
+        socket.setsockopt(zmq.TCP_KEEPALIVE_CNT, 3)
+        if "[" in address:
+            socket.setsockopt(zmq.IPV6, 1)
+        if self._on_socket is not None:
+            try:
+                self._on_socket(socket, side, address)
+            except BaseException:
+                socket.close(linger=0)
+                raise
+        return socket
+
+    def _context_of_process(self) -> zmq.Context[zmq.Socket[bytes]]:
+        # A 0MQ context does not survive a fork: the child leaves its parent's alone.
+        with self._lock:
+            if self._context is None or self._pid != os.getpid():
+                self._context, self._pid = zmq.Context(), os.getpid()
+                self._context.set(zmq.MAX_SOCKETS, 65_536)
+            return self._context
+
+    def close(self) -> None:
+        with self._lock:
+            if self._context is not None and self._pid == os.getpid():
+                self._context.destroy(linger=0)
+            self._context = None
+
+
+class RouterListener(Listener):
+    """A bound ROUTER. Its socket is used by one thread at a time, under a lock."""
+
+    def __init__(self, socket: zmq.Socket[bytes]) -> None:
+        self.socket = socket
+        self.address = socket.getsockopt_string(zmq.LAST_ENDPOINT)
+        self._lock = threading.Lock()
+        self._backlog: deque[Arrival] = deque()
+
+    def fileno(self) -> int:
+        return self.socket.getsockopt(zmq.FD)  # type: ignore[return-value]
+
+    def receive(self) -> Arrival | None:
+        if self._backlog:
+            return self._backlog.popleft()
+        with self._lock:
+            frames = _receive(self.socket)
+        return None if frames is None else (time.monotonic(), frames)
+
+    def stand_in(self) -> None:
+        with self._lock:
+            while not self.socket.closed and len(self._backlog) < HIGH_WATER_MARK:
+                frames = _receive(self.socket)
+                if frames is None:
+                    return
+                self._backlog.append((time.monotonic(), frames))
+
+    def send(self, frames: Sequence[Attachment]) -> bool:
+        with self._lock:
+            try:
+                self.socket.send_multipart(frames, zmq.NOBLOCK, copy=False)
+            except zmq.ZMQError as error:
+                if error.errno in (zmq.EHOSTUNREACH, zmq.EAGAIN):
+                    return False
+                raise
+        return True
+
+    def close(self) -> None:
+        with self._lock:
+            self.socket.close(linger=1000)
+
+
+def _receive(socket: zmq.Socket[bytes]) -> list[Attachment] | None:
+    try:
+        frames = socket.recv_multipart(zmq.NOBLOCK)
+    except zmq.Again:
+        return None
+    return frames  # type: ignore[return-value]
+
+
+class DealerChannel(Channel):
+    """A connected DEALER, with a correlation id in front of each request."""
+
+    def __init__(self, socket: zmq.Socket[bytes], address: str) -> None:
+        self.socket = socket
+        self.address = address
+        self._serial = 0
+        self._timeout = -1
+
+    def exchange(self, payload: Sequence[Attachment], timeout: float) -> list[Attachment]:
+        self._serial += 1
+        correlation = b"%x" % self._serial
+        socket = self.socket
+        deadline = time.monotonic() + timeout / 1000
+        self._set_timeout(timeout)
+        try:
+            socket.send_multipart([correlation, b"", *payload], copy=False)
+            while True:
+                reply = socket.recv_multipart()
+                if reply[0] == correlation and len(reply) >= 4:
+                    return reply[2:]  # type: ignore[return-value]
+                # Somebody else's, or a late one: what is left of the time is for the right one.
+                left = (deadline - time.monotonic()) * 1000
+                if left <= 0:
+                    raise zmq.Again
+                self._set_timeout(left)
+        except zmq.Again:
+            raise CallTimeout(f"No answer from {self.address} within {timeout:.0f} ms") from None
+        except zmq.ZMQError as error:
+            raise ServiceNotAvailable(f"{self.address}: {error.strerror}") from error
+
+    def _set_timeout(self, timeout: float) -> None:
+        milliseconds = max(1, round(timeout))
+        if milliseconds != self._timeout:
+            self._timeout = milliseconds
+            self.socket.setsockopt(zmq.RCVTIMEO, milliseconds)
+            self.socket.setsockopt(zmq.SNDTIMEO, milliseconds)
+
+    def close(self) -> None:
+        self.socket.close(linger=0)

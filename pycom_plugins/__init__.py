@@ -1,0 +1,1 @@
+"""The features of PyCOM. Each is a plugin like any other, found through its entry point."""

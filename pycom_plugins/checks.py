@@ -1,0 +1,52 @@
+"""Argument checks: conditions on single arguments, stacked above a method."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from pycom_core import BadRequest, Interface, Method, Request
+
+_FunctionT = TypeVar("_FunctionT", bound=Callable[..., Any])
+
+
+def check_argument(
+    name: str,
+    valid_types: type | tuple[type, ...] | None = None,
+    validator: Callable[[str, Any], object] | None = None,
+    error_message: str | None = None,
+) -> Callable[[_FunctionT], _FunctionT]:
+    """Decorator above `pycom.method`: refuse a call whose argument `name` is not as it should be.
+
+    `valid_types` is what `isinstance` takes. `validator(name, value)` refuses by a false result,
+    or by a TypeError or ValueError whose text the caller gets. `error_message` replaces either
+    text. Whether the argument is there at all is not checked.
+    """
+
+    def check(iface: Interface, method: Method, request: Request) -> None:
+        if not isinstance(request.args, dict) or name not in request.args:
+            return
+        value = request.args[name]
+        where = f"argument {name!r} of '{iface.name}.{method.name}'"
+        try:
+            if valid_types is not None and not isinstance(value, valid_types):
+                raise TypeError(
+                    f"Invalid type for {where}, expected {_names(valid_types)}, "
+                    f"got {type(value).__name__}"
+                )
+            if validator is not None and not validator(name, value):
+                raise ValueError(f"Validation failed for {where}")
+        except (TypeError, ValueError) as error:
+            raise BadRequest(error_message or str(error)) from error
+
+    check.plugin = "checks"  # type: ignore[attr-defined]
+
+    def decorate(wrapped: _FunctionT) -> _FunctionT:
+        wrapped.__method__.prehooks.append(check)  # type: ignore[attr-defined]
+        return wrapped
+
+    return decorate
+
+
+def _names(types: type | tuple[type, ...]) -> str:
+    return " or ".join(kind.__name__ for kind in (types if isinstance(types, tuple) else (types,)))

@@ -1,0 +1,1 @@
+"""A service to try things on, and a demonstration of it."""

@@ -1,0 +1,52 @@
+"""Introspection: a service says what it provides."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pycom_core import Interface, Method, Request, constants, hookimpl, method
+
+
+class Service:
+    """Base class or mix-in of services that can be introspected.
+
+    `introspection_data`, a dict of JSON values, is passed on to whoever asks.
+    """
+
+    __interface__: Interface | None = None
+    introspection_data: dict[str, Any] = {}  # noqa: RUF012 - an instance may have its own as well
+
+    @method(constants.GENERIC_METHOD_INTROSPECT, results=("name", "methods", "docstring", "data"))
+    def introspect(self, request: Request) -> tuple[str, dict[str, Any], str | None, Any]:
+        """Provides introspection information for a service."""
+        return introspect(self)
+
+
+_METHOD: Method = Service.introspect.__method__  # type: ignore[attr-defined]
+_METHOD.plugin = "introspection"
+
+
+@hookimpl
+def pycom_provide(iface: Interface) -> None:
+    """Let classes that say what to pass on be introspected without the base class too."""
+    if hasattr(iface.wrapped, "introspection_data"):
+        iface.methods.setdefault(_METHOD.name, _METHOD)
+
+
+def introspect(instance: Any) -> tuple[str, dict[str, Any], str | None, Any]:
+    """Name, methods, docstring and data of the interface of an object."""
+    iface: Interface = instance.__interface__
+    methods = {name: describe(info) for name, info in iface.methods.items()}
+    return iface.name, methods, type(instance).__doc__, instance.introspection_data
+
+
+def describe(info: Method) -> dict[str, Any]:
+    """What a caller needs to know of one method."""
+    incoming, outgoing = info.attachments
+    return {
+        "required_arguments": list(info.required_arguments),
+        "optional_arguments": list(info.optional_arguments),
+        "results": list(info.results),
+        "docstring": info.wrapped.__doc__,
+        "attachments": {"incoming": incoming, "outgoing": outgoing},
+    }

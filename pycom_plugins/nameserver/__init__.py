@@ -1,0 +1,1 @@
+"""The nameserver: its service, and where it keeps its records."""

@@ -1,0 +1,50 @@
+"""The script `pycom-nameserver`: `python -m pycom pycom.apps.nameserver`, with its own defaults."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pycom_core import constants
+from pycom_core.cli import configured, options, reported_errors
+
+_INSTALLED = Path(sys.prefix, "share", "pycom", "ns.conf")
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@options("address", "service", "nameserver", "config", "verbose")
+@click.argument("modules", nargs=-1, metavar="[MODULE]...")
+def _run(modules: tuple[str, ...], **given: Any) -> int:
+    """Run a nameserver, and beside it the interfaces of MODULEs if there are any.
+
+    Without -c and PYCOM_CONFIG it reads share/pycom/ns.conf of the installation.
+    """
+    from pycom_core.launcher import ServiceProcess, load_providers
+    from pycom_plugins.nameserver.service import NameServer
+
+    defaults = {
+        "address": constants.NS_DEFAULT_ADDRESS,
+        "service": constants.NS_DEFAULT_SERVICE,
+        "nameserver": constants.NS_NAME_LOCAL,
+        **_installed_defaults(),
+    }
+    runtime = configured(given, defaults)
+    return ServiceProcess(runtime, [NameServer(), *load_providers(modules)]).run()
+
+
+def _installed_defaults() -> dict[str, Any]:
+    import msgspec
+
+    if not _INSTALLED.is_file():
+        return {}
+    found: dict[str, Any] = msgspec.json.decode(_INSTALLED.read_bytes())
+    return found
+
+
+def main() -> None:
+    """Run the script."""
+    with reported_errors():
+        _run()

@@ -1,0 +1,1 @@
+"""Where the data of stateful interfaces is kept between calls."""

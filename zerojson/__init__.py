@@ -1,0 +1,47 @@
+"""ZeroJSON: the protocol below PyCOM. What programs import; all of it lives elsewhere."""
+
+from __future__ import annotations
+
+from pycom_core.client import Client
+from pycom_core.errors import (
+    AccessDenied,
+    BadRequest,
+    CallTimeout,
+    DeadlineExceeded,
+    MethodNotFound,
+    Overloaded,
+    RemoteError,
+    ServiceNotAvailable,
+    ServiceNotFound,
+    SessionExpired,
+)
+from pycom_core.log import logger
+from pycom_core.messages import Future, Request, Response, Session
+from pycom_core.runtime import create_task, ioloop
+from pycom_core.server import Server
+from zerojson import call, common, constants
+
+__all__ = [
+    "AccessDenied",
+    "BadRequest",
+    "CallTimeout",
+    "Client",
+    "DeadlineExceeded",
+    "Future",
+    "MethodNotFound",
+    "Overloaded",
+    "RemoteError",
+    "Request",
+    "Response",
+    "Server",
+    "ServiceNotAvailable",
+    "ServiceNotFound",
+    "Session",
+    "SessionExpired",
+    "call",
+    "common",
+    "constants",
+    "create_task",
+    "ioloop",
+    "logger",
+]

@@ -1,0 +1,43 @@
+"""Constants of the protocol."""
+
+from __future__ import annotations
+
+from pycom_core.constants import (
+    ERROR_ACCESS_DENIED,
+    ERROR_BAD_REQUEST,
+    ERROR_DEADLINE_EXCEEDED,
+    ERROR_METHOD_NOT_FOUND,
+    ERROR_OVERLOADED,
+    ERROR_SERVICE_NOT_FOUND,
+    ERROR_SESSION_EXPIRED,
+    ERROR_UNKNOWN,
+    PROTO_CMD_CALL,
+    PROTO_CMD_FINISH,
+    PROTO_DEFAULT_TIMEOUT,
+    PROTO_SESSION_TIMEOUT,
+    PROTO_STATUS_FAILURE,
+    PROTO_STATUS_SUCCESS,
+    PROTO_VERSION,
+    __version__,
+    __version_info__,
+)
+
+__all__ = [
+    "ERROR_ACCESS_DENIED",
+    "ERROR_BAD_REQUEST",
+    "ERROR_DEADLINE_EXCEEDED",
+    "ERROR_METHOD_NOT_FOUND",
+    "ERROR_OVERLOADED",
+    "ERROR_SERVICE_NOT_FOUND",
+    "ERROR_SESSION_EXPIRED",
+    "ERROR_UNKNOWN",
+    "PROTO_CMD_CALL",
+    "PROTO_CMD_FINISH",
+    "PROTO_DEFAULT_TIMEOUT",
+    "PROTO_SESSION_TIMEOUT",
+    "PROTO_STATUS_FAILURE",
+    "PROTO_STATUS_SUCCESS",
+    "PROTO_VERSION",
+    "__version__",
+    "__version_info__",
+]
