@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from pycom_core.backends import Balancer as Balancer
     from pycom_core.backends import Guarantee as Guarantee
     from pycom_core.backends import NameserverBackend as NameserverBackend
-    from pycom_core.backends import ServiceRecord as ServiceRecord
     from pycom_core.backends import SessionStore as SessionStore
     from pycom_core.client import Client as Client
     from pycom_core.commands import BaseCommand as BaseCommand
@@ -45,6 +44,7 @@ if TYPE_CHECKING:
     from pycom_core.messages import Session as Session
     from pycom_core.proxy import ProxyComponent as ProxyComponent
     from pycom_core.proxy import ProxyContext as ProxyContext
+    from pycom_core.records import ServiceRecord as ServiceRecord
     from pycom_core.runtime import Runtime as Runtime
     from pycom_core.server import Server as Server
     from pycom_core.service import ServiceServer as ServiceServer
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from pycom_core.transport import ZmqTransport as ZmqTransport
 
 _HOMES = {
-    "backends": ("Balancer", "Guarantee", "NameserverBackend", "ServiceRecord", "SessionStore"),
+    "backends": ("Balancer", "Guarantee", "NameserverBackend", "SessionStore"),
     "client": ("Client",),
     "commands": ("BaseCommand",),
     "components": ("BaseComponent",),
@@ -79,6 +79,7 @@ _HOMES = {
     "markers": ("hookimpl",),
     "messages": ("Future", "Identity", "Request", "Response", "Session"),
     "proxy": ("ProxyComponent", "ProxyContext"),
+    "records": ("ServiceRecord",),
     "runtime": ("Runtime",),
     "server": ("Server",),
     "service": ("ServiceServer",),

@@ -8,10 +8,20 @@ from __future__ import annotations
 
 import enum
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import attrs
+if TYPE_CHECKING:
+    from pycom_core.records import ServiceRecord as ServiceRecord
+
+
+def __getattr__(name: str) -> Any:
+    # Not imported above, so that a plugin which only offers a backend does not load attrs.
+    if name == "ServiceRecord":
+        from pycom_core.records import ServiceRecord
+
+        return ServiceRecord
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 class Guarantee(enum.Flag):
@@ -22,20 +32,6 @@ class Guarantee(enum.Flag):
     SHARED = enum.auto()  #: several processes see the same content
     LINEARIZABLE = enum.auto()  #: every read sees the latest acknowledged write
     WATCHABLE = enum.auto()  #: changes can be followed without polling
-
-
-def _names(values: Iterable[str]) -> tuple[str, ...]:
-    return tuple(values)
-
-
-@attrs.frozen
-class ServiceRecord:
-    """One service as a nameserver knows it."""
-
-    service: str  #: name of the service, a path: "/com/foo/one"
-    address: str  #: 0MQ endpoint: "tcp://10.0.0.1:2013"
-    interfaces: tuple[str, ...] = attrs.field(converter=_names)
-    metadata: dict[str, Any] = attrs.field(factory=dict, hash=False)
 
 
 class NameserverBackend(ABC):

@@ -54,7 +54,9 @@ class Chains:
             impls = list(reversed(caller.get_hookimpls()))
             if name != "invoke" and any(impl.wrapper or impl.hookwrapper for impl in impls):
                 # Wrappers around hooks are rare: there pluggy itself does the calling.
-                chain: Chain = (_through_pluggy(caller, arguments),)
+                names = ", ".join(impl.plugin_name for impl in impls)
+                link = _through_pluggy(caller, arguments)
+                chain: Chain = (_checked(name, link, f"one of the plugins {names}"),)
             else:
                 chain = tuple(
                     _link(name, impl, arguments, describe(impl.plugin_name)) for impl in impls
@@ -64,8 +66,8 @@ class Chains:
 
 def _through_pluggy(caller: Any, arguments: tuple[str, ...]) -> Link:
     def link(*values: Any) -> Any:
-        result = caller(**dict(zip(arguments, values, strict=True)))
-        return result if caller.spec.opts.get("firstresult") else None
+        # pluggy leaves results that are None out of its list.
+        return caller(**dict(zip(arguments, values, strict=True))) or None
 
     return link
 
@@ -74,6 +76,10 @@ def _link(name: str, impl: Any, arguments: tuple[str, ...], plugin: str) -> Link
     function = _with_all_arguments(impl, arguments)
     if name in ("authenticate", "invoke"):
         return function  # the kernel looks at their results and failures itself
+    return _checked(name, function, f"the {plugin}")
+
+
+def _checked(name: str, function: Link, plugin: str) -> Link:
     denies = name == "authorize"
 
     def link(*values: Any) -> None:
@@ -82,11 +88,11 @@ def _link(name: str, impl: Any, arguments: tuple[str, ...], plugin: str) -> Link
         except RemoteError:
             raise
         except Exception as error:
-            failure = HookFailed(f"The {plugin} failed in pycom_{name}: {error!r}")
+            failure = HookFailed(f"{plugin} failed in pycom_{name}: {error!r}")
             raise (AccessDenied("Access denied") if denies else failure) from failure
         if result is not None:
             raise HookFailed(
-                f"The {plugin} returned {type(result).__name__} from pycom_{name}; it must change "
+                f"{plugin} returned {type(result).__name__} from pycom_{name}; it must change "
                 "the data in place and return None"
             )
 

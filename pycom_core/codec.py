@@ -30,14 +30,19 @@ def split_frames(frames: Sequence[_FrameT]) -> tuple[list[_FrameT], list[_FrameT
     `BadRequest` when there is no delimiter.
     """
     for index, frame in enumerate(frames):
-        if not len(frame):
+        if not frame:
             return list(frames[:index]), list(frames[index + 1 :])
     raise BadRequest("No empty delimiter frame before the command")
 
 
 def dict_to_wire(data: Mapping[str, Any], with_version: bool = True) -> bytes:
     """Pack a dict of JSON values. Raises TypeError for what JSON cannot hold."""
-    return _encode({**data, **_VERSION} if with_version else data)
+    value = {**data, **_VERSION} if with_version else data
+    try:
+        return _encode(value)
+    except UnicodeEncodeError:
+        # A lone surrogate, which may come from a client of 0.6.0 and travels only as an escape.
+        return json.dumps(value).encode()
 
 
 def dict_from_wire(data: Attachment) -> dict[str, Any]:

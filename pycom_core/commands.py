@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any
 
 from pycom_core import codec
 from pycom_core.errors import RemoteError
 from pycom_core.messages import Attachment, Future, Response
+from pycom_core.waiting import settle
 
 if TYPE_CHECKING:
     from pycom_core.server import Server
@@ -25,6 +25,9 @@ class BaseCommand:
                 response_to_wire  (response_to_dict → dict_to_wire)
         client  response_from_wire (dict_from_wire → response_from_dict)
     """
+
+    #: A coroutine of `real_process_request` gets a Task; False if it waits only for the kernel.
+    needs_task = True
 
     def __init__(self, server: Server | None = None) -> None:
         self.server = server
@@ -68,9 +71,8 @@ class BaseCommand:
         """
         try:
             request = self.request_from_wire(json_body)
-            response = self.real_process_request(request, *other_parts)
-            if inspect.isawaitable(response):
-                response = await response
+            answer: Any = self.real_process_request(request, *other_parts)
+            response = await (settle(answer) if self.needs_task else answer)
         except RemoteError as error:
             response = Response(None, code=error.code or 1, message=str(error))
         parts: list[Attachment] = [self.response_to_wire(response)]
@@ -86,7 +88,8 @@ class BaseCommand:
 
     def response_to_wire(self, response: Response, **kw: Any) -> bytes:
         """Pack a response, with its code and error."""
-        data = {**codec.status_to_dict(response), **self.response_to_dict(response, **kw)}
+        data = codec.status_to_dict(response)
+        data.update(self.response_to_dict(response, **kw))
         return codec.dict_to_wire(data, with_version=False)
 
     def response_to_dict(self, response: Response) -> dict[str, Any]:

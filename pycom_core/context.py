@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pycom_core import constants
-from pycom_core.backends import ServiceRecord
 from pycom_core.client import Client
 from pycom_core.components import BaseComponent
 from pycom_core.messages import Request, Response
 from pycom_core.nsclient import Nameserver
 from pycom_core.pool import Pool
+from pycom_core.records import ServiceRecord
 
 if TYPE_CHECKING:
     from pycom_core.runtime import Runtime
@@ -119,6 +119,7 @@ class Context:
         """A context of the same runtime without credentials and hooks."""
         if self._plain is None:
             self._plain = Context(self._nameserver.addresses, runtime=self.runtime)
+            self._plain.pool = self.pool
         return self._plain
 
     def before_call(self, component: BaseComponent, request: Request) -> Request:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from pycom_core import codec, constants
@@ -19,7 +19,7 @@ from pycom_core.errors import AccessDenied, BadRequest, DeadlineExceeded, Overlo
 from pycom_core.interfaces import Interface, Method, run_hooks
 from pycom_core.log import logger
 from pycom_core.messages import Attachment, Identity, Request, Response
-from pycom_core.waiting import Delivery, delivery, settle
+from pycom_core.waiting import Delivery, delivery, settle, waits
 
 if TYPE_CHECKING:
     from pycom_core.server import Server
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 _NO_ANSWER = codec.dict_to_wire(
     {"code": constants.ERROR_UNKNOWN, "error": "The server failed to answer"}, with_version=False
 )
+#: ms; beyond it are NaN, infinity and what no clock can be asked for.
+_LONGEST_WAIT = 1e12
 
 
 async def answer(
@@ -77,23 +79,25 @@ async def process(server: Server, request: Request) -> Response:
     if server.opens_sessions:
         await server.sessions.open(request)
     try:
-        request = server.prepare_call(request)
-        response = await server.dispatch(request)
+        prepared = server.prepare_call(request)
+        if prepared is not request:
+            prepared.continues(request)
+        response = await server.dispatch(prepared)
     finally:
         if server.opens_sessions:
             await server.sessions.close(request, keep_empty=False)
-    if request.session is not None:
-        response.session_id = request.session.session_id
+    session = request.session if server.opens_sessions else prepared.session
+    response.session_id = None if session is None else session.session_id
     return response
 
 
 def _deadline(request: Request, arrived: float) -> float | None:
-    left = request.extensions.get(constants.DEADLINE_EXTENSION) if request.extensions else None
+    left: Any = request.extensions.get(constants.DEADLINE_EXTENSION)
     if left is None:
         return None
-    if type(left) not in (int, float):
+    if type(left) not in (int, float) or not abs(left) <= _LONGEST_WAIT:
         raise BadRequest(f"Extension {constants.DEADLINE_EXTENSION} must be a number of ms left")
-    return arrived + left / 1000
+    return float(arrived + left / 1000)
 
 
 def refuse_if_late(request: Request) -> None:
@@ -111,33 +115,40 @@ async def call(server: ServiceServer, request: Request) -> Response:
 
     policy = iface.authentication or server.runtime.settings.authentication.policy
     if policy != "never":
-        request.identity = await _authenticate(chains.authenticate, iface, method, request)
+        if chains.authenticate:
+            request.identity = await _authenticate(chains.authenticate, iface, method, request)
         if request.identity is None and policy == "required":
             raise AccessDenied("Authentication required")
     for hook in chains.authorize:
         hook(request.identity, iface, method, request)
 
+    opened = request  # which a hook of the method may replace
     if iface.stateful:
-        await server.sessions.open(request)
+        await server.sessions.open(opened)
     try:
         method.check_arguments(iface, request)
         for hook in chains.prehook:
             hook(iface, method, request)
+        if method.prehooks and not method.overrides_call:
+            request = run_hooks(method.prehooks, iface, method, request)
         refuse_if_late(request)
 
-        if method.overrides_call:
-            result = await _invoke(server, chains.invoke, iface, method, request, method.call)
-            response: Response = result
+        if chains.invoke:
+            result = await _wrapped(server, chains.invoke, iface, method, request)
         else:
-            request = run_hooks(method.prehooks, iface, method, request)
-            result = await _invoke(server, chains.invoke, iface, method, request, method.run)
-            response = method.respond(iface, request, result)
+            result = server.run(iface, method, request, _delivery().nested)
+            if waits(result):
+                result = await settle(result, request.deadline)
+        # A method with a `call` of its own has run its own hooks there.
+        response: Response = (
+            result if method.overrides_call else method.respond(iface, request, result)
+        )
 
         for hook in chains.posthook:
             hook(iface, method, response)
     finally:
         if iface.stateful:
-            await server.sessions.close(request)
+            await server.sessions.close(opened)
     return response
 
 
@@ -165,18 +176,10 @@ async def _authenticate(
     return None
 
 
-async def _invoke(
-    server: ServiceServer,
-    wrappers: Chain,
-    iface: Interface,
-    method: Method,
-    request: Request,
-    function: Callable[[Interface, Request], Any],
+async def _wrapped(
+    server: ServiceServer, wrappers: Chain, iface: Interface, method: Method, request: Request
 ) -> Any:
     """Run the method inside the wrappers of plugins."""
-    nested = _delivery().nested
-    if not wrappers:
-        return await settle(server.run(function, iface, method, request, nested), request.deadline)
     opened: list[Any] = []
     result: Any = None
     error: BaseException | None = None
@@ -187,7 +190,7 @@ async def _invoke(
                 raise HookFailed(f"{wrapper} is a wrapper of pycom_invoke that never yields")
             opened.append(generator)
         result = await settle(
-            server.run(function, iface, method, request, nested), request.deadline
+            server.run(iface, method, request, _delivery().nested), request.deadline
         )
     except BaseException as raised:
         error = raised

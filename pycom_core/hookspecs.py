@@ -15,8 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 import pluggy
 
-from pycom_core.messages import Identity, Request, Response
-
 if TYPE_CHECKING:
     import click
     import zmq
@@ -25,6 +23,7 @@ if TYPE_CHECKING:
     from pycom_core.commands import BaseCommand
     from pycom_core.components import BaseComponent
     from pycom_core.interfaces import Interface, Method
+    from pycom_core.messages import Identity, Request, Response
     from pycom_core.runtime import Runtime
     from pycom_core.server import Server
 

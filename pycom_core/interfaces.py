@@ -6,7 +6,7 @@ import asyncio
 import copy
 import inspect
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, TypeVar, overload
+from typing import Any, TypeVar, cast, overload
 
 from pycom_core.components import BaseComponent
 from pycom_core.errors import BadRequest, MethodNotFound
@@ -33,8 +33,8 @@ class Interface(BaseComponent):
         stateful: bool = False,
         authentication: str | None = None,
     ) -> None:
-        if not isinstance(name, str) or not name:
-            raise TypeError(f"An interface needs a name, a non-empty string, not {name!r}")
+        if not name:
+            raise TypeError("An interface needs a name, a non-empty string")
         if authentication not in AUTHENTICATION_POLICIES:
             raise ValueError(
                 f"Interface {name}: authentication is {authentication!r}; "
@@ -94,12 +94,12 @@ class Interface(BaseComponent):
         """Call a method of this process. `timeout` is ignored."""
         if self.stateful and request.session is None:
             request.session = self._session
-        response = self.find_method(request.method).call(self, request)
+        response: Any = self.find_method(request.method).call(self, request)
         if isinstance(response, Future):
             raise RuntimeError(f"{self.name}.{request.method} answers later, and needs a server")
         if inspect.isawaitable(response):
-            return asyncio.run(_complete(response))
-        return response
+            response = asyncio.run(_complete(response))
+        return cast("Response", response)
 
 
 async def _complete(response: Awaitable[Response]) -> Response:
@@ -133,7 +133,8 @@ class Method:
         self.overrides_call = type(self).call is not Method.call
         self.required_arguments: list[str] = []
         self.optional_arguments: list[str] = []
-        self._keyword_only: set[str] = set()
+        #: The required arguments that cannot be positional, the last of them first.
+        self._keyword_only: list[str] = []
         for parameter in list(inspect.signature(wrapped).parameters.values())[2:]:
             if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
                 continue
@@ -142,7 +143,7 @@ class Method:
             else:
                 self.required_arguments.append(parameter.name)
                 if parameter.kind is parameter.KEYWORD_ONLY:
-                    self._keyword_only.add(parameter.name)
+                    self._keyword_only.insert(0, parameter.name)
 
     def __repr__(self) -> str:
         return f"<Method {self.name}>"
@@ -166,35 +167,31 @@ class Method:
 
     def run(self, iface: Interface, request: Request) -> Any:
         """Bind the arguments and run the function itself. Raises `BadRequest`."""
-        arguments = request.args
-        incoming = self.attachments[0]
-        positional: list[Any] = []
-        keywords: dict[str, Any] = {}
-        for name in self.required_arguments:
-            if name == incoming:
-                value: Any = request.attachment
-                if value is None:
-                    raise BadRequest(
-                        f"Attachment {name!r} is required for {iface.name}.{self.name}"
-                    )
-            else:
-                try:
-                    value = arguments[name]
-                except KeyError:
-                    raise BadRequest(
-                        f"Argument {name!r} is required for {iface.name}.{self.name}"
-                    ) from None
-            if name in self._keyword_only:
-                keywords[name] = value
-            else:
-                positional.append(value)
-        for name in self.optional_arguments:
-            if name == incoming:
-                if request.attachment is not None:
-                    keywords[name] = request.attachment
-            elif name in arguments:
-                keywords[name] = arguments[name]
-        return self.wrapped(iface.instance, request, *positional, **keywords)
+        given = request.args
+        if self.attachments[0] is not None:
+            given = self._with_attachment(request)
+        try:
+            positional = [given[name] for name in self.required_arguments]
+        except KeyError as missing:
+            raise self._missing(iface, missing.args[0]) from None
+        if self.optional_arguments or self._keyword_only:
+            keywords = {name: given[name] for name in self.optional_arguments if name in given}
+            for name in self._keyword_only:
+                keywords[name] = positional.pop()
+            return self.wrapped(iface.instance, request, *positional, **keywords)
+        return self.wrapped(iface.instance, request, *positional)
+
+    def _with_attachment(self, request: Request) -> dict[str, Any]:
+        """The arguments, with the attachment under its name and nothing else there."""
+        name = self.attachments[0]
+        given = {key: value for key, value in (request.args or {}).items() if key != name}
+        if name is not None and request.attachment is not None:
+            given[name] = request.attachment
+        return given
+
+    def _missing(self, iface: Interface, name: str) -> BadRequest:
+        kind = "Attachment" if name == self.attachments[0] else "Argument"
+        return BadRequest(f"{kind} {name!r} is required for {iface.name}.{self.name}")
 
     def conclude(self, iface: Interface, request: Request, result: Any) -> Any:
         """Make a response of what the function returned; later, where that comes later."""
@@ -204,7 +201,7 @@ class Method:
                 lambda response: future._complete(self.respond(iface, request, response))
             )
             return future
-        if inspect.isawaitable(result):
+        if hasattr(result, "__await__"):
             return self._conclude_later(iface, request, result)
         return self.respond(iface, request, result)
 
@@ -218,7 +215,7 @@ class Method:
         response = result if isinstance(result, Response) else request.response(result)
         if self.results and not response.code:
             self._name_results(iface, response)
-        return run_hooks(self.posthooks, iface, self, response)
+        return run_hooks(self.posthooks, iface, self, response) if self.posthooks else response
 
     def _name_results(self, iface: Interface, response: Response) -> None:
         names = self.results
@@ -239,7 +236,9 @@ def run_hooks(hooks: Sequence[Hook], iface: Interface, method: Method, data: _Da
     """Pass `data` through a method's own hooks."""
     for hook in hooks:
         replacement = hook(iface, method, data)
-        if replacement is not None:
+        if replacement is not None and replacement is not data:
+            if isinstance(replacement, Request) and isinstance(data, Request):
+                replacement.continues(data)
             data = replacement
     return data
 

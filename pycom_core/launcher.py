@@ -16,10 +16,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from types import ModuleType
 from typing import Any
 
-from pycom_core.backends import ServiceRecord
 from pycom_core.context import Context
 from pycom_core.errors import ConfigurationError, RemoteError
 from pycom_core.log import logger
+from pycom_core.records import ServiceRecord
 from pycom_core.registration import Registrar, advertised
 from pycom_core.runtime import Runtime
 from pycom_core.service import Provider, ServiceServer

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import threading
 from collections.abc import Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from pycom_core.server import Server
 
 _ADDRESS = b"local"
+#: `waiting`: the loops of this thread that a nested one, above them, has to end for.
+_thread = threading.local()
 
 
 class LocalChannel(Channel):
@@ -25,11 +28,13 @@ class LocalChannel(Channel):
         self._nested: asyncio.AbstractEventLoop | None = None
 
     def exchange(self, payload: Sequence[Attachment], timeout: float) -> list[Attachment]:
+        if self._server not in self._server.runtime.servers:
+            raise ServiceNotAvailable("The server of this process is closed")
         message = [_ADDRESS, b"", *payload]
         loop = self._server.loop
         seconds = timeout / 1000
         try:
-            if loop is None or not loop.is_running() or loop is asyncio._get_running_loop():
+            if loop is None or not loop.is_running() or _is_of_this_thread(loop):
                 reply = self._run(self._server.answer(message, nested=True), seconds)
             else:
                 answer = asyncio.run_coroutine_threadsafe(self._server.answer(message), loop)
@@ -47,15 +52,22 @@ class LocalChannel(Channel):
         if self._nested is None:
             self._nested = asyncio.new_event_loop()
         outer = asyncio._get_running_loop()
+        waiting = _thread.__dict__.setdefault("waiting", [])
+        waiting.append(outer)
         asyncio._set_running_loop(None)
         try:
             return self._nested.run_until_complete(asyncio.wait_for(answer, timeout))
         finally:
             asyncio._set_running_loop(outer)
+            waiting.pop()
 
     def close(self) -> None:
         if self._nested is not None:
             self._nested.close()
+
+
+def _is_of_this_thread(loop: asyncio.AbstractEventLoop) -> bool:
+    return loop is asyncio._get_running_loop() or loop in getattr(_thread, "waiting", ())
 
 
 class LocalListener(Listener):

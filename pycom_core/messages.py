@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -19,12 +19,16 @@ if TYPE_CHECKING:
 Attachment = bytes | bytearray | memoryview
 
 
+def _names(values: Iterable[str]) -> tuple[str, ...]:
+    return tuple(values)
+
+
 @attrs.frozen
 class Identity:
     """A caller, as an authentication plugin knows it."""
 
     name: str
-    roles: tuple[str, ...] = attrs.field(default=(), converter=tuple)
+    roles: tuple[str, ...] = attrs.field(default=(), converter=_names)
 
 
 class Session(dict[str, Any]):
@@ -43,7 +47,11 @@ class Session(dict[str, Any]):
         self.clear()
 
 
-@attrs.define(eq=False)
+def _object(value: dict[str, Any] | None) -> dict[str, Any]:
+    return {} if value is None else value
+
+
+@attrs.define(eq=False, on_setattr=attrs.setters.NO_OP)
 class Request:
     """One call, on either side of the wire."""
 
@@ -51,9 +59,7 @@ class Request:
     method: str
     _session_id: str | None = None
     args: Any = None
-    extensions: dict[str, Any] = attrs.field(
-        default=None, converter=lambda value: {} if value is None else value
-    )
+    extensions: dict[str, Any] = attrs.field(default=None, converter=_object)
     attachment: Attachment | None = None
     session: Session | None = attrs.field(default=None, init=False)
     #: Who calls, where an authentication plugin knows it.
@@ -78,6 +84,11 @@ class Request:
         """Answer with an error."""
         return Response(self, code=code, message=message, session_id=self._opened())
 
+    def continues(self, other: Request) -> None:
+        """Take the place of `other`: the same call, from the same caller."""
+        self.session, self.identity = other.session, other.identity
+        self.deadline, self.context_factory = other.deadline, other.context_factory
+
     def _opened(self) -> str | None:
         return None if self.session is None else self.session.session_id
 
@@ -88,7 +99,7 @@ class Request:
         return self.context_factory(self)
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, on_setattr=attrs.setters.NO_OP)
 class Response:
     """The answer to a request. `code` 0 is success; otherwise `message` says what went wrong."""
 
@@ -97,9 +108,7 @@ class Response:
     code: int = 0
     message: str | None = None
     session_id: str | None = None
-    extensions: dict[str, Any] = attrs.field(
-        default=None, converter=lambda value: {} if value is None else value
-    )
+    extensions: dict[str, Any] = attrs.field(default=None, converter=_object)
     attachment: Attachment | None = None
 
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from pycom_core import constants
-from pycom_core.backends import ServiceRecord
 from pycom_core.client import Client
 from pycom_core.components import BaseComponent
 from pycom_core.errors import (
@@ -15,6 +14,7 @@ from pycom_core.errors import (
     ServiceNotAvailable,
     ServiceNotFound,
 )
+from pycom_core.records import ServiceRecord
 
 if TYPE_CHECKING:
     from pycom_core.context import Context
@@ -28,9 +28,11 @@ def detect_ns(host: str) -> Client:
     component = Client(host, constants.NS_INTERFACE)
     try:
         component.invoke(constants.NS_METHOD_STAT)
-    except ServiceNotAvailable as error:
+    except BaseException as error:
         component.close()
-        raise ServiceNotFound(f"No nameserver answers at {host}") from error
+        if isinstance(error, ServiceNotAvailable):
+            raise ServiceNotFound(f"No nameserver answers at {host}") from error
+        raise
     return component
 
 

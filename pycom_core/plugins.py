@@ -14,27 +14,38 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-import attrs
 import pluggy
 from stevedore import ExtensionManager
 
 from pycom_core import hookspecs
 from pycom_core.chains import Chains
-from pycom_core.errors import PluginError
+from pycom_core.errors import ConfigurationError, PluginError
 from pycom_core.log import logger
 
 GROUP = "pycom.plugins"
 
+#: Hooks whose implementations pluggy calls, and pycom_invoke: these may be wrappers.
+WRAPPABLE = (
+    "pycom_invoke",
+    "pycom_authorize",
+    "pycom_prehook",
+    "pycom_posthook",
+    "pycom_client_prehook",
+    "pycom_client_posthook",
+)
 
-@attrs.define
+
 class PluginInfo:
     """What is known of one plugin; `state` is "active", "disabled" or "failed"."""
 
-    name: str
-    target: str = ""  #: what the entry point names; empty for one registered by hand
-    state: str = "active"
-    reason: str = ""  #: why it failed
-    load_time: float = 0.0  #: s
+    __slots__ = ("load_time", "name", "reason", "state", "target")
+
+    def __init__(self, name: str, target: str = "") -> None:
+        self.name = name
+        self.target = target  #: what the entry point names; empty for one registered by hand
+        self.state = "active"
+        self.reason = ""  #: why it failed
+        self.load_time = 0.0  #: s
 
     def __str__(self) -> str:
         if not self.target:
@@ -116,7 +127,7 @@ class Plugins:
 
         Raises `PluginError`.
         """
-        name = name or getattr(plugin, "__name__", type(plugin).__name__)
+        name = str(name or getattr(plugin, "__name__", type(plugin).__name__))
         if name in self.infos and self.infos[name].state == "active":
             raise PluginError(f"There is already a {self.infos[name]}; give this one another name")
         info = PluginInfo(name)
@@ -137,9 +148,9 @@ class Plugins:
             self._manager.register(plugin, info.name)
         except pluggy.PluginValidationError as error:
             self._manager.unregister(name=info.name)
-            raise PluginError(f"The {info} cannot be used: {error}") from error
+            raise _fault(info, f"cannot be used: {error}") from error
         except ValueError as error:
-            raise PluginError(f"The {info} is registered twice: {error}") from error
+            raise _fault(info, f"is registered twice: {error}") from error
         try:
             self._check_hooks(plugin, info)
         except PluginError:
@@ -151,21 +162,29 @@ class Plugins:
             if not caller.has_spec():
                 near = difflib.get_close_matches(caller.name, hook_names(), n=1)
                 hint = f"; did you mean {near[0]}?" if near else ""
-                raise PluginError(f"The {info} implements an unknown hook {caller.name}{hint}")
+                raise _fault(info, f"implements an unknown hook {caller.name}{hint}")
             for impl in caller.get_hookimpls():
                 if impl.plugin is not plugin:
                     continue
-                wraps = impl.wrapper or impl.hookwrapper
                 if caller.name == "pycom_invoke" and not impl.wrapper:
-                    raise PluginError(
-                        f"The {info} implements pycom_invoke as a plain function; the kernel runs "
-                        "the method, wrap it: @hookimpl(wrapper=True) and one yield"
+                    raise _fault(
+                        info,
+                        "implements pycom_invoke as a plain function; the kernel runs the method, "
+                        "wrap it: @hookimpl(wrapper=True) and one yield",
                     )
-                is_async = inspect.iscoroutinefunction(impl.function)
-                if is_async and (wraps or caller.name != "pycom_authenticate"):
-                    raise PluginError(
-                        f"The {info} implements {caller.name} as async def; "
-                        "of the hooks only pycom_authenticate may be"
+                if (impl.wrapper or impl.hookwrapper) and caller.name not in WRAPPABLE:
+                    raise _fault(
+                        info, f"wraps {caller.name}; only {', '.join(WRAPPABLE)} can be wrapped"
+                    )
+                function = impl.function
+                is_async = inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(
+                    function
+                )
+                if is_async and caller.name != "pycom_authenticate":
+                    raise _fault(
+                        info,
+                        f"implements {caller.name} as async def; "
+                        "of the hooks only pycom_authenticate may be",
                     )
 
     @property
@@ -185,7 +204,7 @@ class Plugins:
         return [impl.plugin_name for impl in reversed(getattr(self.hook, hook).get_hookimpls())]
 
     def contributions(self, hook: str, **arguments: Any) -> dict[Any, Any]:
-        """Ask every plugin for its names and what they stand for. Raises `PluginError` if two give one."""
+        """Names and what they stand for, of all plugins. Raises `PluginError` if two give one."""
         found: dict[Any, Any] = {}
         owners: dict[Any, PluginInfo] = {}
         for impl in reversed(getattr(self.hook, hook).get_hookimpls()):
@@ -193,15 +212,17 @@ class Plugins:
             try:
                 given = impl.function(*(arguments[name] for name in impl.argnames))
             except Exception as error:
-                raise PluginError(f"The {info} failed in {hook}: {error!r}") from error
+                raise _fault(info, f"failed in {hook}: {error!r}") from error
             if given is None:
                 continue
             if not isinstance(given, Mapping):
-                raise PluginError(
-                    f"The {info} returned {type(given).__name__} from {hook}; "
-                    "it must return a mapping from names to implementations"
+                raise _fault(
+                    info,
+                    f"returned {type(given).__name__} from {hook}; "
+                    "it must return a mapping from names to implementations",
                 )
             for name, value in given.items():
+                _check_contribution(info, hook, name, value)
                 if name in owners:
                     raise PluginError(
                         f"The {info} and the {owners[name]} both contribute {name!r} "
@@ -222,15 +243,18 @@ class Plugins:
         return found
 
     def notify(self, hook: str, **arguments: Any) -> None:
-        """Call a hook of life on every plugin. Raises `PluginError` for the first that fails."""
+        """Call a hook of life on every plugin. Raises `PluginError` for the first that fails.
+
+        What a plugin says of its settings is said so already: `ConfigurationError` passes.
+        """
         for impl in reversed(getattr(self.hook, hook).get_hookimpls()):
             try:
                 impl.function(*(arguments[name] for name in impl.argnames))
-            except PluginError:
+            except ConfigurationError:
                 raise
             except Exception as error:
-                raise PluginError(
-                    f"The {self._info_of(impl.plugin_name)} failed in {hook}: {error!r}"
+                raise _fault(
+                    self._info_of(impl.plugin_name), f"failed in {hook}: {error!r}"
                 ) from error
 
     def notify_all(self, hook: str, **arguments: Any) -> None:
@@ -285,9 +309,8 @@ def _load_object(entry_point: importlib.metadata.EntryPoint) -> object:
         found = entry_point.load()
         return found if inspect.ismodule(found) or not callable(found) else found()
     except Exception as error:
-        raise PluginError(
-            f"The {info} cannot be loaded from {entry_point.value}: "
-            f"{type(error).__name__}: {error}. Mend or uninstall it, or name it in plugins.disable"
+        raise _fault(
+            info, f"cannot be loaded from {entry_point.value}: {type(error).__name__}: {error}"
         ) from error
 
 
@@ -295,4 +318,23 @@ def _check_markers(plugin: object, info: PluginInfo) -> None:
     for name in hook_names():
         function = getattr(plugin, name, None)
         if callable(function) and not hasattr(function, "pycom_impl"):
-            raise PluginError(f"The {info} defines {name} without the marker @hookimpl")
+            raise _fault(info, f"defines {name} without the marker @hookimpl")
+
+
+def _check_contribution(info: PluginInfo, hook: str, name: object, value: object) -> None:
+    if hook == "pycom_commands":
+        expected: type = bytes
+        usable = hasattr(value, "process_request") and not inspect.isclass(value)
+        wanted = "an object of a subclass of BaseCommand"
+    else:
+        expected, usable, wanted = str, callable(value), "a factory(url)"
+    if not isinstance(name, expected):
+        raise _fault(info, f"contributes {name!r} to {hook}, where names are {expected.__name__}")
+    if not usable:
+        raise _fault(info, f"contributes {value!r} as {name!r} to {hook}, which must be {wanted}")
+
+
+def _fault(info: PluginInfo, what: str) -> PluginError:
+    """What is wrong with a plugin, and what to do about it."""
+    advice = "Mend or uninstall it, or name it in plugins.disable" if info.target else "Mend it"
+    return PluginError(f"The {info} {what}{'' if what.endswith('?') else '.'} {advice}")

@@ -9,11 +9,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from pycom_core import constants
-from pycom_core.backends import ServiceRecord
 from pycom_core.context import Context
 from pycom_core.errors import AccessDenied, MethodNotFound, PycomError, RemoteError
 from pycom_core.log import logger
 from pycom_core.nsclient import Nameserver
+from pycom_core.records import ServiceRecord
 
 RENEWAL = constants.NS_SERVICE_TIMEOUT / 2000  #: s between registrations
 RETRY = 1.0  #: s before another try at a nameserver that did not answer

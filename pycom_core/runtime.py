@@ -6,13 +6,14 @@ import asyncio
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from pycom_core import constants, settings
 from pycom_core.backends import Balancer, Guarantee, NameserverBackend, SessionStore
 from pycom_core.errors import ConfigurationError
 from pycom_core.local import LocalChannel
 from pycom_core.plugins import Plugins, installed_names
+from pycom_core.pool import Pool
 from pycom_core.sessions import Sessions
 from pycom_core.settings import Settings
 from pycom_core.transport import Channel, Transport, ZmqTransport
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from pycom_core.messages import Request
     from pycom_core.proxy import ProxyContext
     from pycom_core.server import Server
-
-_BackendT = TypeVar("_BackendT", NameserverBackend, SessionStore)
 
 
 class Runtime:
@@ -48,9 +47,13 @@ class Runtime:
             self.settings.max_message_size, self._notify_socket
         )
         self.servers: list[Server] = []
+        self._pool = Pool(self.connect)  #: of contexts that live for one call
         self._balancer: Balancer | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._pid = os.getpid()
+        # What is wrong with a contribution stops the start, and not the first use of it.
+        for hook in ("pycom_nameserver_backends", "pycom_session_stores", "pycom_balancers"):
+            self.plugins.contributions(hook)
         self.plugins.notify("pycom_configure", runtime=self)
 
     def _notify_socket(self, socket: Any, side: str, address: str) -> None:
@@ -60,13 +63,15 @@ class Runtime:
 
     def nameserver_backend(self) -> NameserverBackend:
         """A backend as `nameserver_backend` says. Raises `ConfigurationError`."""
-        return self._backend(
-            "nameserver_backend", self.plugins.contributions("pycom_nameserver_backends")
-        )
+        known = self.plugins.contributions("pycom_nameserver_backends")
+        backend: NameserverBackend = self._backend("nameserver_backend", known)
+        return backend
 
     def session_store(self) -> SessionStore:
         """A store as `session_store` says. Raises `ConfigurationError`."""
-        return self._backend("session_store", self.plugins.contributions("pycom_session_stores"))
+        known = self.plugins.contributions("pycom_session_stores")
+        store: SessionStore = self._backend("session_store", known)
+        return store
 
     def sessions(self) -> Sessions:
         """Sessions for one server, in a store that is opened at the first of them."""
@@ -80,7 +85,7 @@ class Runtime:
             self._balancer = _choose("balancer", url, known)(url)
         return self._balancer
 
-    def _backend(self, key: str, known: Mapping[str, Callable[[str], _BackendT]]) -> _BackendT:
+    def _backend(self, key: str, known: Mapping[str, Any]) -> Any:
         url = getattr(self.settings, key)
         backend = _choose(key, url, known)(url)
         wanted = Guarantee.NONE
@@ -117,6 +122,7 @@ class Runtime:
         from pycom_core.proxy import ProxyContext
 
         context = Context(runtime=self)
+        context.pool = self._pool
         context.deadline = request.deadline
         context.token = request.extensions.get(constants.AUTH_EXTENSION)
         return ProxyContext(context)
@@ -140,6 +146,7 @@ class Runtime:
         """Close servers and connections."""
         for server in list(self.servers):
             server.close()
+        self._pool.close()
         self.transport.close()
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Coroutine, Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pycom_core import corridor
@@ -76,12 +77,15 @@ class Server:
 
     # What the commands call.
 
-    async def process(self, request: Request) -> Response:
+    def process(self, request: Request) -> Coroutine[Any, None, Response]:
         """Take a decoded request through the server. Override `handle_call` instead."""
-        return await corridor.process(self, request)
+        return corridor.process(self, request)
 
-    async def dispatch(self, request: Request) -> Response:
-        """Have a prepared request answered by whatever `handle_call` returns."""
+    def dispatch(self, request: Request) -> Coroutine[Any, None, Response]:
+        """Have a prepared request answered."""
+        return self._dispatch(request)
+
+    async def _dispatch(self, request: Request) -> Response:
         response = await settle(self.handle_call(request), request.deadline)
         return response if isinstance(response, Response) else request.response(response)
 
@@ -148,18 +152,22 @@ class Server:
         self.loop.call_soon(self._on_readable, listener)
 
     def _accept(self, listener: Listener, arrival: Arrival) -> None:
-        assert self.loop is not None
-        arrived, frames = arrival
         self.in_flight += 1
+        answer = corridor.answer(self, arrival[1], arrival[0])
+        try:
+            waited_for = answer.send(None)
+        except StopIteration as stop:  # most calls are answered here and now
+            self._reply(listener, stop.value)
+        else:
+            assert self.loop is not None
+            Drive(answer, partial(self._reply, listener), self.loop).wait(waited_for)
 
-        def done(reply: list[Any]) -> None:
-            self.in_flight -= 1
-            if not listener.send(reply):
-                logger().info("A reply was dropped: its client is gone or does not read")
-            if self._drained is not None and not self.in_flight:
-                self._drained.set()
-
-        Drive(corridor.answer(self, frames, arrived), done, self.loop)()
+    def _reply(self, listener: Listener, reply: list[Any]) -> None:
+        self.in_flight -= 1
+        if not listener.send(reply):
+            logger().info("A reply was dropped: its client is gone or does not read")
+        if self._drained is not None and not self.in_flight:
+            self._drained.set()
 
     def _receive_meanwhile(self) -> None:
         for listener in self.listeners:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Coroutine, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -36,8 +36,12 @@ class ServiceServer(Server):
         self.interfaces: dict[str, Interface] = {}
         threads = self.runtime.settings.threads
         self._pool = ThreadPoolExecutor(threads, "pycom-worker") if threads else None
-        for provider in providers:
-            self.provide(provider)
+        try:
+            for provider in providers:
+                self.provide(provider)
+        except BaseException:
+            self.close()
+            raise
 
     def provide(self, provider: Provider) -> Interface:
         """Answer calls of an interface from now on. Raises `ConfigurationError`.
@@ -82,19 +86,13 @@ class ServiceServer(Server):
             raise MethodNotFound(f"Method {name[:256]!r} not found in interface {iface.name}")
         return method
 
-    async def dispatch(self, request: Request) -> Response:
+    def dispatch(self, request: Request) -> Coroutine[Any, None, Response]:
         """Take the request through its interface."""
-        return await corridor.call(self, request)
+        return corridor.call(self, request)
 
-    def run(
-        self,
-        function: Callable[[Interface, Request], Any],
-        iface: Interface,
-        method: Method,
-        request: Request,
-        nested: bool,
-    ) -> Any:
+    def run(self, iface: Interface, method: Method, request: Request, nested: bool) -> Any:
         """Run a method here, or let a worker run it where there are workers."""
+        function = method.call if method.overrides_call else method.run
         if self._pool is None or method.is_async or nested:
             return function(iface, request)
 

@@ -74,7 +74,13 @@ class Sessions:
             return
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         waiting.append(turn)
-        await turn
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                # Its turn had come all the same: it passes it on.
+                self._release(session_id)
+            raise
 
     def _release(self, session_id: str) -> None:
         waiting = self._waiting[session_id]

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar, cast
 
 import attrs
 import msgspec
@@ -20,6 +20,8 @@ if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
+
+_TableT = TypeVar("_TableT")
 
 ENVIRONMENT_PREFIX = "PYCOM_"
 #: Variables of that prefix that are no settings.
@@ -73,6 +75,11 @@ class Settings:
 def names() -> list[str]:
     """The names of all settings."""
     return list(_FIELDS)
+
+
+def table(settings: Settings, name: str, cls: type[_TableT]) -> _TableT:
+    """The table of a plugin, read as an attrs class. Raises `ConfigurationError`."""
+    return _convert(name, settings.tables.get(name, {}), cls)
 
 
 def plain(settings: Settings) -> dict[str, Any]:
@@ -180,7 +187,7 @@ def _merge(
             raise ConfigurationError(f"Unknown setting {key!r} {where}{_nearest(key, tables)}")
         elif not isinstance(value, Mapping):
             raise ConfigurationError(f"The table {key!r} {where} must be an object of settings")
-        if key in _NESTED:
+        if key in _NESTED or key not in _FIELDS:
             value = {**merged.get(key, {}), **value}
         merged[key] = value
 
@@ -189,16 +196,7 @@ def _build(merged: dict[str, Any]) -> Settings:
     known = {key: value for key, value in merged.items() if key in _FIELDS}
     for key, cls in _NESTED.items():
         if key in known:
-            names = [field.name for field in attrs.fields(cls)]
-            for inner in known[key]:
-                if inner not in names:
-                    raise ConfigurationError(
-                        f"Unknown setting {key}.{inner}{_nearest(inner, (), names)}"
-                    )
-            try:
-                known[key] = msgspec.convert(known[key], cls)
-            except msgspec.ValidationError as error:
-                raise ConfigurationError(f"{key}: {error}") from error
+            known[key] = _convert(key, known[key], cls)
     if "nameserver" in known:
         value = known["nameserver"]
         known["nameserver"] = (value,) if isinstance(value, str) else tuple(value)
@@ -216,6 +214,17 @@ def _build(merged: dict[str, Any]) -> Settings:
     return Settings(
         **known, tables={key: value for key, value in merged.items() if key not in _FIELDS}
     )
+
+
+def _convert(key: str, found: Mapping[str, Any], cls: type[_TableT]) -> _TableT:
+    names = [field.name for field in attrs.fields(cast("type[Any]", cls))]
+    for inner in found:
+        if inner not in names:
+            raise ConfigurationError(f"Unknown setting {key}.{inner}{_nearest(inner, (), names)}")
+    try:
+        return msgspec.convert(found, cls)
+    except msgspec.ValidationError as error:
+        raise ConfigurationError(f"{key}: {error}") from error
 
 
 def _nearest(key: str, tables: Iterable[str] = (), names: Iterable[str] | None = None) -> str:

@@ -33,18 +33,24 @@ async def settle(value: Any, deadline: float | None = None) -> Any:
 
     Past `deadline` (s, monotonic) it is cancelled. Raises `DeadlineExceeded`.
     """
-    if isinstance(value, Future):
-        value = _as_asyncio(value)
-    elif not inspect.isawaitable(value):
+    if not waits(value):
         return value
     return await _within(deadline, _start(value))
+
+
+def waits(value: object) -> bool:
+    """Whether there is something to wait for."""
+    return hasattr(value, "__await__") or isinstance(value, Future)
 
 
 def _start(awaitable: Any) -> asyncio.Future[Any]:
     if isinstance(awaitable, asyncio.Future):
         return awaitable
+    if isinstance(awaitable, Future):
+        return _as_asyncio(awaitable)
     if not inspect.iscoroutine(awaitable):
-        return asyncio.ensure_future(awaitable)
+        future: asyncio.Future[Any] = asyncio.ensure_future(awaitable)
+        return future
     loop = asyncio.get_running_loop()
     if EAGER_TASKS:
         # Runs at once up to its first wait; most methods never get to one.
@@ -98,14 +104,18 @@ class Drive:
     ) -> None:
         self._coroutine, self._done, self._loop = coroutine, done, loop
 
+    def wait(self, waited_for: Any) -> None:
+        """Go on when what the coroutine waits for is there."""
+        if waited_for is None:
+            self._loop.call_soon(self)
+        else:
+            waited_for._asyncio_future_blocking = False
+            waited_for.add_done_callback(self)
+
     def __call__(self, _future: object = None) -> None:
         try:
             waited_for = self._coroutine.send(None)
         except StopIteration as stop:
             self._done(stop.value)
         else:
-            if waited_for is None:
-                self._loop.call_soon(self)
-            else:
-                waited_for._asyncio_future_blocking = False
-                waited_for.add_done_callback(self)
+            self.wait(waited_for)

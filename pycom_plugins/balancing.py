@@ -9,12 +9,13 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
-
-import attrs
+from typing import TYPE_CHECKING, Any, Final
 
 from pycom_core import hookimpl
-from pycom_core.backends import Balancer, ServiceRecord
+from pycom_core.backends import Balancer
+
+if TYPE_CHECKING:
+    from pycom_core.records import ServiceRecord
 
 #: How much a strategy remembers, so that addresses that are gone are forgotten some day.
 MEMORY_LIMIT: Final = 4096
@@ -58,11 +59,13 @@ class RoundRobinBalancer(Balancer):
         return chosen
 
 
-@attrs.define
 class _Load:
-    in_flight: int = 0
-    latency: float | None = None  # s, smoothed; None: never measured
-    measured: float = 0.0  # when, s
+    __slots__ = ("in_flight", "latency", "measured")
+
+    def __init__(self) -> None:
+        self.in_flight = 0
+        self.latency: float | None = None  # s, smoothed; None: never measured
+        self.measured = 0.0  # when, s
 
 
 class LeastLoadedBalancer(Balancer):

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 class CallCommand(BaseCommand):
     """The CALL command, on both sides of the wire."""
 
+    needs_task = False
+
     def request_to_dict(
         self, request: Request, session_id: str | None = None, **kw: Any
     ) -> dict[str, Any]:

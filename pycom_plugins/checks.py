@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from pycom_core import BadRequest, Interface, Method, Request
+from pycom_core import BadRequest
+
+if TYPE_CHECKING:
+    from pycom_core import Interface, Method, Request
 
 _FunctionT = TypeVar("_FunctionT", bound=Callable[..., Any])
 

@@ -7,6 +7,13 @@ from typing import Any
 from pycom_core import Interface, Method, Request, constants, hookimpl, method
 
 
+class _Introspect(Method):
+    """Describes the interface that it is called on: one object's may have more than its class's."""
+
+    def run(self, iface: Interface, request: Request) -> Any:
+        return introspect(iface.instance, iface)
+
+
 class Service:
     """Base class or mix-in of services that can be introspected.
 
@@ -16,10 +23,15 @@ class Service:
     __interface__: Interface | None = None
     introspection_data: dict[str, Any] = {}  # noqa: RUF012 - an instance may have its own as well
 
-    @method(constants.GENERIC_METHOD_INTROSPECT, results=("name", "methods", "docstring", "data"))
+    @method(
+        constants.GENERIC_METHOD_INTROSPECT,
+        method_factory=_Introspect,
+        results=("name", "methods", "docstring", "data"),
+    )
     def introspect(self, request: Request) -> tuple[str, dict[str, Any], str | None, Any]:
         """Provides introspection information for a service."""
-        return introspect(self)
+        assert self.__interface__ is not None
+        return introspect(self, self.__interface__)
 
 
 _METHOD: Method = Service.introspect.__method__  # type: ignore[attr-defined]
@@ -33,9 +45,8 @@ def pycom_provide(iface: Interface) -> None:
         iface.methods.setdefault(_METHOD.name, _METHOD)
 
 
-def introspect(instance: Any) -> tuple[str, dict[str, Any], str | None, Any]:
+def introspect(instance: Any, iface: Interface) -> tuple[str, dict[str, Any], str | None, Any]:
     """Name, methods, docstring and data of the interface of an object."""
-    iface: Interface = instance.__interface__
     methods = {name: describe(info) for name, info in iface.methods.items()}
     return iface.name, methods, type(instance).__doc__, instance.introspection_data
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from pycom_core import hookimpl
-from pycom_core.backends import Guarantee, NameserverBackend, ServiceRecord
+from pycom_core.backends import Guarantee, NameserverBackend
 from pycom_core.errors import AccessDenied
 from pycom_core.leases import Leases
+
+if TYPE_CHECKING:
+    from pycom_core.records import ServiceRecord
 
 
 class MemoryBackend(NameserverBackend):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 
 from pycom_core import constants, hookimpl
@@ -26,6 +25,8 @@ def pycom_shutdown(server: Server) -> None:
     """Close the backend."""
     iface = getattr(server, "interfaces", {}).get(constants.NS_INTERFACE)
     if iface is not None and hasattr(iface.instance, "close"):
+        import asyncio
+
         asyncio.run(iface.instance.close())
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, ClassVar
-
-import msgspec
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pycom_core import hookimpl
-from pycom_core.backends import Guarantee, NameserverBackend, ServiceRecord
+from pycom_core.backends import Guarantee, NameserverBackend
 from pycom_core.errors import AccessDenied
+
+# What only those need who choose this backend is imported where it is used.
+if TYPE_CHECKING:
+    from pycom_core.records import ServiceRecord
 
 
 class SqliteBackend(NameserverBackend):
@@ -32,7 +34,6 @@ class SqliteBackend(NameserverBackend):
 
         Raises `ConfigurationError` for a URL or a file that cannot be used.
         """
-        # Here, because it imports sqlite3, which only those who choose this backend want.
         from pycom_core.sqlite import LEASE_COLUMNS, LeaseTable
 
         self._table = LeaseTable(
@@ -110,10 +111,16 @@ class SqliteBackend(NameserverBackend):
 
 
 def _encode(value: Any) -> str:
+    import msgspec
+
     return msgspec.json.encode(value).decode()
 
 
 def _records(rows: Iterable[tuple[Any, ...]]) -> Sequence[ServiceRecord]:
+    import msgspec
+
+    from pycom_core.records import ServiceRecord
+
     decode = msgspec.json.decode
     return [
         ServiceRecord(service, address, decode(interfaces), decode(metadata))

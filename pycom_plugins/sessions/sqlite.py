@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
-import msgspec
-
 from pycom_core import hookimpl
 from pycom_core.backends import Guarantee, SessionStore
+
+# What only those need who choose this store is imported where it is used.
 
 
 class SqliteStore(SessionStore):
@@ -31,7 +31,6 @@ class SqliteStore(SessionStore):
 
         Raises `ConfigurationError` for a URL or a file that cannot be used.
         """
-        # Here, because it imports sqlite3, which only those who choose this store want.
         from pycom_core.sqlite import LEASE_COLUMNS, LeaseTable
 
         self._table = LeaseTable(
@@ -46,6 +45,8 @@ class SqliteStore(SessionStore):
         )
 
     async def load(self, session_id: str) -> dict[str, Any] | None:
+        import msgspec
+
         rows = self._table.read(
             "SELECT data FROM pycom_sessions WHERE session_id = ? AND ends > ?",
             session_id,
@@ -55,6 +56,8 @@ class SqliteStore(SessionStore):
 
     async def save(self, session_id: str, data: dict[str, Any], ttl: float) -> None:
         """Keep `data`. Raises TypeError for a value that JSON has no form for."""
+        import msgspec
+
         encoded = msgspec.json.encode(data).decode()
         with self._table.write() as connection:
             connection.execute(

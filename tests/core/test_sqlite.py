@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from pathlib import Path
 
 import pytest
@@ -103,6 +104,18 @@ def test_use_after_close_is_no_fault_of_the_file(tmp_path: Path) -> None:
     table.close()
     with pytest.raises(sqlite3.ProgrammingError):
         table.read("SELECT 1")
+
+
+def test_waits_for_a_writer_before_the_file_is_in_wal_mode(tmp_path: Path) -> None:
+    # SQLite's own busy timeout does not cover this.
+    other = sqlite3.connect(tmp_path / "file", isolation_level=None, check_same_thread=False)
+    other.execute("CREATE TABLE others (name TEXT)")
+    other.execute("BEGIN IMMEDIATE")
+    timer = threading.Timer(0.1, other.execute, ["COMMIT"])
+    timer.start()
+    opened(tmp_path / "file").close()
+    timer.join()
+    other.close()
 
 
 @pytest.mark.parametrize("_round", range(5))

@@ -1,0 +1,22 @@
+"""What a nameserver knows of a service."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import attrs
+
+
+def _names(values: Iterable[str]) -> tuple[str, ...]:
+    return tuple(values)
+
+
+@attrs.frozen
+class ServiceRecord:
+    """One service as a nameserver knows it."""
+
+    service: str  #: name of the service, a path: "/com/foo/one"
+    address: str  #: 0MQ endpoint: "tcp://10.0.0.1:2013"
+    interfaces: tuple[str, ...] = attrs.field(converter=_names)
+    metadata: dict[str, Any] = attrs.field(factory=dict, hash=False)

@@ -1,0 +1,91 @@
+"""Processes of the demonstration, that surely end with it."""
+
+from __future__ import annotations
+
+import os
+import queue
+import re
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from pathlib import Path
+
+from pycom_core.errors import PycomError
+
+#: s that a process may take to start, or to end.
+PATIENCE = 30.0
+
+
+class DemoFailed(PycomError):
+    """The demonstration cannot go on; the text says why."""
+
+
+class Child:
+    """`python -m pycom`, and what it logs. A context manager that ends it."""
+
+    def __init__(self, arguments: list[str], directory: Path) -> None:
+        self._log: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "pycom", *arguments],
+            cwd=directory,
+            env=environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+        )
+        # Reads to the end, so that the process never waits for somebody to read its log.
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        assert self._process.stderr is not None
+        with self._process.stderr as lines:
+            for line in lines:
+                self._log.put(line)
+        self._log.put(None)
+
+    def wait_for(self, pattern: str) -> str:
+        """What the group of `pattern` matches, once that is logged. Raises `DemoFailed`."""
+        deadline = time.monotonic() + PATIENCE
+        last: deque[str] = deque(maxlen=5)
+        while True:
+            try:
+                line = self._log.get(timeout=max(0.0, deadline - time.monotonic()))
+            except queue.Empty:
+                raise DemoFailed(_with_log("A process does not start", last)) from None
+            if line is None:
+                raise DemoFailed(_with_log("A process ended", last))
+            found = re.search(pattern, line)
+            if found:
+                return found[1]
+            last.append(line)
+
+    def __enter__(self) -> Child:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.terminate()
+        try:
+            self._process.wait(PATIENCE)
+        finally:
+            self._process.kill()  # nothing, if it ended
+            self._process.wait()
+
+
+def _with_log(problem: str, lines: deque[str]) -> str:
+    return f"{problem}; it last said:\n{''.join(lines)}" if lines else f"{problem} without a word"
+
+
+def environment() -> dict[str, str]:
+    """Our environment without settings for PyCOM: the demonstration brings its own.
+
+    Only a plugin that is broken may have to be taken out of it.
+    """
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("PYCOM_") or name == "PYCOM_PLUGINS"
+    }

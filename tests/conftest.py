@@ -1,0 +1,21 @@
+"""Fixtures of the tests that need processes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import helpers
+import pytest
+
+
+@pytest.fixture
+def processes() -> Iterator[helpers.Processes]:
+    """Starts processes, which end with the test."""
+    with helpers.Processes() as processes:
+        yield processes
+
+
+@pytest.fixture
+def nameserver(processes: helpers.Processes) -> helpers.Service:
+    """A nameserver in a process of its own."""
+    return processes.nameserver()

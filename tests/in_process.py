@@ -1,0 +1,125 @@
+"""Runtimes, servers and distributions within the process of a test."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+import textwrap
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import helpers
+import pytest
+import stevedore._cache
+from stevedore import ExtensionManager
+
+from pycom_core import LocalTransport, Runtime, Server, Settings, Transport, codec
+from pycom_core.settings import Plugins
+
+_ServerT = TypeVar("_ServerT", bound=Server)
+MakeRuntime = Callable[..., Runtime]
+
+
+@pytest.fixture
+def make_runtime() -> Iterator[MakeRuntime]:
+    """Makes runtimes on one network without sockets; they end with the test."""
+    network = LocalTransport()
+    with contextlib.ExitStack() as stack:
+
+        def make(
+            plugins: Mapping[str, object] | None = None,
+            transport: Transport | None = network,
+            disable: tuple[str, ...] = (),
+            optional: tuple[str, ...] = (),
+            **settings: Any,
+        ) -> Runtime:
+            told = Settings(plugins=Plugins(disable, optional), **settings)
+            runtime = Runtime(told, plugins=plugins, transport=transport)
+            stack.callback(runtime.close)
+            return runtime
+
+        yield make
+
+
+@contextlib.contextmanager
+def running(server: _ServerT) -> Iterator[_ServerT]:
+    """The server answers on a loop in a thread of its own; closed at the end."""
+    loop = asyncio.new_event_loop()
+    server.setup(loop)
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    try:
+        yield server
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        server.close()
+        left = asyncio.all_tasks(loop)
+        for task in left:
+            task.cancel()
+        loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+        loop.close()
+
+
+def payload(
+    interface: str, method: str, args: Any = None, attachment: bytes | None = None, **others: Any
+) -> list[bytes]:
+    """The frames of a CALL."""
+    body = {"interface": interface, "method": method, "args": args, **others}
+    frames = [b"CALL", codec.dict_to_wire(body)]
+    return frames if attachment is None else [*frames, attachment]
+
+
+async def answer(server: Server, *call: Any, **others: Any) -> dict[str, Any]:
+    """The response object of a CALL to a server that needs no socket for it."""
+    reply = await server.answer([b"client", b"", *payload(*call, **others)])
+    assert reply[:2] == [b"client", b""]
+    return helpers.answer_in(reply[2:])
+
+
+def call(server: Server, *call: Any, **others: Any) -> dict[str, Any]:
+    """What `answer` gives, on a loop of its own."""
+    return asyncio.run(answer(server, *call, **others))
+
+
+class Distributions:
+    """A folder on `sys.path` that distributions are installed in."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def module(self, name: str, source: str) -> None:
+        """Write a module."""
+        (self.folder / f"{name}.py").write_text(textwrap.dedent(source))
+
+    def add(self, name: str, **plugins: str) -> None:
+        """Install version 1.0 of a distribution that has these plugins, name → entry point."""
+        info = self.folder / f"{name.replace('-', '_')}-1.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+        lines = [f"{plugin} = {target}" for plugin, target in plugins.items()]
+        (info / "entry_points.txt").write_text("\n".join(["[pycom.plugins]", *lines]))
+
+    def plugin(self, name: str, source: str, distribution: str | None = None) -> None:
+        """Install a plugin that is a module with `hookimpl` at hand, as `module_NAME`."""
+        header = "from pycom_core import hookimpl\n"
+        self.module(f"module_{name}", header + textwrap.dedent(source))
+        self.add(distribution or f"dist-{name}", **{name: f"module_{name}"})
+
+
+@pytest.fixture
+def distributions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Distributions]:
+    """Installs distributions for this test; none of the modules stays."""
+    folder = tmp_path / "site"
+    folder.mkdir()
+    cache = stevedore._cache.Cache(str(tmp_path / "cache"))
+    monkeypatch.setattr(stevedore._cache, "get_group_all", cache.get_group_all)
+    monkeypatch.setattr(ExtensionManager, "ENTRY_POINT_CACHE", {})
+    monkeypatch.syspath_prepend(folder)
+    yield Distributions(folder)
+    for name, module in list(sys.modules.items()):
+        if str(getattr(module, "__file__", "")).startswith(str(folder)):
+            del sys.modules[name]
