@@ -26,7 +26,7 @@ from pycom_core.interfaces import interface, method
 from pycom_core.log import logger
 from pycom_core.proxy import ProxyComponent, ProxyContext
 from pycom_core.runtime import configuration, configure, create_task, ioloop
-from pycom_plugins.introspection import Service
+from pycom_plugins.introspection.service import Service
 
 __all__ = [
     "AccessDenied",

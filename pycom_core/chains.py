@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pycom_core.errors import AccessDenied, PycomError, RemoteError
+from pycom_core.log import logger
 
 Link = Callable[..., Any]
 Chain = tuple[Link, ...]
@@ -89,7 +90,10 @@ def _checked(name: str, function: Link, plugin: str) -> Link:
             raise
         except Exception as error:
             failure = HookFailed(f"{plugin} failed in pycom_{name}: {error!r}")
-            raise (AccessDenied("Access denied") if denies else failure) from failure
+            if not denies:
+                raise failure from error
+            logger().exception("%s", failure)
+            raise AccessDenied("Access denied") from failure
         if result is not None:
             raise HookFailed(
                 f"{plugin} returned {type(result).__name__} from pycom_{name}; it must change "

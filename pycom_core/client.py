@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import zmq
 
 from pycom_core import codec, constants
 from pycom_core.components import BaseComponent
-from pycom_core.errors import CallTimeout, DeadlineExceeded, ServiceNotAvailable
+from pycom_core.errors import CallTimeout, ServiceNotAvailable
 from pycom_core.messages import Attachment, Request, Response
 from pycom_core.pool import Pool
 from pycom_core.transport import Channel, DealerChannel
 
 if TYPE_CHECKING:
+    from pycom_core.calling import Use
     from pycom_core.context import Context
-
-#: `(latency in s, or None if it was not used; what went wrong)`
-Observer = Callable[[float | None, BaseException | None], None]
 
 
 class Client(BaseComponent):
@@ -34,57 +32,45 @@ class Client(BaseComponent):
         socket: str | zmq.Socket[bytes],
         iface: str,
         context: Context | None = None,
-        observer: Observer | None = None,
+        use: Use | None = None,
+        pool: Pool | None = None,
     ) -> None:
         super().__init__(iface, context)
         self.iface = iface
         self.session_id: str | None = None
         self.socket = socket
-        self.timeout: float = (
-            constants.PROTO_DEFAULT_TIMEOUT if context is None else context.timeout
-        )
-        self._observer = observer
-        self._pool: Pool | _OneSocket
+        self._use = use
+        self._own_pool = None
         if not isinstance(socket, str):
-            self._pool = _OneSocket(socket)
             self.address = "the socket"
-        else:
-            self.address = socket
-            if context is not None:
-                self._pool = context.pool
-            else:
-                from pycom_core.runtime import default_runtime
+            self._pool: Pool | _OneSocket = _OneSocket(socket)
+            return
+        self.address = socket
+        if pool is None and context is None:
+            from pycom_core.runtime import default_runtime
 
-                self._pool = Pool(default_runtime().connect)
+            pool = self._own_pool = Pool(default_runtime().connect)
+        self._pool = pool or context.pool  # type: ignore[union-attr]
 
     def __repr__(self) -> str:
         return f"<Client of {self.name} at {self.address}>"
 
     def invoke_with_request(self, request: Request, timeout: float | None = None) -> Response:
-        timeout = self._time_left(self.timeout if timeout is None else timeout)
+        if self.context is not None:
+            timeout = self.context.time_left(timeout)
+        elif timeout is None:
+            timeout = constants.PROTO_DEFAULT_TIMEOUT
         payload = request_to_frames(request, self.session_id, timeout)
-        started = time.monotonic()
-        try:
-            response = frames_to_response(self._exchange(payload, timeout), self.name)
-        except BaseException as error:
-            self._observe(time.monotonic() - started, error)
-            raise
-        self._observe(time.monotonic() - started, None)
+        if self._use is None:
+            response = self._exchange(payload, timeout)
+        else:
+            response = self._watched_exchange(self._use, payload, timeout)
         response.request = request
         if response.session_id is not None:
             self.session_id = response.session_id
         return response
 
-    def _time_left(self, timeout: float) -> float:
-        deadline = None if self.context is None else self.context.deadline
-        if deadline is None:
-            return timeout
-        left = (deadline - time.monotonic()) * 1000
-        if left <= 0:
-            raise DeadlineExceeded("The deadline of the call that this one is made for has passed")
-        return min(timeout, left)
-
-    def _exchange(self, payload: Sequence[Attachment], timeout: float) -> list[Attachment]:
+    def _exchange(self, payload: Sequence[Attachment], timeout: float) -> Response:
         channel = self._pool.borrow(self.address)
         try:
             reply = channel.exchange(payload, timeout)
@@ -93,18 +79,29 @@ class Client(BaseComponent):
             channel.close()
             raise
         self._pool.give_back(self.address, channel)
-        return reply
+        return frames_to_response(reply, self.name)
 
-    def _observe(self, latency: float | None, error: BaseException | None) -> None:
-        if self._observer is not None:
-            self._observer(latency, error)
+    def _watched_exchange(
+        self, use: Use, payload: Sequence[Attachment], timeout: float
+    ) -> Response:
+        use.begin()
+        started = time.monotonic()
+        try:
+            response = self._exchange(payload, timeout)
+        except BaseException as error:
+            use.end(time.monotonic() - started, error)
+            raise
+        use.end(time.monotonic() - started, None)
+        return response
 
     def close(self, **kwargs: Any) -> None:
         """Let go of the component. `kwargs` go to the `close` of a socket that was given."""
+        if self._use is not None:
+            self._use.release()
         if isinstance(self._pool, _OneSocket):
             self._pool.socket.close(**kwargs)
-        elif self.context is None:
-            self._pool.close()
+        elif self._own_pool is not None:
+            self._own_pool.close()
 
 
 def request_to_frames(request: Request, session_id: str | None, timeout: float) -> list[Attachment]:

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+import threading
+from typing import Any
 
 from pycom_core import constants
+from pycom_core.calling import Caller
 from pycom_core.client import Client
 from pycom_core.components import BaseComponent
-from pycom_core.messages import Request, Response
+from pycom_core.errors import PycomError, ServiceNotFound
+from pycom_core.log import logger
 from pycom_core.nsclient import Nameserver
 from pycom_core.pool import Pool
-from pycom_core.records import ServiceRecord
-
-if TYPE_CHECKING:
-    from pycom_core.runtime import Runtime
-
-ClientHook = Callable[[BaseComponent, Any], Any]
+from pycom_core.recordcache import Key
 
 
-class Context:
+class Context(Caller):
     """Finds services and connects to them. Any number of threads may share one, and forks too.
 
     `nameserver` is an address, a list of replicas, or None for what the configuration says;
@@ -27,34 +24,10 @@ class Context:
     `hook(component, data)`; an object that a hook returns replaces the data, None leaves it.
     """
 
-    def __init__(
-        self,
-        nameserver: str | Sequence[str] | None = None,
-        *,
-        timeout: float = constants.PROTO_DEFAULT_TIMEOUT,
-        runtime: Runtime | None = None,
-    ) -> None:
-        if runtime is None:
-            from pycom_core.runtime import default_runtime
-
-            runtime = default_runtime()
-        self.runtime = runtime
-        self.timeout = timeout
-        self.deadline: float | None = None  #: s, monotonic; no call goes on after it
-        self.prehooks: list[ClientHook] = []
-        self.posthooks: list[ClientHook] = []
-        self.pool = Pool(runtime.connect)
-        self.token: Any = None  #: sent with every call, as what the caller is known by
-        self._plain: Context | None = None
-        addresses = runtime.settings.nameserver if nameserver is None else nameserver
-        self._nameserver = Nameserver(
-            self, [addresses] if isinstance(addresses, str) else addresses
-        )
-
-    @property
-    def nameservers(self) -> list[str]:
-        """Addresses of the nameserver's replicas, the one that is asked first at the head."""
-        return list(self._nameserver.addresses)
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.pool = Pool(self.runtime.connect)
+        self._nameserver = Nameserver(self)
 
     # Who calls.
 
@@ -96,11 +69,36 @@ class Context:
     def locate(self, iface: str, service_name: str | None = None) -> Client:
         """A component for `iface`, of one of its providers, or of the service that is named.
 
-        Raises `ServiceNotFound` when there is none, or when no nameserver answers.
+        The nameserver is not asked again while a connection to the chosen service stands and
+        the last answer is younger than a lease. Raises `ServiceNotFound` when there is no
+        provider, or when no nameserver answers.
         """
-        records = self._nameserver.find(iface, service_name)
-        record = self.runtime.balancer().choose(records, iface)
-        return Client(record.address, iface, self, observer=_Use(self.runtime, record))
+        key = (iface, service_name)
+        records = self.records.get(key)
+        if records:
+            use = self.choose(records, iface)
+            if self.pool.is_alive(use.record.address):
+                if self.records.wants_refresh(key):
+                    threading.Thread(target=self._refresh, args=(key,), daemon=True).start()
+                return Client(use.record.address, iface, self, use)
+            use.release()
+        use = self.choose(self._ask(key), iface)
+        return Client(use.record.address, iface, self, use)
+
+    def _ask(self, key: Key) -> Any:
+        try:
+            records = self._nameserver.find(*key)
+        except ServiceNotFound:
+            self.records.forget(key)
+            raise
+        self.records.put(key, records)
+        return records
+
+    def _refresh(self, key: Key) -> None:
+        try:
+            self._ask(key)
+        except PycomError as error:
+            logger().debug("Could not refresh what is known of %s: %s", key[0], error)
 
     def connect(self, address: str, iface: str) -> Client:
         """A component for `iface` at an address that is known."""
@@ -109,47 +107,3 @@ class Context:
     def close(self) -> None:
         """Close the connections that are kept for further calls."""
         self.pool.close()
-        if self._plain is not None:
-            self._plain.close()
-
-    # Hooks.
-
-    @property
-    def plain(self) -> Context:
-        """A context of the same runtime without credentials and hooks."""
-        if self._plain is None:
-            self._plain = Context(self._nameserver.addresses, runtime=self.runtime)
-            self._plain.pool = self.pool
-        return self._plain
-
-    def before_call(self, component: BaseComponent, request: Request) -> Request:
-        """Pass a request through the hooks, with the token of the caller."""
-        if self.token is not None:
-            request.extensions[constants.AUTH_EXTENSION] = self.token
-        for hook in self.prehooks:
-            replacement = hook(component, request)
-            request = request if replacement is None else replacement
-        for hook in self.runtime.plugins.chains.client_prehook:
-            hook(component, request)
-        return request
-
-    def after_call(self, component: BaseComponent, response: Response) -> Response:
-        """Pass a response through the hooks."""
-        for hook in self.runtime.plugins.chains.client_posthook:
-            hook(component, response)
-        for hook in self.posthooks:
-            replacement = hook(component, response)
-            response = response if replacement is None else replacement
-        return response
-
-
-class _Use:
-    """Tells the balancer how the calls of one located component went."""
-
-    __slots__ = ("_balancer", "_record")
-
-    def __init__(self, runtime: Runtime, record: ServiceRecord) -> None:
-        self._balancer, self._record = runtime.balancer(), record
-
-    def __call__(self, latency: float | None, error: BaseException | None) -> None:
-        self._balancer.observe(self._record, latency, error)

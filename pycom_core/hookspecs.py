@@ -5,7 +5,8 @@ A plugin is a module or an object with functions of these names, marked with
 
 Order: plugins are called in the order of their names, those marked `tryfirst` before and those
 marked `trylast` after the rest. All hooks are plain functions unless it is said that they may be
-`async def`.
+`async def`. `wrapper=True` is for `pycom_invoke`, and for the other hooks of a call but
+`pycom_authenticate`.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ def pycom_commands(server: Server) -> Mapping[bytes, BaseCommand]:  # type: igno
 
 @hookspec
 def pycom_nameserver_backends() -> Mapping[str, Callable[[str], NameserverBackend]]:  # type: ignore[empty-body]
-    """URL scheme → `factory(url)`, asked at the first use of a nameserver backend.
+    """URL scheme → `factory(url)`, asked when a runtime starts, and when it opens one.
 
     None contributes nothing. An exception stops the start.
     """
@@ -51,7 +52,7 @@ def pycom_nameserver_backends() -> Mapping[str, Callable[[str], NameserverBacken
 
 @hookspec
 def pycom_session_stores() -> Mapping[str, Callable[[str], SessionStore]]:  # type: ignore[empty-body]
-    """URL scheme → `factory(url)`, asked at the first use of a session store.
+    """URL scheme → `factory(url)`, asked when a runtime starts, and when it opens one.
 
     None contributes nothing. An exception stops the start.
     """
@@ -59,7 +60,7 @@ def pycom_session_stores() -> Mapping[str, Callable[[str], SessionStore]]:  # ty
 
 @hookspec
 def pycom_balancers() -> Mapping[str, Callable[[str], Balancer]]:  # type: ignore[empty-body]
-    """Name → `factory(url)`, asked at the first use of a balancer.
+    """Name → `factory(url)`, asked when a runtime starts, and when it makes one.
 
     None contributes nothing. An exception stops the start.
     """

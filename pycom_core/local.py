@@ -61,6 +61,9 @@ class LocalChannel(Channel):
             asyncio._set_running_loop(outer)
             waiting.pop()
 
+    def is_alive(self) -> bool:
+        return bool(self._server.listeners)
+
     def close(self) -> None:
         if self._nested is not None:
             self._nested.close()
@@ -129,6 +132,9 @@ class _Lookup(Channel):
             return channel.exchange(payload, timeout)
         finally:
             channel.close()
+
+    def is_alive(self) -> bool:
+        return self._address in self._network
 
     def close(self) -> None:
         pass

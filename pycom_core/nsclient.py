@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
 from typing import TYPE_CHECKING, Any
 
 from pycom_core import constants
@@ -10,7 +10,6 @@ from pycom_core.client import Client
 from pycom_core.components import BaseComponent
 from pycom_core.errors import (
     MethodNotFound,
-    PycomError,
     ServiceNotAvailable,
     ServiceNotFound,
 )
@@ -18,6 +17,7 @@ from pycom_core.records import ServiceRecord
 
 if TYPE_CHECKING:
     from pycom_core.context import Context
+    from pycom_core.runtime import Runtime
 
 
 def detect_ns(host: str) -> Client:
@@ -39,65 +39,87 @@ def detect_ns(host: str) -> Client:
 class Nameserver(BaseComponent):
     """The nameserver of a context: one of several replicas, or the one in this process."""
 
-    def __init__(self, context: Context, addresses: Sequence[str]) -> None:
-        # Not the context itself: credentials and hooks are not for nameservers.
+    def __init__(self, context: Context) -> None:
+        # Not as a component of the context: credentials and hooks are not for nameservers.
         super().__init__(constants.NS_INTERFACE)
         self._owner = context
-        self.addresses = list(addresses)
-        self._finds: dict[str, bool] = {}
 
     def invoke_with_request(self, request: Any, timeout: float | None = None) -> Any:
         """Call the replica that answered last, and the others if it does not answer now.
 
         The timeout (ms) is for all of them together. Raises `ServiceNotFound` if none answers.
         """
-        share = (self._owner.timeout if timeout is None else timeout) / len(self.addresses)
+        replicas = self._owner.nameservers
+        share = self._owner.time_left(timeout) / len(replicas)
         problems: list[str] = []
-        for address in list(self.addresses):
+        for address in list(replicas):
             try:
-                response = self._replica(address).invoke_with_request(request, share)
-            except (ServiceNotAvailable, ServiceNotFoundHere) as error:
+                return self._replica(address).invoke_with_request(request, share)
+            except ServiceNotAvailable as error:
                 problems.append(str(error))
-                # The next call begins with one that may be alive.
-                self.addresses.remove(address)
-                self.addresses.append(address)
-            else:
-                return response
+                pass_over(replicas, address)
         raise ServiceNotFound("No nameserver answers: " + "; ".join(problems))
 
     def _replica(self, address: str) -> Client:
-        runtime = self._owner.runtime
-        if address == constants.NS_NAME_LOCAL:
-            server = runtime.server_of(constants.NS_INTERFACE)
-            if server is None:
-                raise ServiceNotFoundHere(
-                    'no nameserver runs in this process (nameserver="local" is the default; '
-                    "name the address of one)"
-                )
-            address = server.addresses[0]
-        return Client(address, constants.NS_INTERFACE, context=self._owner.plain)
+        address = address_of(self._owner.runtime, address)
+        return Client(address, constants.NS_INTERFACE, pool=self._owner.pool)
 
     def find(self, interface: str, service: str | None = None) -> list[ServiceRecord]:
-        """All live providers, or the one that an old nameserver picks. Raises `ServiceNotFound`."""
-        arguments = {"interface": interface, "service": service}
+        """All live providers. Raises `ServiceNotFound` if there is none."""
         try:
-            found = self.invoke(constants.NS_METHOD_FIND, arguments)
-        except MethodNotFound:
-            found = [self.invoke(constants.NS_METHOD_LOCATE, arguments)]
-        if not found:
-            raise ServiceNotFound(f"Service with interface {interface!r} not found")
-        return [record_from_dict(item) for item in found]
+            found = self.invoke(constants.NS_METHOD_FIND, find_arguments(interface, service))
+        except MethodNotFound:  # a nameserver of 0.6.0
+            found = self.invoke(
+                constants.NS_METHOD_LIST_SERVICES, list_arguments(interface, service)
+            )
+        return records_from(found, interface)
 
 
-class ServiceNotFoundHere(PycomError):
-    """There is no nameserver in this process."""
+def pass_over(replicas: list[str], address: str) -> None:
+    """Put a replica at the end: the next call begins with one that may be alive."""
+    replicas.remove(address)
+    replicas.append(address)
 
 
-def record_from_dict(data: Any) -> ServiceRecord:
-    """Read a record as nameservers send it. Raises `ServiceNotAvailable` if it is none."""
-    try:
-        return ServiceRecord(
-            data["service"], data["address"], tuple(data["interfaces"]), data.get("metadata") or {}
+def address_of(runtime: Runtime, nameserver: str) -> str:
+    """The address that stands for a nameserver. Raises `ServiceNotAvailable`."""
+    if nameserver != constants.NS_NAME_LOCAL:
+        return nameserver
+    server = runtime.server_of(constants.NS_INTERFACE)
+    if server is None:
+        raise ServiceNotAvailable(
+            'no nameserver runs in this process (nameserver="local" is the default; name the '
+            "address of one)"
         )
+    return server.addresses[0]
+
+
+def find_arguments(interface: str, service: str | None) -> dict[str, Any]:
+    """Arguments of `find`."""
+    return {"interface": interface, "service": service}
+
+
+def list_arguments(interface: str, service: str | None) -> dict[str, Any]:
+    """Arguments of `list_services` that find the same."""
+    return {
+        "interface": f"{re.escape(interface)}$",
+        "service": None if service is None else f"{re.escape(service)}$",
+    }
+
+
+def records_from(found: Any, interface: str) -> list[ServiceRecord]:
+    """Read records as nameservers send them.
+
+    Raises `ServiceNotFound` if there is none, `ServiceNotAvailable` for what is no record.
+    """
+    if not found:
+        raise ServiceNotFound(f"Service with interface {interface!r} not found")
+    try:
+        return [
+            ServiceRecord(
+                item["service"], item["address"], item["interfaces"], item.get("metadata") or {}
+            )
+            for item in found
+        ]
     except (KeyError, TypeError, AttributeError) as error:
-        raise ServiceNotAvailable(f"The nameserver sent no record but {data!r:.200}") from error
+        raise ServiceNotAvailable(f"The nameserver sent no records: {found!r:.200}") from error

@@ -39,6 +39,19 @@ class Pool:
         else:
             channel.close()
 
+    def is_alive(self, address: str) -> bool:
+        """Whether there is an idle channel whose connection stands."""
+        idle = self._idle.get(address)
+        if not idle or self._pid != os.getpid():
+            return False
+        try:
+            channel = idle.pop()
+        except IndexError:
+            return False
+        alive = channel.is_alive()
+        idle.append(channel)
+        return alive
+
     def forget(self, address: str) -> None:
         """Close the idle channels of one address."""
         for channel in self._idle.pop(address, ()):

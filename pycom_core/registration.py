@@ -32,7 +32,9 @@ class Registrar:
         on_refused: Callable[[RemoteError], object],
     ) -> None:
         self._record = record
-        self._replicas = [Nameserver(context, [address]) for address in nameservers]
+        self._replicas = [
+            Nameserver(Context(address, runtime=context.runtime)) for address in nameservers
+        ]
         self._on_refused = on_refused
         self._stopped = threading.Event()
         self._lock = threading.Lock()

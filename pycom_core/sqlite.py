@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
-from pycom_core.errors import ConfigurationError, Overloaded
+from pycom_core.errors import BadRequest, ConfigurationError, Overloaded
 
 BUSY_TIMEOUT: Final = 1.0  # s; another process holds the file for some 100 µs at a time
 
@@ -142,6 +142,8 @@ class LeaseTable:
     def _translated(self) -> Iterator[None]:
         try:
             yield
+        except UnicodeEncodeError as error:
+            raise BadRequest(f"Text that UTF-8 cannot hold cannot be stored: {error}") from error
         except sqlite3.OperationalError as error:
             if _is_busy(error):
                 raise Overloaded(f"The SQLite file {self.path} is held by others") from error

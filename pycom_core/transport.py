@@ -67,6 +67,10 @@ class Channel(ABC):
         """
 
     @abstractmethod
+    def is_alive(self) -> bool:
+        """Whether the connection stands now, as far as can be told without a call."""
+
+    @abstractmethod
     def close(self) -> None:
         """Let go of it. What was not sent is dropped."""
 
@@ -114,6 +118,8 @@ class ZmqTransport(Transport):
     def dealer(self, address: str) -> zmq.Socket[bytes]:
         """A DEALER socket that is connected to `address`. Raises `ConfigurationError`."""
         socket = self._socket(zmq.DEALER, "client", address)
+        # Nothing is queued for a peer that is not there: it would be run when nobody waits.
+        socket.setsockopt(zmq.IMMEDIATE, 1)
         try:
             socket.connect(address)
         except zmq.ZMQError as error:
@@ -204,7 +210,7 @@ _send_frame: Callable[..., Any] = _Backend.send
 _receive_frame: Callable[..., zmq.Frame] = _Backend.recv
 _get_option: Callable[..., Any] = _Backend.get
 _NOBLOCK, _SNDMORE = int(zmq.NOBLOCK), int(zmq.SNDMORE)
-_EVENTS, _POLLIN = int(zmq.EVENTS), int(zmq.POLLIN)
+_EVENTS, _POLLIN, _POLLOUT = int(zmq.EVENTS), int(zmq.POLLIN), int(zmq.POLLOUT)
 
 #: Bytes from which a frame is sent from where it lies; copying less is cheaper than not copying.
 _WORTH_SHARING = 65_536
@@ -266,6 +272,10 @@ class DealerChannel(Channel):
             raise CallTimeout(f"No answer from {self.address} within {timeout:.0f} ms") from None
         except zmq.ZMQError as error:
             raise ServiceNotAvailable(f"{self.address}: {error.strerror}") from error
+
+    def is_alive(self) -> bool:
+        # With IMMEDIATE only a socket that is connected can be written to.
+        return bool(_get_option(self.socket, _EVENTS) & _POLLOUT)
 
     def _set_timeout(self, timeout: float) -> None:
         milliseconds = max(1, round(timeout))

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 import helpers
 import pytest
 
+from pycom_core import Runtime, Settings
+
 
 @pytest.fixture
 def processes() -> Iterator[helpers.Processes]:
@@ -19,3 +21,11 @@ def processes() -> Iterator[helpers.Processes]:
 def nameserver(processes: helpers.Processes) -> helpers.Service:
     """A nameserver in a process of its own."""
     return processes.nameserver()
+
+
+@pytest.fixture
+def runtime() -> Iterator[Runtime]:
+    """A runtime with the default settings, whatever the environment says."""
+    runtime = Runtime(Settings())
+    yield runtime
+    runtime.close()

@@ -146,9 +146,7 @@ class Processes:
         command = [script("pycom-nameserver"), "-v", "-a", address, *arguments]
         return self._kept(Service(*command, **environ))
 
-    def service(
-        self, *modules: str, nameserver: Service | None = None, **options: Any
-    ) -> Service:
+    def service(self, *modules: str, nameserver: Service | None = None, **options: Any) -> Service:
         """Start `python -m pycom`, and wait until its nameserver knows it."""
         arguments = options.pop("arguments", ())
         address = options.pop("address", ANY_PORT)
@@ -160,9 +158,13 @@ class Processes:
             nameserver.wait_for(f"Registered {re.escape(service.name)} at")
         return service
 
-    def python(self, code: str, *arguments: str, **options: Any) -> Program:
-        """Start Python on a piece of code."""
-        return self._kept(Program(sys.executable, "-c", code, *arguments, **options))
+    def program(self, *command: str, **options: Any) -> Program:
+        """Start anything."""
+        return self._kept(Program(*command, **options))
+
+    def python(self, *arguments: str, **options: Any) -> Program:
+        """Start this Python."""
+        return self.program(sys.executable, *arguments, **options)
 
 
 def script(name: str) -> str:
@@ -201,10 +203,19 @@ class Dealer:
         assert delimiter == b""
         return reply
 
+    def begin(self, interface: str, method: str, args: Any = None, **others: Any) -> None:
+        """Send a CALL."""
+        body = {"version": "1.0", "interface": interface, "method": method, "args": args, **others}
+        self.send(b"", b"CALL", json.dumps(body).encode())
+
+    def end(self) -> dict[str, Any]:
+        """The response object of the next answer."""
+        return answer_in(self.receive()[1:])
+
     def call(self, interface: str, method: str, args: Any = None, **others: Any) -> dict[str, Any]:
         """The response object of a CALL."""
-        body = {"version": "1.0", "interface": interface, "method": method, "args": args, **others}
-        return answer_in(self.ask(b"CALL", json.dumps(body).encode()))
+        self.begin(interface, method, args, **others)
+        return self.end()
 
 
 def answer_in(reply: Sequence[bytes]) -> dict[str, Any]:
@@ -217,13 +228,13 @@ def answer_in(reply: Sequence[bytes]) -> dict[str, Any]:
     return answer
 
 
-def eventually(attempt: Callable[[], _T], *errors: type[Exception]) -> _T:
-    """What `attempt` returns once it raises none of `errors` (`PycomError`) any more."""
+def eventually(attempt: Callable[[], _T], error: type[Exception] = PycomError) -> _T:
+    """What `attempt` returns once it does not raise `error` any more."""
     deadline = time.monotonic() + PATIENCE
     while True:
         try:
             return attempt()
-        except errors or PycomError:
+        except error:
             if time.monotonic() > deadline:
                 raise
         time.sleep(0.02)

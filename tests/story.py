@@ -23,6 +23,8 @@ from documents import Block
 from pycom_core.settings import tomllib
 
 NAMESERVER = "tcp://127.0.0.1:2012"
+#: Stands for the story's directory where a page needs an absolute path.
+STATE = "/var/lib/pycom"
 _ADDRESS = re.compile(r"tcp://127\.0\.0\.1:\d+")
 
 
@@ -66,7 +68,7 @@ class Story:
         if command != "echo $?":
             assert self._status == 0, f"the command before {command!r} failed"
         shown = self._run(command)
-        for name, real in self._addresses.items():
+        for name, real in [*self._addresses.items(), (STATE, str(self._directory))]:
             shown = shown.replace(real, name)
         matches = doctest.OutputChecker().check_output(expected, shown, doctest.ELLIPSIS)
         assert matches, f"$ {command}\nshould print:\n{expected}\nbut prints:\n{shown}"
@@ -167,6 +169,7 @@ class Story:
         (info / "entry_points.txt").write_text("\n".join(lines))
 
     def _real(self, text: str) -> str:
+        text = text.replace(STATE, str(self._directory))
         return _ADDRESS.sub(lambda found: self._addresses.get(found[0], found[0]), text)
 
     def _environment(self, environ: dict[str, str]) -> dict[str, str]:

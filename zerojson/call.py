@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from pycom_plugins.call import CallCommand
+from pycom_plugins.call.command import CallCommand
 
 __all__ = ["CallCommand"]

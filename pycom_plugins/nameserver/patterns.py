@@ -31,6 +31,6 @@ def matcher(argument: str, pattern: Any) -> Callable[[str], Any]:
     options.max_mem = 1 << 20
     try:
         match: Callable[[str], Any] = re2.compile(pattern, options).match
-    except re2.error as error:
+    except (re2.error, UnicodeEncodeError) as error:
         raise BadRequest(f"Invalid regular expression in argument {argument!r}: {error}") from error
     return match

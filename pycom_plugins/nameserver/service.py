@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pycom_core import (
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 TTL = constants.NS_SERVICE_TIMEOUT / 1000  # s
 #: What other programs can connect to; a wildcard is for binding only.
 _ENDPOINT = re.compile(
-    r"tcp://(?:(?!\*)[^\s/:\[\]]+|\[[^\s\]]+\]):[1-9]\d{0,4}|(?:ipc|inproc)://[^\s]+"
+    r"tcp://(?:(?!\*)[^\s/:\[\]]+|\[[^\s\]]+\]):(?P<port>[1-9][0-9]{0,4})|(?:ipc|inproc)://[^\s]+"
 )
-_SERVICE = re.compile(r"/?[^\s/\x00-\x1f]+(?:/[^\s/\x00-\x1f]+)*")
-_INTERFACE = re.compile(r"[^\s.\x00-\x1f]+(?:\.[^\s.\x00-\x1f]+)*")
+_SERVICE = re.compile(r"/?[^\s/]+(?:/[^\s/]+)*")
+_INTERFACE = re.compile(r"[^\s.]+(?:\.[^\s.]+)*")
 _LONGEST_NAME = 1024
 
 
@@ -63,12 +63,13 @@ class NameServer:
         metadata: dict[str, Any] | None = None,
     ) -> dict[str, Any]:
         """Register a service for 60 seconds, or renew its registration."""
-        _check("address", address, _ENDPOINT, "a 0MQ endpoint such as tcp://10.0.0.1:2013")
-        _check("service", service, _SERVICE, "a name such as /com/foo/service")
+        _check("address", address, _is_endpoint, "a 0MQ endpoint such as tcp://10.0.0.1:2013")
+        _check("service", service, _SERVICE.fullmatch, "a name such as /com/foo/service")
         if type(interfaces) is not list:
             raise _wrong_type("interfaces", interfaces, "list")
         for name in interfaces:
-            _check("interfaces", name, _INTERFACE, "a list of names such as com.foo.interface")
+            expected = "a list of names such as com.foo.interface"
+            _check("interfaces", name, _INTERFACE.fullmatch, expected)
         if metadata is not None and type(metadata) is not dict:
             raise _wrong_type("metadata", metadata, "dict")
         record = ServiceRecord(service, address, interfaces, metadata or {})
@@ -139,9 +140,15 @@ def as_dict(record: ServiceRecord) -> dict[str, Any]:
     return data
 
 
-def _check(argument: str, value: Any, pattern: re.Pattern[str], expected: str) -> None:
+def _is_endpoint(address: str) -> bool:
+    found = _ENDPOINT.fullmatch(address)
+    return found is not None and int(found["port"] or 1) <= 65_535
+
+
+def _check(argument: str, value: Any, is_valid: Callable[[str], Any], expected: str) -> None:
     _check_type(argument, value)
-    if len(value) > _LONGEST_NAME or not pattern.fullmatch(value):
+    # Not printable are lone surrogates too, which nothing could store, match or send on.
+    if len(value) > _LONGEST_NAME or not value.isprintable() or not is_valid(value):
         raise BadRequest(f"Argument {argument!r}: expected {expected}, got {value[:100]!r}")
 
 

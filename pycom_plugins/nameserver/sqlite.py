@@ -54,8 +54,8 @@ class SqliteBackend(NameserverBackend):
         )
 
     async def register(self, record: ServiceRecord, ttl: float) -> None:
-        content = (record.address, _encode(record.interfaces), _encode(record.metadata))
         with self._table.write() as connection:
+            content = (record.address, _encode(record.interfaces), _encode(record.metadata))
             held = connection.execute(
                 "SELECT address, interfaces, metadata FROM pycom_services WHERE service = ?",
                 (record.service,),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import math
 from typing import Any
@@ -20,7 +21,11 @@ from pycom_core.messages import Request, Response
 #: Text as Python has it: with what UTF-8 cannot hold.
 TEXT = st.text(st.characters(exclude_categories=()))
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXT,
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | TEXT,
     lambda values: st.lists(values, max_size=3) | st.dictionaries(TEXT, values, max_size=3),
     max_leaves=10,
 )
@@ -77,10 +82,8 @@ def test_frames_are_parted_at_the_first_empty_one(frames: list[bytes]) -> None:
 @example(b'{"a":' + nested(200_000) + b"}")
 @example(b'{"a":' * 200_000)
 def test_bytes_are_an_object_or_a_bad_request(data: bytes) -> None:
-    try:
+    with contextlib.suppress(BadRequest):
         assert type(codec.dict_from_wire(data)) is dict
-    except BadRequest as error:
-        assert str(error)
 
 
 @given(st.binary(max_size=64))
@@ -140,8 +143,7 @@ def test_what_json_cannot_hold_is_a_type_error(value: Any) -> None:
 def test_an_object_is_a_request_or_a_bad_request(data: dict[str, Any]) -> None:
     try:
         request = codec.request_from_dict(data)
-    except BadRequest as error:
-        assert str(error).startswith("Field ")
+    except BadRequest:
         return
     assert (request.interface, request.method) == (data["interface"], data["method"])
     assert request.args == data.get("args")
@@ -156,11 +158,12 @@ def test_requests_survive(request: Request) -> None:
         assert getattr(again, name) == getattr(request, name)
 
 
-@given(
-    st.builds(
-        Response, st.none(), result=JSON, session_id=st.none() | TEXT, extensions=st.none() | OBJECTS
-    )
+RESPONSES = st.builds(
+    Response, st.none(), result=JSON, session_id=st.none() | TEXT, extensions=st.none() | OBJECTS
 )
+
+
+@given(RESPONSES)
 def test_responses_survive(response: Response) -> None:
     data = {**codec.status_to_dict(response), **codec.response_to_dict(response)}
     wire = codec.dict_to_wire(data, with_version=False)

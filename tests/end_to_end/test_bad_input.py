@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
 import socket
@@ -51,14 +52,24 @@ class Target(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def targets() -> Iterator[dict[str, Target]]:
+def targets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Target]]:
+    """Both kinds, each with what keeps its data in memory, and in a file."""
+    file = f"sqlite://{tmp_path_factory.mktemp('sqlite')}"
+    stored = {
+        "PYCOM_NAMESERVER_BACKEND": f"{file}/services",
+        "PYCOM_SESSION_STORE": f"{file}/sessions",
+    }
+    found = {}
     with helpers.Processes() as processes:
-        nameserver = processes.nameserver()
-        service = processes.service("vector_services", nameserver=nameserver)
-        yield {
-            "service": Target(service, "com.foo.example", "bar", {"name": "x"}),
-            "nameserver": Target(nameserver, NAMESERVER, "list_services", {"interface": "com"}),
-        }
+        for suffix, settings in (("", {}), (" on sqlite", stored)):
+            nameserver = processes.nameserver(**settings)
+            service = processes.service("vector_services", nameserver=nameserver, **settings)
+            for name, target in (
+                ("nameserver", Target(nameserver, NAMESERVER, "list_services", {})),
+                ("service", Target(service, "com.foo.example", "bar", {"name": "x"})),
+            ):
+                found[name + suffix] = target
+        yield found
 
 
 @pytest.fixture(params=["service", "nameserver"])
@@ -66,14 +77,14 @@ def target(request: pytest.FixtureRequest, targets: dict[str, Target]) -> Target
     return targets[request.param]
 
 
-@pytest.fixture
-def service(targets: dict[str, Target]) -> Target:
-    return targets["service"]
+@pytest.fixture(params=["service", "service on sqlite"])
+def service(request: pytest.FixtureRequest, targets: dict[str, Target]) -> Target:
+    return targets[request.param]
 
 
-@pytest.fixture
-def nameserver(targets: dict[str, Target]) -> Target:
-    return targets["nameserver"]
+@pytest.fixture(params=["nameserver", "nameserver on sqlite"])
+def nameserver(request: pytest.FixtureRequest, targets: dict[str, Target]) -> Target:
+    return targets[request.param]
 
 
 # Bodies.
@@ -238,10 +249,8 @@ def test_raw_bytes_on_the_port(target: Target) -> None:
     plain = [socket.create_connection((address.hostname, address.port)) for _ in sent]
     try:
         for connection, data in zip(plain, sent, strict=True):
-            try:
+            with contextlib.suppress(OSError):  # cut off by the server, as it may be
                 connection.sendall(data)
-            except OSError:
-                pass  # cut off by the server, as it may be
         assert target.ask(b"CALL", target.body())["code"] == 0
     finally:
         for connection in plain:
@@ -296,9 +305,11 @@ def test_what_goes_wrong_inside_of_a_method_is_for_the_log(service: Target) -> N
 
 
 def test_sessions_that_are_not_there(service: Target) -> None:
-    for session_id in ("", "unknown", "\ud800", "x" * MEGABYTE):
-        body = service.body(interface="com.foo.stateful", method="incr", session_id=session_id)
-        service.refuses(6, "has expired", b"CALL", body)
+    call = {"interface": "com.foo.stateful", "method": "incr", "args": None}
+    for session_id in ("", "unknown", "\x00", "x" * MEGABYTE):
+        service.refuses(6, "expired", b"CALL", service.body(**call, session_id=session_id))
+    answer = service.ask(b"CALL", service.body(**call, session_id="\ud800"))
+    assert answer["code"] in (4, 6)
 
 
 # The nameserver's methods.
@@ -316,15 +327,13 @@ def list_services(nameserver: Target, **args: Any) -> dict[str, Any]:
 
 def register(nameserver: Target, **changes: Any) -> dict[str, Any]:
     good = {"address": "tcp://127.0.0.1:9", "service": "/bad/input", "interfaces": ["bad.input"]}
-    return nameserver.ask(
-        b"CALL", nameserver.body(method="register", args={**good, **changes})
-    )
+    return nameserver.ask(b"CALL", nameserver.body(method="register", args={**good, **changes}))
 
 
-@pytest.fixture(scope="module")
-def long_name(targets: dict[str, Target]) -> str:
+@pytest.fixture
+def long_name(nameserver: Target) -> str:
     name = "a" * 1000 + "!"
-    assert register(targets["nameserver"], service=name, interfaces=[name])["code"] == 0
+    assert register(nameserver, service=name, interfaces=[name])["code"] == 0
     return name
 
 
@@ -422,6 +431,41 @@ def test_arguments_of_wrong_types(nameserver: Target, method: str, value: Any) -
     names = ("interface", "service", "address", "interfaces")
     args = dict.fromkeys(names, value)
     nameserver.refuses(4, "rgument '", b"CALL", nameserver.body(method=method, args=args))
+
+
+@pytest.mark.parametrize("name", ["\x00", "", "x" * MEGABYTE], ids=lambda name: ascii(name)[:9])
+def test_names_that_nothing_has(nameserver: Target, name: str) -> None:
+    def ask(method: str, **args: Any) -> dict[str, Any]:
+        return nameserver.ask(b"CALL", nameserver.body(method=method, args=args))
+
+    assert ask("locate", interface=name)["code"] == 3
+    assert ask("locate", interface="com.foo.example", service=name)["code"] == 3
+    assert ask("find", interface=name)["result"] == []
+    assert ask("find", interface="com.foo.example", service=name)["result"] == []
+    assert ask("unregister", service=name, address=name)["code"] == 0
+
+
+@pytest.mark.parametrize("method", ["locate", "find"])
+def test_names_that_nothing_can_have(nameserver: Target, method: str) -> None:
+    answer = nameserver.ask(b"CALL", nameserver.body(method=method, args={"interface": "\ud800"}))
+    assert answer["code"] in (0, 3, 4)
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["\ud800", "\x00", float("nan"), 10**400, json.loads("[" * 500 + "]" * 500)],
+    ids=lambda value: ascii(value)[:9],
+)
+def test_metadata_that_is_hard_to_store(nameserver: Target, value: Any) -> None:
+    """Kept or refused, but no fault of the nameserver, and no obstacle to what others ask."""
+    answer = register(nameserver, metadata={"key": value})
+    assert answer["code"] in (0, 4)
+    found = list_services(nameserver, service="/bad/input")["result"]
+    assert len(found) == (answer["code"] == 0)
+    body = nameserver.body(
+        method="unregister", args={"service": "/bad/input", "address": "tcp://127.0.0.1:9"}
+    )
+    assert nameserver.ask(b"CALL", body)["code"] == 0
 
 
 # Sizes.

@@ -40,7 +40,7 @@ def test_service_and_client(processes: helpers.Processes, tmp_path: Path) -> Non
     nameserver = processes.nameserver()
     service = processes.service("package1.module1", nameserver=nameserver, directory=tmp_path)
     code = CLIENT.replace("tcp://192.168.10.1:2012", nameserver.address)
-    client = processes.python(code, directory=tmp_path)
+    client = processes.python("-c", code, directory=tmp_path)
 
     assert client.wait() == 0, client.output
     *values, introspection = client.lines

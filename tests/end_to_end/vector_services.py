@@ -12,7 +12,7 @@ from pycom.ext.checks import check_argument
 class Example(pycom.Service):
     """My Demo Service"""
 
-    introspection_data = {"com.foo.example.x": None}
+    introspection_data = {"com.foo.example.x": None}  # noqa: RUF012
 
     @pycom.method
     def bar(self, request: Any, name: Any, value: Any = None) -> Any:

@@ -1,10 +1,10 @@
-"""Introspection: a service says what it provides."""
+"""What a service says of itself."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from pycom_core import Interface, Method, Request, constants, hookimpl, method
+from pycom_core import Interface, Method, Request, constants, method
 
 
 class _Introspect(Method):
@@ -34,15 +34,8 @@ class Service:
         return introspect(self, self.__interface__)
 
 
-_METHOD: Method = Service.introspect.__method__  # type: ignore[attr-defined]
-_METHOD.plugin = "introspection"
-
-
-@hookimpl
-def pycom_provide(iface: Interface) -> None:
-    """Let classes that say what to pass on be introspected without the base class too."""
-    if hasattr(iface.wrapped, "introspection_data"):
-        iface.methods.setdefault(_METHOD.name, _METHOD)
+METHOD: Method = Service.introspect.__method__  # type: ignore[attr-defined]
+METHOD.plugin = "introspection"
 
 
 def introspect(instance: Any, iface: Interface) -> tuple[str, dict[str, Any], str | None, Any]:

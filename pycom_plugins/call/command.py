@@ -1,17 +1,13 @@
-"""CALL: the command that calls methods."""
+"""The CALL command."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from pycom_core import BaseCommand, codec, constants, hookimpl
+from pycom_core import BaseCommand, codec, constants
 from pycom_core.errors import BadRequest, RemoteError
 from pycom_core.log import logger
 from pycom_core.messages import Attachment, Request, Response
-
-if TYPE_CHECKING:
-    from pycom_core.server import Server
 
 
 class CallCommand(BaseCommand):
@@ -68,9 +64,3 @@ class CallCommand(BaseCommand):
             )
             response.attachment = None
             return super().response_to_wire(failure, **kw)
-
-
-@hookimpl
-def pycom_commands(server: Server) -> Mapping[bytes, BaseCommand]:
-    """The command under its name on the wire."""
-    return {constants.PROTO_CMD_CALL: CallCommand(server)}

@@ -1,0 +1,93 @@
+"""What the benchmarks share: servers in processes of their own, alternating rounds, tables."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+HERE = Path(__file__).parent
+#: The service of the documentation's first example.
+SEED = HERE.parent / "examples" / "seed"
+#: What `python -m pycom` runs: that service, and a nameserver beside it to find it.
+SEED_MODULES = ("package1.module1", "pycom.apps.nameserver")
+ANY_PORT = "tcp://127.0.0.1:*"
+
+
+@contextlib.contextmanager
+def server(*command: str, directory: Path = HERE) -> Iterator[tuple[str, int]]:
+    """Run a command that logs "listens on ADDRESS"; gives the address and the process id."""
+    process = subprocess.Popen(
+        command, cwd=directory, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stderr is not None
+        log = ""
+        for line in process.stderr:
+            log += line
+            found = re.search(r"listens on (\S+)", line)
+            if found:
+                yield found[1], process.pid
+                return
+        raise SystemExit(f"{' '.join(command)} does not listen:\n{log}")
+    finally:
+        process.terminate()
+        process.communicate()
+
+
+def pycom_server(*options: str) -> contextlib.AbstractContextManager[tuple[str, int]]:
+    """The service of the first example, and a nameserver, in one process."""
+    command = [sys.executable, "-m", "pycom", "-a", ANY_PORT, *options, *SEED_MODULES]
+    return server(*command, directory=SEED)
+
+
+def alternate(contenders: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
+    """Measure each contender once in each round, so that all see the same weather.
+
+    The first round warms up, and does not count.
+    """
+    samples: dict[str, list[float]] = {name: [] for name in contenders}
+    for number in range(rounds + 1):
+        for name, measure in contenders.items():
+            sample = measure()
+            if number:
+                samples[name].append(sample)
+    return samples
+
+
+def seconds_per_call(call: Callable[[], object], seconds: float) -> Callable[[], float]:
+    """A measurement: call for so long, one after the other."""
+
+    def measure() -> float:
+        count, started = 0, time.perf_counter()
+        while (elapsed := time.perf_counter() - started) < seconds:
+            for _ in range(50):
+                call()
+            count += 50
+        return elapsed / count
+
+    return measure
+
+
+def ratios(samples: Sequence[float], base: Sequence[float]) -> list[float]:
+    """Round by round, how many times `base` a contender took."""
+    return [sample / other for sample, other in zip(samples, base, strict=True)]
+
+
+def spread(values: Sequence[float]) -> tuple[float, float, float]:
+    """Lower quartile, median, upper quartile."""
+    low, middle, high = statistics.quantiles(values, n=4, method="inclusive")
+    return low, middle, high
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table, as Markdown."""
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    for row in (header, ["-" * width for width in widths], *rows):
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        print(f"| {' | '.join(cells)} |")

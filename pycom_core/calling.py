@@ -1,0 +1,109 @@
+"""What contexts have in common, sync and asyncio: who calls, through which hooks, until when."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from pycom_core import constants
+from pycom_core.errors import DeadlineExceeded, ServiceNotAvailable
+from pycom_core.messages import Request, Response
+from pycom_core.recordcache import RecordCache
+from pycom_core.records import ServiceRecord
+
+if TYPE_CHECKING:
+    from pycom_core.runtime import Runtime
+
+ClientHook = Callable[[Any, Any], Any]
+
+
+class Caller:
+    """The base of contexts."""
+
+    def __init__(
+        self,
+        nameserver: str | Sequence[str] | None = None,
+        *,
+        timeout: float = constants.PROTO_DEFAULT_TIMEOUT,
+        runtime: Runtime | None = None,
+    ) -> None:
+        if runtime is None:
+            from pycom_core.runtime import default_runtime
+
+            runtime = default_runtime()
+        self.runtime = runtime
+        self.timeout = timeout
+        self.deadline: float | None = None  #: s, monotonic; no call goes on after it
+        self.prehooks: list[ClientHook] = []
+        self.posthooks: list[ClientHook] = []
+        self.token: Any = None  #: sent with every call, as what the caller is known by
+        self.records = RecordCache()
+        addresses = runtime.settings.nameserver if nameserver is None else nameserver
+        #: Addresses of the nameserver's replicas, the one that is asked first at the head.
+        self.nameservers = [addresses] if isinstance(addresses, str) else list(addresses)
+
+    def time_left(self, timeout: float | None) -> float:
+        """How long a call may take, in ms. Raises `DeadlineExceeded`."""
+        timeout = self.timeout if timeout is None else timeout
+        if self.deadline is None:
+            return timeout
+        left = (self.deadline - time.monotonic()) * 1000
+        if left <= 0:
+            raise DeadlineExceeded("The deadline of the call that this one is made for has passed")
+        return min(timeout, left)
+
+    def before_call(self, component: Any, request: Request) -> Request:
+        """Pass a request through the hooks, with the token of the caller."""
+        if self.token is not None:
+            request.extensions[constants.AUTH_EXTENSION] = self.token
+        for hook in self.prehooks:
+            replacement = hook(component, request)
+            request = request if replacement is None else replacement
+        for hook in self.runtime.plugins.chains.client_prehook:
+            hook(component, request)
+        return request
+
+    def after_call(self, component: Any, response: Response) -> Response:
+        """Pass a response through the hooks."""
+        for hook in self.runtime.plugins.chains.client_posthook:
+            hook(component, response)
+        for hook in self.posthooks:
+            replacement = hook(component, response)
+            response = response if replacement is None else replacement
+        return response
+
+    def choose(self, records: Sequence[ServiceRecord], interface: str) -> Use:
+        """One of the records, as the balancer likes."""
+        return Use(self, self.runtime.balancer().choose(records, interface))
+
+
+class Use:
+    """One record that was chosen: tells the balancer and the cache how its calls go."""
+
+    __slots__ = ("_balancer", "_caller", "_claimed", "record")
+
+    def __init__(self, caller: Caller, record: ServiceRecord) -> None:
+        self._caller = caller
+        self._balancer = caller.runtime.balancer()
+        self._claimed = True  # choosing a record counts as the first call of it
+        self.record = record
+
+    def begin(self) -> None:
+        """A call begins."""
+        if self._claimed:
+            self._claimed = False
+        else:
+            self._balancer.choose((self.record,))
+
+    def end(self, latency: float, error: BaseException | None) -> None:
+        """A call ended after `latency` s."""
+        if isinstance(error, ServiceNotAvailable):
+            self._caller.records.drop(self.record.address)
+        self._balancer.observe(self.record, latency, error)
+
+    def release(self) -> None:
+        """No more calls follow."""
+        if self._claimed:
+            self._claimed = False
+            self._balancer.observe(self.record, None, None)

@@ -1,0 +1,68 @@
+"""What a context remembers of nameservers' answers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+import attrs
+
+from pycom_core import constants
+from pycom_core.records import ServiceRecord
+
+#: s an answer may serve: as long as nameservers believe in a service they do not hear of.
+LEASE = constants.NS_SERVICE_TIMEOUT / 1000
+#: s after which an answer is asked for anew, beside the calls that it still serves.
+REFRESH = 5.0
+
+Key = tuple[str, str | None]
+
+
+@attrs.define
+class _Answer:
+    records: Sequence[ServiceRecord]
+    given: float
+    refreshing: bool = False
+
+
+class RecordCache:
+    """Answers by what was asked for: interface, and service or None. For any number of threads.
+
+    An answer alone proves nothing: who uses it sees to it that a connection to the record stands.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._answers: dict[Key, _Answer] = {}
+
+    def get(self, key: Key) -> Sequence[ServiceRecord]:
+        """The records of a live answer, or none."""
+        answer = self._answers.get(key)
+        if answer is None or self._clock() - answer.given > LEASE:
+            return ()
+        return answer.records
+
+    def put(self, key: Key, records: Sequence[ServiceRecord]) -> None:
+        """Keep an answer."""
+        self._answers[key] = _Answer(records, self._clock())
+
+    def wants_refresh(self, key: Key) -> bool:
+        """Whether an answer is due to be asked for anew. True for one caller only."""
+        answer = self._answers.get(key)
+        if answer is None or answer.refreshing or self._clock() - answer.given < REFRESH:
+            return False
+        answer.refreshing = True
+        return True
+
+    def forget(self, key: Key) -> None:
+        """Drop an answer: what it was asked for is gone."""
+        self._answers.pop(key, None)
+
+    def drop(self, address: str) -> None:
+        """Drop an address from all answers: it failed, or has moved."""
+        for key, answer in list(self._answers.items()):
+            left = [record for record in answer.records if record.address != address]
+            if not left:
+                self.forget(key)
+            elif len(left) < len(answer.records):
+                self._answers[key] = attrs.evolve(answer, records=left)

@@ -1,0 +1,36 @@
+"""Passwords, kept as argon2id hashes."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from pycom_core import logger
+
+#: Characters of a password.
+LONGEST: Final = 1024
+
+_hasher = PasswordHasher()
+
+
+def hashed(password: str) -> str:
+    """What to keep of a password; takes a good part of a second of computing, on purpose."""
+    return _hasher.hash(_encoded(password))
+
+
+def matches(kept: str, password: str) -> bool:
+    """Whether that is the password; takes as long as `hashed`."""
+    try:
+        return _hasher.verify(kept, _encoded(password))
+    except VerificationError:
+        return False
+    except InvalidHashError:
+        logger().error("A password is kept as what is no argon2 hash; nobody can log in with it")
+        return False
+
+
+def _encoded(password: str) -> bytes:
+    # JSON can bring halves of surrogate pairs, which are no reason to fail.
+    return password.encode("utf-8", "surrogatepass")

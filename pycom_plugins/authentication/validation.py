@@ -1,0 +1,85 @@
+"""Asking the authenticator whom a token belongs to, while the event loop goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from pycom_core import (
+    AccessDenied,
+    DeadlineExceeded,
+    Identity,
+    Overloaded,
+    PycomError,
+    RemoteError,
+    ServiceNotAvailable,
+    ServiceNotFound,
+    constants,
+    logger,
+)
+from pycom_core.waiting import delivery
+
+if TYPE_CHECKING:
+    from pycom_core import Runtime
+
+#: ms that each step may take: waiting for a thread, finding the authenticator, its answer. All of
+#: them together are less than a caller waits, who so learns what is wrong.
+PATIENCE: Final = 1500.0
+#: Tokens that are asked for at one time.
+THREADS: Final = 8
+
+
+class Unreachable(PycomError):
+    """No authenticator answers."""
+
+
+class Validator:
+    """Asks whatever service provides `org.pycom.authenticator` to the runtime."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        from pycom_core import Context
+
+        self._context = Context(runtime=runtime, timeout=PATIENCE)
+        self._threads = ThreadPoolExecutor(THREADS, "pycom-authentication")
+        self._asked: dict[str, Future[Identity]] = {}
+
+    async def identity_of(self, token: str) -> Identity:
+        """The owner of a token. Raises `AccessDenied` if there is none, and `Unreachable`."""
+        nested = delivery.get(None)
+        if nested is not None and nested.nested:
+            # The loop waits for this very call, so there is nothing to keep it free for, and an
+            # authenticator beside it could not answer another thread.
+            return self._ask(token)
+        asked = self._asked.get(token)
+        if asked is None:
+            asked = self._threads.submit(self._ask_in_time, token, time.monotonic())
+            self._asked[token] = asked
+            asked.add_done_callback(lambda _: self._asked.pop(token, None))
+        # Others may wait for the same answer, also when this caller gives up.
+        return await asyncio.shield(asyncio.wrap_future(asked))
+
+    def _ask_in_time(self, token: str, since: float) -> Identity:
+        if time.monotonic() - since > PATIENCE / 1000:
+            raise Unreachable("too many tokens are waiting to be checked")
+        return self._ask(token)
+
+    def _ask(self, token: str) -> Identity:
+        try:
+            with self._context.locate(constants.AUTH_INTERFACE) as authenticator:
+                answer = authenticator.invoke(constants.AUTH_METHOD_VALIDATE, {"token": token})
+            return msgspec.convert(answer, Identity)
+        except AccessDenied:
+            raise
+        except (ServiceNotFound, ServiceNotAvailable, DeadlineExceeded, Overloaded) as error:
+            raise Unreachable(str(error)) from error
+        except (RemoteError, ValueError) as error:
+            logger().error("The authenticator failed to check a token: %s", error)
+            raise AccessDenied("The authenticator failed to check the token") from error
+
+    def close(self) -> None:
+        """Close the connections that are kept for further tokens."""
+        self._context.close()

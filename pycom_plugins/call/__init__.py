@@ -1,0 +1,20 @@
+"""CALL: the command that calls methods."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from pycom_core import constants, hookimpl
+
+if TYPE_CHECKING:
+    from pycom_core.commands import BaseCommand
+    from pycom_core.server import Server
+
+
+@hookimpl
+def pycom_commands(server: Server) -> Mapping[bytes, BaseCommand]:
+    """The command under its name on the wire."""
+    from pycom_plugins.call.command import CallCommand
+
+    return {constants.PROTO_CMD_CALL: CallCommand(server)}

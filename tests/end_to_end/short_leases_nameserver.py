@@ -1,0 +1,10 @@
+"""A nameserver that forgets in a second whom it does not hear of."""
+
+from __future__ import annotations
+
+import pycom_plugins.nameserver.service
+from pycom.apps.nameserver import NameServer
+
+__all__ = ["NameServer"]
+
+pycom_plugins.nameserver.service.TTL = 1.0
