@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pycom import constants
 from pycom.constants import __version__, __version_info__
+from pycom_core.aio.context import AsyncContext
 from pycom_core.cli import service_main as main
 from pycom_core.components import BaseComponent
 from pycom_core.context import Context
@@ -30,6 +31,7 @@ from pycom_plugins.introspection.service import Service
 
 __all__ = [
     "AccessDenied",
+    "AsyncContext",
     "BadRequest",
     "BaseComponent",
     "CallTimeout",

@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pycom_core.aio.context import AsyncContext as AsyncContext
     from pycom_core.backends import Balancer as Balancer
     from pycom_core.backends import Guarantee as Guarantee
     from pycom_core.backends import NameserverBackend as NameserverBackend
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from pycom_core.transport import ZmqTransport as ZmqTransport
 
 _HOMES = {
+    "aio.context": ("AsyncContext",),
     "backends": ("Balancer", "Guarantee", "NameserverBackend", "SessionStore"),
     "client": ("Client",),
     "commands": ("BaseCommand",),

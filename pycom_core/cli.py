@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pycom_core.errors import ConfigurationError, PycomError, RemoteError
+from pycom_core.errors import ConfigurationError
+from pycom_core.program import Program, reported_errors
 
 if TYPE_CHECKING:
     from pycom_core.context import Context
@@ -59,56 +60,12 @@ def configured(given: Mapping[str, Any], defaults: Mapping[str, Any] | None = No
         key: value for key, value in given.items() if key not in ("config", "verbose", "token")
     }
     settings["nameserver"] = list(given.get("nameserver") or ()) or None
-    return configure_program(given.get("config"), defaults, **settings)
-
-
-class Program(click.Group):
-    """The group of all commands: errors of PyCOM become one message and an exit status."""
-
-    def main(self, *args: Any, **kwargs: Any) -> Any:
-        """Run the command line."""
-        with reported_errors():
-            return super().main(*args, **kwargs)
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Names of the commands, those of plugins among them."""
-        self._add_plugins()
-        return super().list_commands(ctx)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command of that name."""
-        found = super().get_command(ctx, cmd_name)
-        if found is None:
-            self._add_plugins()
-            found = super().get_command(ctx, cmd_name)
-        return found
-
-    def _add_plugins(self) -> None:
-        from pycom_core.plugins import cli_plugins
-
-        for notify in cli_plugins():
-            notify(group=self)
-
-
-class reported_errors:
-    """Turns an error of PyCOM into a message on standard error and an exit status.
-
-    1 for what a service or the network answered, 2 for what the user has to mend.
-    """
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
-        if isinstance(error, ConfigurationError):
-            click.echo(f"pycom: {error}", err=True)
-            sys.exit(2)
-        if isinstance(error, RemoteError):
-            click.echo(f"pycom: error {error.code}: {error}", err=True)
-            sys.exit(1)
-        if isinstance(error, PycomError):
-            click.echo(f"pycom: {error}", err=True)
-            sys.exit(1)
+    runtime = configure_program(given.get("config"), defaults, **settings)
+    command = click.get_current_context().find_root().invoked_subcommand
+    plugin = main.owner(command)
+    if plugin is not None and plugin not in runtime.plugins.active:
+        raise ConfigurationError(f"The plugin {plugin!r}, which has {command!r}, is disabled")
+    return runtime
 
 
 @click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"]})

@@ -114,7 +114,7 @@ def request_to_frames(request: Request, session_id: str | None, timeout: float) 
     data["extensions"] = {constants.DEADLINE_EXTENSION: round(timeout), **request.extensions}
     frames: list[Attachment] = [constants.PROTO_CMD_CALL, codec.dict_to_wire(data)]
     if request.attachment is not None:
-        frames.append(request.attachment)
+        frames.append(codec.as_frame(request.attachment))
     return frames
 
 

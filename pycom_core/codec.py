@@ -35,6 +35,11 @@ def split_frames(frames: Sequence[_FrameT]) -> tuple[list[_FrameT], list[_FrameT
     raise BadRequest("No empty delimiter frame before the command")
 
 
+def as_frame(value: Any) -> Attachment:
+    """What holds bytes as one frame, not copied. Raises TypeError for what holds none."""
+    return value if type(value) is bytes else memoryview(value).cast("B")
+
+
 def dict_to_wire(data: Mapping[str, Any], with_version: bool = True) -> bytes:
     """Pack a dict of JSON values. Raises TypeError for what JSON cannot hold."""
     value = {**data, **_VERSION} if with_version else data

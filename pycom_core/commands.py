@@ -87,7 +87,9 @@ class BaseCommand:
         raise NotImplementedError
 
     def response_to_wire(self, response: Response, **kw: Any) -> bytes:
-        """Pack a response, with its code and error."""
+        """Pack a response, with its code and error, and see that its attachment is one."""
+        if response.attachment is not None:
+            response.attachment = codec.as_frame(response.attachment)
         data = codec.status_to_dict(response)
         data.update(self.response_to_dict(response, **kw))
         return codec.dict_to_wire(data, with_version=False)

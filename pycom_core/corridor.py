@@ -44,7 +44,8 @@ async def answer(
             command = _find_command(server, payload)
             if server.in_flight > server.max_in_flight:
                 raise Overloaded("The server has too many calls in flight")
-            parts = await command.process_request(*payload[1:])
+            # Checked, since a message that breaks off while it is sent spoils the next one.
+            parts = [codec.as_frame(part) for part in await command.process_request(*payload[1:])]
         except RemoteError as error:
             refusal = Response(None, code=error.code, message=str(error))
             parts = [codec.dict_to_wire(codec.status_to_dict(refusal), with_version=False)]

@@ -8,6 +8,8 @@ import threading
 from collections.abc import Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 
+from pycom_core.aio.channel import AsyncChannel
+from pycom_core.aio.channel import LocalChannel as AsyncLocalChannel
 from pycom_core.errors import CallTimeout, ConfigurationError, ServiceNotAvailable
 from pycom_core.messages import Attachment
 from pycom_core.transport import Arrival, Channel, Listener, Transport
@@ -25,7 +27,6 @@ class LocalChannel(Channel):
 
     def __init__(self, server: Server) -> None:
         self._server = server
-        self._nested: asyncio.AbstractEventLoop | None = None
 
     def exchange(self, payload: Sequence[Attachment], timeout: float) -> list[Attachment]:
         if self._server not in self._server.runtime.servers:
@@ -48,25 +49,24 @@ class LocalChannel(Channel):
         return list(reply[2:])
 
     def _run(self, answer: Coroutine[Any, None, Any], timeout: float) -> Any:
-        # The server's loop waits for this very thread, so a loop of the channel's own steps in.
-        if self._nested is None:
-            self._nested = asyncio.new_event_loop()
-        outer = asyncio._get_running_loop()
+        # The server's loop waits for this very thread, so another one steps in. It is made anew:
+        # who would close one that is kept? No channel of a caller's context is closed for sure.
+        nested, outer = asyncio.new_event_loop(), asyncio._get_running_loop()
         waiting = _thread.__dict__.setdefault("waiting", [])
         waiting.append(outer)
         asyncio._set_running_loop(None)
         try:
-            return self._nested.run_until_complete(asyncio.wait_for(answer, timeout))
+            return nested.run_until_complete(asyncio.wait_for(answer, timeout))
         finally:
             asyncio._set_running_loop(outer)
             waiting.pop()
+            nested.close()
 
     def is_alive(self) -> bool:
         return bool(self._server.listeners)
 
     def close(self) -> None:
-        if self._nested is not None:
-            self._nested.close()
+        """There is nothing to let go of."""
 
 
 def _is_of_this_thread(loop: asyncio.AbstractEventLoop) -> bool:
@@ -86,8 +86,8 @@ class LocalListener(Listener):
     def receive(self) -> Arrival | None:
         return None
 
-    def stand_in(self) -> None:
-        pass
+    def stand_in(self) -> bool:
+        return False
 
     def send(self, frames: Sequence[Attachment]) -> bool:
         return False
@@ -113,6 +113,9 @@ class LocalTransport(Transport):
     def connect(self, address: str) -> Channel:
         return _Lookup(self._network, address)
 
+    def connect_async(self, address: str) -> AsyncChannel:
+        return _AsyncLookup(self._network, address)
+
     def close(self) -> None:
         pass
 
@@ -132,6 +135,23 @@ class _Lookup(Channel):
             return channel.exchange(payload, timeout)
         finally:
             channel.close()
+
+    def is_alive(self) -> bool:
+        return self._address in self._network
+
+    def close(self) -> None:
+        pass
+
+
+class _AsyncLookup(AsyncChannel):
+    def __init__(self, network: dict[str, Server], address: str) -> None:
+        self._network, self._address = network, address
+
+    async def exchange(self, payload: Sequence[Attachment], timeout: float) -> list[Attachment]:
+        server = self._network.get(self._address)
+        if server is None:
+            raise ServiceNotAvailable(f"Nobody listens on {self._address}")
+        return await AsyncLocalChannel(server).exchange(payload, timeout)
 
     def is_alive(self) -> bool:
         return self._address in self._network

@@ -13,6 +13,7 @@ from pycom_core.errors import (
     ServiceNotAvailable,
     ServiceNotFound,
 )
+from pycom_core.messages import Request
 from pycom_core.records import ServiceRecord
 
 if TYPE_CHECKING:
@@ -92,6 +93,11 @@ def address_of(runtime: Runtime, nameserver: str) -> str:
             "address of one)"
         )
     return server.addresses[0]
+
+
+def request(method: str, arguments: Any) -> Request:
+    """A request to a nameserver."""
+    return Request(constants.NS_INTERFACE, method, args=arguments)
 
 
 def find_arguments(interface: str, service: str | None) -> dict[str, Any]:

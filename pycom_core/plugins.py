@@ -199,6 +199,13 @@ class Plugins:
             caller.name for caller in (plugin and self._manager.get_hookcallers(plugin)) or ()
         )
 
+    def implementations(self, hook: str) -> list[tuple[PluginInfo, Callable[..., Any]]]:
+        """Who implements a hook, and how, first called first."""
+        return [
+            (self._info_of(impl.plugin_name), impl.function)
+            for impl in reversed(getattr(self.hook, hook).get_hookimpls())
+        ]
+
     def order(self, hook: str) -> list[str]:
         """Names of the plugins that implement a hook, first called first."""
         return [impl.plugin_name for impl in reversed(getattr(self.hook, hook).get_hookimpls())]
@@ -283,15 +290,16 @@ def installed_names() -> list[str]:
     return sorted({entry_point.name for entry_point in _installed()})
 
 
-def cli_plugins() -> list[Callable[..., Any]]:
-    """Functions that add the commands of plugins, before there is a runtime.
+def cli_plugins(disable: Iterable[str] = ()) -> Plugins:
+    """The plugins as the command line sees them, before there is a runtime.
 
-    A plugin that cannot be loaded has no say in the command line; whatever then needs a runtime
-    says what is wrong with it.
+    Those that cannot be loaded have failed, and stop nobody: whatever then needs a runtime says
+    what is wrong with them. Raises `PluginError` if two have one name.
     """
-    plugins = Plugins(optional=installed_names(), quiet=True)
+    installed = installed_names()
+    plugins = Plugins(set(disable).intersection(installed), optional=installed, quiet=True)
     plugins.discover()
-    return [impl.function for impl in reversed(plugins.hook.pycom_cli.get_hookimpls())]
+    return plugins
 
 
 def hook_names() -> list[str]:

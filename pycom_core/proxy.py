@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import namedtuple
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
 
 from pycom_core.components import BaseComponent
 from pycom_core.context import Context
+from pycom_core.errors import ServiceNotAvailable
 
 
 class ProxyContext:
@@ -53,9 +54,16 @@ class ProxyComponent:
             raise AttributeError(name)
         description = self._methods.get(name)
         if description is not None:
-            call = proxy_method(self._wrapped.name, name, description, self._wrapped.invoke)
-            self.__dict__[name] = call  # found without this method from now on
-            return call
+            call = describe_call(self._wrapped.name, name, description)
+            invoke = self._wrapped.invoke
+
+            def method(*args: Any, **kwargs: Any) -> Any:
+                attachment = call.bind(args, kwargs)
+                return call.read(invoke(name, args=kwargs, attachment=attachment))
+
+            method.__name__, method.__doc__ = name, call.docstring
+            self.__dict__[name] = method  # found without `__getattr__` from now on
+            return method
         if name in ("close", "invoke", "invoke_with_request", "name", "context"):
             return getattr(self._wrapped, name)
         raise AttributeError(f"Interface {self._wrapped.name} has no method {name!r}")
@@ -78,66 +86,58 @@ class ProxyComponent:
         self._wrapped.close()
 
 
-def proxy_method(
-    interface: str, name: str, description: Mapping[str, Any], invoke: Callable[..., Any]
-) -> Callable[..., Any]:
-    """A function that calls one remote method as its introspection describes it."""
-    required = description["required_arguments"]
-    shape = ResultShape(description)
-    incoming = description["attachments"]["incoming"]
+class Call:
+    """How one remote method is called, as its introspection describes it."""
 
-    def call(*args: Any, **kwargs: Any) -> Any:
-        attachment = bind(call.__name__, required, args, kwargs, incoming)
-        return shape.read(invoke(name, args=kwargs, attachment=attachment))
-
-    call.__name__ = call.__qualname__ = name
-    call.__doc__ = description.get("docstring") or f"Remote method {interface}.{name}."
-    return call
-
-
-def bind(
-    name: str,
-    required: list[str],
-    args: tuple[Any, ...],
-    kwargs: dict[str, Any],
-    incoming: str | None,
-) -> Any:
-    """Move positional arguments to `kwargs`, and return the attachment out of them.
-
-    Raises TypeError as a Python call would.
-    """
-    if len(args) > len(required):
-        raise TypeError(
-            f"{name}() takes {len(required)} positional arguments, but {len(args)} were given"
-        )
-    for argument, value in zip(required, args, strict=False):
-        if argument in kwargs:
-            raise TypeError(f"{name}() got multiple values for argument {argument!r}")
-        kwargs[argument] = value
-    for argument in required:
-        if argument not in kwargs:
-            raise TypeError(f"{name}() misses the required argument {argument!r}")
-    return None if incoming is None else kwargs.pop(incoming, None)
-
-
-class ResultShape:
-    """What the results of a method are made into."""
-
-    def __init__(self, description: Mapping[str, Any]) -> None:
-        self._names: list[str] = description["results"]
+    def __init__(self, interface: str, name: str, description: Mapping[str, Any]) -> None:
+        self.name = name
+        self.docstring: str = description.get("docstring") or f"Remote method {interface}.{name}."
+        self._required: list[str] = description["required_arguments"]
+        self._results: list[str] = description["results"]
+        self._incoming: str | None = description["attachments"]["incoming"]
         self._outgoing: str | None = description["attachments"]["outgoing"]
         self._tuple: Any = None
-        if len(self._names) > 1:
-            self._tuple = namedtuple("Results", self._names, rename=True)  # type: ignore[misc]
+        if len(self._results) > 1:
+            self._tuple = namedtuple("Results", self._results, rename=True)  # type: ignore[misc]
+
+    def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Move positional arguments to `kwargs`, and return the attachment out of them.
+
+        Raises TypeError as a Python call would.
+        """
+        name, required = self.name, self._required
+        if args:
+            if len(args) > len(required):
+                raise TypeError(
+                    f"{name}() takes {len(required)} positional arguments, "
+                    f"but {len(args)} were given"
+                )
+            for argument, value in zip(required, args, strict=False):
+                if argument in kwargs:
+                    raise TypeError(f"{name}() got multiple values for argument {argument!r}")
+                kwargs[argument] = value
+        for argument in required:
+            if argument not in kwargs:
+                raise TypeError(f"{name}() misses the required argument {argument!r}")
+        return None if self._incoming is None else kwargs.pop(self._incoming, None)
 
     def read(self, result: Any) -> Any:
         """The value that a Python call would return, of what `invoke` returned."""
         if isinstance(result, tuple) and self._outgoing is not None:
             result, attachment = result
-            if isinstance(result, dict):
-                result[self._outgoing] = attachment
-            else:
+            if not isinstance(result, dict):
                 return result, attachment
+            result[self._outgoing] = attachment
         if self._tuple is not None:
-            return self._tuple(*(result[name] for name in self._names))
-        return result[self._names[0]] if self._names else result
+            return self._tuple(*(result[name] for name in self._results))
+        return result[self._results[0]] if self._results else result
+
+
+def describe_call(interface: str, name: str, description: Mapping[str, Any]) -> Call:
+    """How a method is called. Raises `ServiceNotAvailable` for what describes none."""
+    try:
+        return Call(interface, name, description)
+    except (KeyError, TypeError) as error:
+        raise ServiceNotAvailable(
+            f"{interface} describes its method {name!r} in a way that is not understood"
+        ) from error

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pycom_core import constants, settings
+from pycom_core.aio.channel import AsyncChannel
+from pycom_core.aio.channel import LocalChannel as AsyncLocalChannel
 from pycom_core.backends import Balancer, Guarantee, NameserverBackend, SessionStore
 from pycom_core.errors import ConfigurationError
 from pycom_core.local import LocalChannel
@@ -103,11 +105,22 @@ class Runtime:
 
     def connect(self, address: str) -> Channel:
         """A channel to an address, within the process where a server of this runtime has it."""
-        if self._pid == os.getpid():
+        server = self._server_at(address)
+        return self.transport.connect(address) if server is None else LocalChannel(server)
+
+    def connect_async(self, address: str) -> AsyncChannel:
+        """The same, for the running event loop."""
+        server = self._server_at(address)
+        if server is None:
+            return self.transport.connect_async(address)
+        return AsyncLocalChannel(server)
+
+    def _server_at(self, address: str) -> Server | None:
+        if self._pid == os.getpid():  # a forked child has its parent's servers only in memory
             for server in self.servers:
                 if address in server.addresses:
-                    return LocalChannel(server)
-        return self.transport.connect(address)
+                    return server
+        return None
 
     def server_of(self, interface: str) -> Server | None:
         """The server of this runtime that provides an interface."""

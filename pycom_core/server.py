@@ -49,7 +49,7 @@ class Server:
             "pycom_commands", server=self
         )
         self._drained: asyncio.Event | None = None
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._look_again = False
         self._stand_in = StandIn(self._receive_meanwhile)
         self.listeners: list[Listener] = []
         try:
@@ -139,12 +139,12 @@ class Server:
         # The descriptor tells of changes only: read until nothing waits.
         if listener not in self.listeners:
             return
-        self._stand_in.busy()
         try:
             for _ in range(BURST):
                 arrival = listener.receive()
                 if arrival is None:
                     return
+                self._stand_in.busy()
                 self._accept(listener, arrival)
         finally:
             self._stand_in.free()
@@ -160,7 +160,20 @@ class Server:
             self._reply(listener, stop.value)
         else:
             assert self.loop is not None
-            Drive(answer, partial(self._reply, listener), self.loop).wait(waited_for)
+            Drive(answer, partial(self._reply_later, listener), self.loop).wait(waited_for)
+
+    def _reply_later(self, listener: Listener, reply: list[Any]) -> None:
+        self._reply(listener, reply)
+        # Sending may have swallowed the descriptor's notice of what arrived meanwhile.
+        if not self._look_again:
+            self._look_again = True
+            assert self.loop is not None
+            self.loop.call_soon(self._read_all)
+
+    def _read_all(self) -> None:
+        self._look_again = False
+        for listener in self.listeners:
+            self._on_readable(listener)
 
     def _reply(self, listener: Listener, reply: list[Any]) -> None:
         self.in_flight -= 1
@@ -170,8 +183,11 @@ class Server:
             self._drained.set()
 
     def _receive_meanwhile(self) -> None:
+        assert self.loop is not None
         for listener in self.listeners:
-            listener.stand_in()
+            if listener.stand_in():
+                # The loop may have come free since, and heard nothing of these.
+                self.loop.call_soon_threadsafe(self._on_readable, listener)
 
     async def answer(self, frames: list[Any], nested: bool = False) -> list[Any]:
         """Answer a message that came by another way than a socket: frames in, frames out."""

@@ -20,6 +20,7 @@ from pycom_core.errors import CallTimeout, ConfigurationError, ServiceNotAvailab
 from pycom_core.messages import Attachment
 
 if TYPE_CHECKING:
+    from pycom_core.aio.channel import AsyncChannel
     from pycom_core.server import Server
 
 #: `(time.monotonic() when it was received, frames)`
@@ -44,8 +45,11 @@ class Listener(ABC):
         """The next message that waits, or None."""
 
     @abstractmethod
-    def stand_in(self) -> None:
-        """Take in what waits, from another thread, so that its time of arrival is known."""
+    def stand_in(self) -> bool:
+        """Take in what waits, from another thread, so that its time of arrival is known.
+
+        True if there was something.
+        """
 
     @abstractmethod
     def send(self, frames: Sequence[Attachment]) -> bool:
@@ -87,6 +91,10 @@ class Transport(ABC):
         """A channel to `address`, which need not be there yet. Raises `ConfigurationError`."""
 
     @abstractmethod
+    def connect_async(self, address: str) -> AsyncChannel:
+        """A channel to `address` on the running event loop. Raises `ConfigurationError`."""
+
+    @abstractmethod
     def close(self) -> None:
         """Let go of everything."""
 
@@ -114,6 +122,11 @@ class ZmqTransport(Transport):
 
     def connect(self, address: str) -> DealerChannel:
         return DealerChannel(self.dealer(address), address)
+
+    def connect_async(self, address: str) -> AsyncChannel:
+        from pycom_core.aio.channel import DealerChannel as AsyncDealerChannel
+
+        return AsyncDealerChannel(self.dealer(address), address)
 
     def dealer(self, address: str) -> zmq.Socket[bytes]:
         """A DEALER socket that is connected to `address`. Raises `ConfigurationError`."""
@@ -181,13 +194,16 @@ class RouterListener(Listener):
             frames = _receive(self.socket)
         return None if frames is None else (time.monotonic(), frames)
 
-    def stand_in(self) -> None:
+    def stand_in(self) -> bool:
+        found = False
         with self._lock:
             while not self.socket.closed and len(self._backlog) < HIGH_WATER_MARK:
                 frames = _receive(self.socket)
                 if frames is None:
-                    return
+                    break
                 self._backlog.append((time.monotonic(), frames))
+                found = True
+        return found
 
     def send(self, frames: Sequence[Attachment]) -> bool:
         with self._lock:
@@ -235,9 +251,15 @@ def receive_frames(socket: zmq.Socket[bytes], flags: int = 0) -> list[Attachment
     return frames
 
 
+def socket_events(socket: zmq.Socket[bytes]) -> int:
+    """`zmq.POLLIN` and `zmq.POLLOUT`, as they are now."""
+    events: int = _get_option(socket, _EVENTS)
+    return events
+
+
 def _receive(socket: zmq.Socket[bytes]) -> list[Attachment] | None:
     # Asking first is cheaper than the exception.
-    if not _get_option(socket, _EVENTS) & _POLLIN:
+    if not socket_events(socket) & _POLLIN:
         return None
     return receive_frames(socket, _NOBLOCK)
 
@@ -275,7 +297,7 @@ class DealerChannel(Channel):
 
     def is_alive(self) -> bool:
         # With IMMEDIATE only a socket that is connected can be written to.
-        return bool(_get_option(self.socket, _EVENTS) & _POLLOUT)
+        return bool(socket_events(self.socket) & _POLLOUT)
 
     def _set_timeout(self, timeout: float) -> None:
         milliseconds = max(1, round(timeout))

@@ -110,7 +110,8 @@ class Story:
         return environ, words
 
     def _start(self, words: list[str], environ: dict[str, str]) -> None:
-        if words == ["pycom", "nameserver"] or words == ["pycom-nameserver"]:
+        is_nameserver = "nameserver" in " ".join(words[:2])
+        if is_nameserver and not {"-a", "-c"} & {*words}:
             words = [*words, "-a", NAMESERVER]
         listens = self._address_in(words)
         if listens in self._addresses:
@@ -118,19 +119,24 @@ class Story:
         else:
             address = self._addresses[listens] = helpers.ANY_PORT
         self._write_files()
+        settings = {**self._environ, **environ}
         service = helpers.Service(
             *executable([*map(self._real, words), "-v"]),
             directory=self._directory,
-            **{name: self._real(value) for name, value in {**self._environ, **environ}.items()},
+            **{name: self._real(value) for name, value in settings.items()},
         )
         self._left.callback(service.kill)
         self._addresses[listens] = service.address
         number = max(self._jobs, default=0) + 1
-        if "nameserver" not in " ".join(words[:2]):
-            for nameserver in self._nameservers:
-                nameserver.wait_for(f"Registered {re.escape(service.name)} at")
-        else:
+        if is_nameserver:
             self._nameservers.append(service)
+        else:
+            told = self._real(
+                " ".join([*words, *settings.values(), *(self._files.get(word, "") for word in words)])
+            )
+            for nameserver in self._nameservers:
+                if nameserver.address in told:
+                    nameserver.wait_for(f"Registered {re.escape(service.name)} at")
         self._jobs[number] = service
 
     def _address_in(self, words: list[str]) -> str:
@@ -158,7 +164,8 @@ class Story:
 
     def _install(self, project: dict[str, object]) -> None:
         """Make a project's entry points known, as if it were installed from where it is."""
-        info = self._directory / f"{project['name']}-{project['version']}.dist-info"
+        name = str(project["name"]).replace("-", "_")
+        info = self._directory / f"{name}-{project['version']}.dist-info"
         info.mkdir(exist_ok=True)
         (info / "METADATA").write_text(
             f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n"

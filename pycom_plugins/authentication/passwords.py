@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError
+from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
 
 from pycom_core import logger
 
@@ -24,9 +24,9 @@ def matches(kept: str, password: str) -> bool:
     """Whether that is the password; takes as long as `hashed`."""
     try:
         return _hasher.verify(kept, _encoded(password))
-    except VerificationError:
+    except VerifyMismatchError:
         return False
-    except InvalidHashError:
+    except (InvalidHashError, VerificationError):
         logger().error("A password is kept as what is no argon2 hash; nobody can log in with it")
         return False
 

@@ -49,13 +49,13 @@ class CallCommand(BaseCommand):
             return request.error(constants.ERROR_UNKNOWN, "Unknown error during request")
 
     def response_to_wire(self, response: Response, **kw: Any) -> bytes:
-        """Pack a response; a result that JSON cannot hold is a failure of the method."""
+        """Pack a response; what cannot be sent is a failure of the method."""
         try:
             return super().response_to_wire(response, **kw)
         except Exception:
             request = response.request
             name = f"{request.interface}.{request.method}" if request else "A command"
-            logger().exception("%s returned what JSON cannot hold", name)
+            logger().exception("%s returned what cannot be sent", name)
             failure = Response(
                 None,
                 code=constants.ERROR_UNKNOWN,

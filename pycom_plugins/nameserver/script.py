@@ -9,7 +9,8 @@ from typing import Any
 import click
 
 from pycom_core import constants
-from pycom_core.cli import configured, options, reported_errors
+from pycom_core.cli import configured, options
+from pycom_core.program import reported_errors
 
 _INSTALLED = Path(sys.prefix, "share", "pycom", "ns.conf")
 

@@ -415,7 +415,8 @@ def test_broken_plugin_has_no_say_in_the_command_line(
     distributions.plugin("bad", BROKEN["import error"][0])
     distributions.plugin("good", "@hookimpl\ndef pycom_cli(group): group.append('good')")
     added: list[str] = []
-    [mine] = [add for add in cli_plugins() if add.__module__ == "module_good"]
+    plugins = cli_plugins()
+    [mine] = [add for info, add in plugins.implementations("pycom_cli") if info.name == "good"]
     mine(group=added)
     assert added == ["good"]
     assert not caplog.records

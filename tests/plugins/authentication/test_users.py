@@ -63,7 +63,7 @@ def test_a_failed_change_leaves_the_file(users: Users, monkeypatch: pytest.Monke
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "replace", fail)
-    with pytest.raises(ConfigurationError, match="Cannot write .* No space"), users.changed() as f:
+    with pytest.raises(ConfigurationError, match=r"Cannot write .* No space"), users.changed() as f:
         f.clear()
     assert users.all() == {"ann": ANN}
     assert [path.name for path in users.path.parent.iterdir()] == ["users.json"]
@@ -119,7 +119,9 @@ def test_what_is_no_file_of_users(users: Users, content: str) -> None:
     users.all()
     users.path.write_text(content)
     for _ in range(2):  # nor is what it held before good any more
-        with pytest.raises(ConfigurationError, match=re.escape(f"{users.path} is no file of users")):
+        with pytest.raises(
+            ConfigurationError, match=re.escape(f"{users.path} is no file of users")
+        ):
             users.all()
     with pytest.raises(ConfigurationError, match="is no file of users"), users.changed():
         pass
@@ -129,7 +131,7 @@ def test_what_is_no_file_of_users(users: Users, content: str) -> None:
 def test_a_file_that_is_gone(users: Users) -> None:
     users.all()
     users.path.unlink()
-    with pytest.raises(ConfigurationError, match="Cannot read the file of users .*: No such file"):
+    with pytest.raises(ConfigurationError, match=r"Cannot read the file of users .*: No such file"):
         users.all()
 
 

@@ -1,0 +1,1 @@
+"""The asyncio side of calling: many calls in flight on one socket."""

@@ -1,0 +1,150 @@
+"""One DEALER for any number of calls: replies find their callers by correlation ids."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import zmq
+
+from pycom_core.errors import CallTimeout, ServiceNotAvailable
+from pycom_core.messages import Attachment
+from pycom_core.transport import receive_frames, send_frames, socket_events
+
+if TYPE_CHECKING:
+    from pycom_core.server import Server
+
+Reply = list[Attachment]
+
+
+class AsyncChannel(ABC):
+    """A way to one address, for many calls at a time."""
+
+    @abstractmethod
+    async def exchange(self, payload: Sequence[Attachment], timeout: float) -> Reply:
+        """Send a request and return its reply, status frame first; `timeout` in ms.
+
+        Raises `CallTimeout`. The channel stays usable, and a late reply is dropped.
+        """
+
+    @abstractmethod
+    def is_alive(self) -> bool:
+        """Whether the connection stands now, as far as can be told without a call."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of it. Calls in flight fail with `ServiceNotAvailable`."""
+
+
+class DealerChannel(AsyncChannel):
+    """A connected DEALER on the running event loop."""
+
+    def __init__(self, socket: zmq.Socket[bytes], address: str) -> None:
+        self._socket = socket
+        self._address = address
+        self._loop = asyncio.get_running_loop()
+        self._serial = 0
+        self._pending: dict[bytes, asyncio.Future[Reply]] = {}
+        self._unsent: deque[tuple[bytes, Sequence[Attachment]]] = deque()
+        self._look_again = False
+        self._descriptor = int(socket.getsockopt(zmq.FD))
+        self._loop.add_reader(self._descriptor, self._on_events)
+
+    async def exchange(self, payload: Sequence[Attachment], timeout: float) -> Reply:
+        self._serial += 1
+        correlation = b"%x" % self._serial
+        reply: asyncio.Future[Reply] = self._loop.create_future()
+        self._pending[correlation] = reply
+        timer = self._loop.call_later(timeout / 1000, self._expire, reply, timeout)
+        try:
+            self._unsent.append((correlation, payload))
+            if len(self._unsent) == 1:
+                self._send_waiting()
+            return await reply
+        finally:
+            timer.cancel()
+            del self._pending[correlation]
+
+    def _send_waiting(self) -> None:
+        # A socket without a connection takes nothing (IMMEDIATE): requests wait here, where those
+        # that nobody waits for any more are left out.
+        socket = self._socket
+        while self._unsent:
+            correlation, payload = self._unsent[0]
+            if correlation in self._pending:
+                try:
+                    send_frames(socket, [correlation, b"", *payload], zmq.NOBLOCK)
+                except zmq.Again:
+                    return
+                except zmq.ZMQError as error:
+                    self._fail(ServiceNotAvailable(f"{self._address}: {error.strerror}"))
+            self._unsent.popleft()
+        if not self._look_again:
+            # Sending may have swallowed the descriptor's notice of replies.
+            self._look_again = True
+            self._loop.call_soon(self._on_events)
+
+    def _on_events(self) -> None:
+        self._look_again = False
+        socket, pending = self._socket, self._pending
+        if socket.closed:
+            return
+        while socket_events(socket) & zmq.POLLIN:
+            frames = receive_frames(socket, zmq.NOBLOCK)
+            waiting = pending.get(bytes(frames[0]))
+            if waiting is not None and not waiting.done() and len(frames) >= 4:
+                waiting.set_result(frames[2:])
+        if self._unsent:
+            self._send_waiting()
+
+    def _expire(self, reply: asyncio.Future[Reply], timeout: float) -> None:
+        if not reply.done():
+            reply.set_exception(
+                CallTimeout(f"No answer from {self._address} within {timeout:.0f} ms")
+            )
+
+    def _fail(self, error: ServiceNotAvailable) -> None:
+        for reply in self._pending.values():
+            if not reply.done():
+                reply.set_exception(error)
+
+    def is_alive(self) -> bool:
+        return bool(socket_events(self._socket) & zmq.POLLOUT)
+
+    def close(self) -> None:
+        if not self._loop.is_closed():
+            self._loop.remove_reader(self._descriptor)
+        self._fail(ServiceNotAvailable(f"The connection to {self._address} was closed"))
+        self._socket.close(linger=0)
+
+
+class LocalChannel(AsyncChannel):
+    """A way to a server of this process."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+
+    async def exchange(self, payload: Sequence[Attachment], timeout: float) -> Reply:
+        server = self._server
+        answer = server.answer([b"local", b"", *payload])
+        if server.loop is not None and server.loop is not asyncio.get_running_loop():
+            waiting = asyncio.wrap_future(asyncio.run_coroutine_threadsafe(answer, server.loop))
+        else:
+            waiting = asyncio.ensure_future(answer)
+        started = time.monotonic()
+        try:
+            reply = await asyncio.wait_for(waiting, timeout / 1000)
+        except asyncio.TimeoutError:
+            waited = (time.monotonic() - started) * 1000
+            raise CallTimeout(f"No answer from this process within {waited:.0f} ms") from None
+        return list(reply[2:])
+
+    def is_alive(self) -> bool:
+        return bool(self._server.listeners)
+
+    def close(self) -> None:
+        pass

@@ -1,0 +1,193 @@
+"""The context of asyncio programs."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any
+
+from pycom_core import constants, nsclient
+from pycom_core.aio.channel import AsyncChannel
+from pycom_core.aio.component import AsyncComponent, Opening
+from pycom_core.calling import Caller, Use
+from pycom_core.errors import MethodNotFound, PycomError, ServiceNotAvailable, ServiceNotFound
+from pycom_core.log import logger
+from pycom_core.recordcache import Key
+
+
+class AsyncContext(Caller):
+    """Finds and calls services from an event loop, with many calls in flight on one socket.
+
+    Takes the arguments of `Context`, and has its hooks. Its components are proxies::
+
+        async with ctx.locate("com.foo.example") as component:
+            await component.bar("field1", value=42)
+
+    `await ctx.locate(…)` gives the component as well. A call that is cancelled gives up its
+    place, and its late reply is dropped.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._channels: dict[str, AsyncChannel] = {}
+        self._descriptions: dict[tuple[str, str], Mapping[str, Any]] = {}
+        self._home: tuple[int, asyncio.AbstractEventLoop | None] = (0, None)
+        self._refreshes: set[asyncio.Task[Any]] = set()
+
+    # Who calls.
+
+    async def authenticate(
+        self, user: Any = None, credentials: Any = None, token: str | None = None
+    ) -> None:
+        """Make all further calls as `user`, or as whom `token` belongs to.
+
+        Raises `AccessDenied`, and `ServiceNotFound` without an authenticator.
+        """
+        if token is None:
+            arguments = {"user": user, "credentials": credentials}
+            token = (await self._ask_authenticator("authenticate", arguments))["token"]
+        else:
+            await self._ask_authenticator("validate", {"token": token})
+        self.token = token
+
+    async def user_info(self) -> Any:
+        """What the authenticator says of the caller; None: nobody. Raises `AccessDenied`."""
+        if self.token is None:
+            return None
+        return await self._ask_authenticator("validate", {"token": self.token})
+
+    async def _ask_authenticator(self, method: str, arguments: dict[str, Any]) -> Any:
+        component = await self._find((constants.AUTH_INTERFACE, None))
+        try:
+            return await component.invoke(method, arguments)
+        finally:
+            component.close()
+
+    # Finding and connecting.
+
+    def locate(self, iface: str, service_name: str | None = None) -> Opening:
+        """A component for `iface`; await it, or enter it. Raises as `Context.locate` does."""
+
+        async def open_component() -> AsyncComponent:
+            component = await self._find((iface, service_name))
+            return await component.describe()
+
+        return Opening(open_component)
+
+    def connect(self, address: str, iface: str) -> Opening:
+        """A component for `iface` at an address that is known; await it, or enter it."""
+        return Opening(AsyncComponent(address, iface, self).describe)
+
+    def nameserver(self) -> Opening:
+        """The nameserver; await it, or enter it. Raises `ServiceNotFound`."""
+
+        async def open_component() -> AsyncComponent:
+            _, address = await self._ask_nameserver(constants.NS_METHOD_STAT, None)
+            return await AsyncComponent(address, constants.NS_INTERFACE, self).describe()
+
+        return Opening(open_component)
+
+    async def _find(self, key: Key) -> AsyncComponent:
+        records = self.records.get(key)
+        if records:
+            use = self.choose(records, key[0])
+            channel = self._current_channels().get(use.record.address)
+            if channel is not None and channel.is_alive():
+                if self.records.wants_refresh(key):
+                    task = asyncio.ensure_future(self._refresh(key))
+                    self._refreshes.add(task)
+                    task.add_done_callback(self._refreshes.discard)
+                return self._component(use, key)
+            use.release()
+        return self._component(self.choose(await self._ask(key), key[0]), key)
+
+    def _component(self, use: Use, key: Key) -> AsyncComponent:
+        return AsyncComponent(use.record.address, key[0], self, use)
+
+    async def _ask(self, key: Key) -> Any:
+        try:
+            try:
+                found, _ = await self._ask_nameserver(
+                    constants.NS_METHOD_FIND, nsclient.find_arguments(*key)
+                )
+            except MethodNotFound:  # a nameserver of 0.6.0
+                found, _ = await self._ask_nameserver(
+                    constants.NS_METHOD_LIST_SERVICES, nsclient.list_arguments(*key)
+                )
+            records = nsclient.records_from(found, key[0])
+        except ServiceNotFound:
+            self.records.forget(key)
+            raise
+        self.records.put(key, records)
+        return records
+
+    async def _refresh(self, key: Key) -> None:
+        try:
+            await self._ask(key)
+        except PycomError as error:
+            logger().debug("Could not refresh what is known of %s: %s", key[0], error)
+
+    async def _ask_nameserver(self, method: str, arguments: Any) -> tuple[Any, str]:
+        """The answer of the first replica that gives one, and its address."""
+        share = self.time_left(None) / len(self.nameservers)
+        problems: list[str] = []
+        for name in list(self.nameservers):
+            try:
+                address = nsclient.address_of(self.runtime, name)
+                # Credentials and hooks are not for nameservers.
+                component = AsyncComponent(address, constants.NS_INTERFACE, self)
+                request = nsclient.request(method, arguments)
+                response = await component.invoke_with_request(request, share)
+            except ServiceNotAvailable as error:
+                problems.append(str(error))
+                nsclient.pass_over(self.nameservers, name)
+            else:
+                return response.result, address
+        raise ServiceNotFound("No nameserver answers: " + "; ".join(problems))
+
+    # What components share.
+
+    def channel(self, address: str) -> AsyncChannel:
+        """The channel of this event loop to an address."""
+        channels = self._current_channels()
+        channel = channels.get(address)
+        if channel is None:
+            channel = channels[address] = self.runtime.connect_async(address)
+        return channel
+
+    def _current_channels(self) -> dict[str, AsyncChannel]:
+        home = (os.getpid(), asyncio.get_running_loop())
+        if home != self._home:
+            # Sockets of another loop, or of the parent of a fork, are of no use here.
+            if home[0] == self._home[0]:
+                self.close()
+            self._channels, self._home = {}, home
+        return self._channels
+
+    async def description(
+        self, address: str, iface: str, component: AsyncComponent
+    ) -> Mapping[str, Any]:
+        """The methods of an interface at an address, asked for once."""
+        key = (address, iface)
+        if key not in self._descriptions or not self.channel(address).is_alive():
+            self._descriptions[key] = (await component.introspect())["methods"]
+        return self._descriptions[key]
+
+    def close(self) -> None:
+        """Close all connections. Calls in flight fail with `ServiceNotAvailable`."""
+        for channel in self._channels.values():
+            channel.close()
+        self._channels = {}
+
+    async def __aenter__(self) -> AsyncContext:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()

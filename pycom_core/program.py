@@ -1,0 +1,120 @@
+"""The group of all commands: the kernel's, and those that plugins add."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+import click
+
+from pycom_core.errors import ConfigurationError, PycomError, RemoteError
+
+
+class Program(click.Group):
+    """A group that plugins add commands to. Errors of PyCOM become a message and an exit status."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._owners: dict[str, str] = {}  # plugins, by command
+        self._problems: list[str] | None = None  # None: plugins were not asked yet
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the command line."""
+        for name in self._owners:
+            self.commands.pop(name, None)
+        self._owners, self._problems = {}, None
+        with reported_errors():
+            return super().main(*args, **kwargs)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names of the commands, those of plugins among them."""
+        self._warn(self._ask_plugins())
+        return super().list_commands(ctx)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name."""
+        # Plugins take time to load, so they are not asked for a command of the kernel's own.
+        found = super().get_command(ctx, cmd_name)
+        if found is None:
+            problems = self._ask_plugins()
+            found = super().get_command(ctx, cmd_name)
+            if found is None:
+                self._warn(problems)
+        return found
+
+    def owner(self, command: str | None) -> str | None:
+        """Name of the plugin that a command is of, or None for the kernel's own."""
+        return self._owners.get(command or "")
+
+    def _ask_plugins(self) -> list[str]:
+        """Have plugins add their commands, once; what is wrong with those that cannot."""
+        if self._problems is None:
+            self._problems = []
+            try:
+                self._add_commands()
+            except ConfigurationError as error:
+                self._problems.append(str(error))
+        return self._problems
+
+    def _add_commands(self) -> None:
+        from pycom_core.plugins import cli_plugins
+
+        assert self._problems is not None
+        try:
+            disabled = disabled_plugins()
+        except ConfigurationError as error:
+            disabled = ()
+            self._problems.append(str(error))
+        plugins = cli_plugins(disabled)
+        self._problems += [info.reason for info in plugins.infos.values() if info.reason]
+        for plugin, add in plugins.implementations("pycom_cli"):
+            before = dict(self.commands)
+            try:
+                add(group=self)
+            except Exception as error:
+                self._problems.append(f"The {plugin} failed in pycom_cli: {error!r}")
+            for name, command in list(self.commands.items()):
+                if name not in before:
+                    self._owners[name] = plugin.name
+                elif before[name] is not command:
+                    self.commands[name] = before[name]
+                    self._problems.append(f"The {plugin} adds a second command {name!r}")
+
+    def _warn(self, problems: list[str]) -> None:
+        for problem in problems:
+            click.echo(f"pycom: warning: {' '.join(problem.split())}", err=True)
+        problems.clear()
+
+
+def disabled_plugins() -> Iterable[str]:
+    """The plugins that the environment takes out. Raises `ConfigurationError`."""
+    # Reading settings takes time, and few environments have any of these.
+    if not {"PYCOM_CONFIG", "PYCOM_PLUGINS"}.intersection(os.environ):
+        return ()
+    from pycom_core import settings
+    from pycom_core.plugins import installed_names
+
+    return settings.load(tables=installed_names()).plugins.disable
+
+
+class reported_errors:
+    """Turns an error of PyCOM into a message on standard error and an exit status.
+
+    1 for what a service or the network answered, 2 for what the user has to mend.
+    """
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
+        if isinstance(error, ConfigurationError):
+            click.echo(f"pycom: {error}", err=True)
+            sys.exit(2)
+        if isinstance(error, RemoteError):
+            click.echo(f"pycom: error {error.code}: {error}", err=True)
+            sys.exit(1)
+        if isinstance(error, PycomError):
+            click.echo(f"pycom: {error}", err=True)
+            sys.exit(1)

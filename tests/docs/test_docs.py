@@ -1,0 +1,100 @@
+"""The documentation says all that it has to: hooks, settings, commands and errors."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import attrs
+import click
+import pytest
+from documents import PAGES, ROOT, blocks, sections
+
+from pycom_core import Settings, errors, hookspecs, settings
+from pycom_core.cli import main
+
+DOCS = ROOT / "docs"
+HOOKS = {
+    f"{name}({', '.join(inspect.signature(function).parameters)})"
+    for name, function in vars(hookspecs).items()
+    if name.startswith("pycom_")
+}
+EXTENDING = sections(DOCS / "extending.rst")
+#: What is said of every hook.
+FIELDS = ("Arguments", "Called", "Returns", "None", "Order", "Exception")
+
+
+def rows(page: str) -> list[list[str]]:
+    """The rows of the tables of a page."""
+    text = (DOCS / page).read_text()
+    return [
+        [" ".join(cell.split()) for cell in re.split(r"^ +-(?: |$)", row, flags=re.M)]
+        for row in re.findall(r"^   \* - (.*\n(?:     .*\n)*)", text, re.M)
+    ]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_all_code_is_in_blocks(page: Path) -> None:
+    text = page.read_text()
+    assert len(blocks(page)) == text.count("\n```") // 2 + text.count(".. code-block::")
+    assert page.suffix == ".md" or not re.search(r"::\n\n +", text.replace("code-block::", ""))
+
+
+def test_every_hook_has_its_heading() -> None:
+    assert {heading for heading in EXTENDING if heading.startswith("pycom_")} == HOOKS
+
+
+@pytest.mark.parametrize("hook", sorted(HOOKS))
+def test_everything_is_said_of_a_hook(hook: str) -> None:
+    assert tuple(re.findall(r"^:(\w+): \S", EXTENDING[hook], re.M)) == FIELDS
+
+
+def test_every_setting_is_explained() -> None:
+    explained = {row[0].strip("`"): row[1].strip("`") for row in rows("configuration.rst")[1:]}
+    defaults: dict[str, Any] = settings.plain(Settings())
+    assert {name: json.loads(default) for name, default in explained.items()} == defaults
+
+
+def test_every_inner_setting_is_explained() -> None:
+    text = (DOCS / "configuration.rst").read_text()
+    for group in (settings.Authentication, settings.Plugins):
+        for field in attrs.fields(group):
+            assert f"``{field.name}``" in text
+
+
+def test_every_command_is_explained() -> None:
+    context = click.Context(main)
+    explained = sections(DOCS / "cli.rst")
+    for name in main.list_commands(context):
+        assert f"pycom {name}" in explained
+
+
+def test_every_option_is_explained() -> None:
+    explained = sections(DOCS / "cli.rst")
+    common = explained.pop("Command line")
+    context = click.Context(main)
+    for name in main.list_commands(context):
+        command = main.get_command(context, name)
+        assert command is not None
+        for parameter in command.params:
+            for option in parameter.opts if isinstance(parameter, click.Option) else ():
+                shortest = parameter.opts[0]
+                assert option in explained[f"pycom {name}"] or (
+                    option in common and shortest in explained[f"pycom {name}"]
+                ), f"{option} of pycom {name}"
+
+
+def test_every_error_is_explained() -> None:
+    tree = {
+        name: value
+        for name, value in vars(errors).items()
+        if inspect.isclass(value) and issubclass(value, errors.PycomError)
+    }
+    explained = {row[0].strip("`"): row[1:] for row in rows("calling.rst")[1:]}
+    assert set(explained) == set(tree) - {"PycomError"}
+    for name, (below, code, *_) in explained.items():
+        assert below == f"``{tree[name].__base__.__name__}``" or name == "CallTimeout"
+        assert code == str(getattr(tree[name], "code", ""))
