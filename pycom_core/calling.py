@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pycom_core import constants
 from pycom_core.errors import DeadlineExceeded, ServiceNotAvailable
 from pycom_core.messages import Request, Response
+from pycom_core.nearby import nearest
 from pycom_core.recordcache import RecordCache
 from pycom_core.records import ServiceRecord
 
@@ -26,6 +27,7 @@ class Caller:
         nameserver: str | Sequence[str] | None = None,
         *,
         timeout: float = constants.PROTO_DEFAULT_TIMEOUT,
+        views: bool = False,
         runtime: Runtime | None = None,
     ) -> None:
         if runtime is None:
@@ -34,6 +36,7 @@ class Caller:
             runtime = default_runtime()
         self.runtime = runtime
         self.timeout = timeout
+        self.views = views
         self.deadline: float | None = None  #: s, monotonic; no call goes on after it
         self.prehooks: list[ClientHook] = []
         self.posthooks: list[ClientHook] = []
@@ -77,17 +80,27 @@ class Caller:
         """One of the records, as the balancer likes."""
         return Use(self, self.runtime.balancer().choose(records, interface))
 
+    def choose_again(
+        self, before: Sequence[ServiceRecord], records: Sequence[ServiceRecord], interface: str
+    ) -> Use:
+        """The record that was chosen before the nameserver was asked, if it is still there.
+
+        A balancer that is asked twice for one component would pass over a service each time.
+        """
+        return self.choose([one for one in before if one in records] or records, interface)
+
 
 class Use:
     """One record that was chosen: tells the balancer and the cache how its calls go."""
 
-    __slots__ = ("_balancer", "_caller", "_claimed", "record")
+    __slots__ = ("_balancer", "_caller", "_claimed", "address", "record")
 
     def __init__(self, caller: Caller, record: ServiceRecord) -> None:
         self._caller = caller
         self._balancer = caller.runtime.balancer()
         self._claimed = True  # choosing a record counts as the first call of it
         self.record = record
+        self.address = nearest(record)
 
     def begin(self) -> None:
         """A call begins."""

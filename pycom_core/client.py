@@ -40,6 +40,7 @@ class Client(BaseComponent):
         self.session_id: str | None = None
         self.socket = socket
         self._use = use
+        self._views = context is not None and context.views
         self._own_pool = None
         if not isinstance(socket, str):
             self.address = "the socket"
@@ -79,7 +80,7 @@ class Client(BaseComponent):
             channel.close()
             raise
         self._pool.give_back(self.address, channel)
-        return frames_to_response(reply, self.name)
+        return frames_to_response(reply, self.name, self._views)
 
     def _watched_exchange(
         self, use: Use, payload: Sequence[Attachment], timeout: float
@@ -118,15 +119,18 @@ def request_to_frames(request: Request, session_id: str | None, timeout: float) 
     return frames
 
 
-def frames_to_response(frames: Sequence[Attachment], name: str) -> Response:
-    """The response in a reply, status first. Raises the `RemoteError` that it stands for."""
+def frames_to_response(frames: Sequence[Attachment], name: str, view: bool = False) -> Response:
+    """The response in a reply, status first; its attachment as bytes, or as a view of them.
+
+    Raises the `RemoteError` that it stands for.
+    """
     if len(frames) < 2 or bytes(frames[0]) != constants.PROTO_STATUS_SUCCESS:
         raise ServiceNotAvailable(f"The service of {name} failed to answer")
     data = codec.dict_from_wire(frames[1])
     codec.raise_for_status(data)
     response = codec.response_from_dict(data)
     if len(frames) > 2:
-        response.attachment = frames[2]
+        response.attachment = memoryview(frames[2]) if view else bytes(frames[2])
     return response
 
 

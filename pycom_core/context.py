@@ -20,7 +20,8 @@ class Context(Caller):
     """Finds services and connects to them. Any number of threads may share one, and forks too.
 
     `nameserver` is an address, a list of replicas, or None for what the configuration says;
-    `timeout` is what calls get that name none, in ms. `prehooks` and `posthooks` are lists of
+    `timeout` is what calls get that name none, in ms; with `views` attachments come back as
+    memoryviews of where they were received, without a copy. `prehooks` and `posthooks` are lists of
     `hook(component, data)`; an object that a hook returns replaces the data, None leaves it.
     """
 
@@ -82,7 +83,8 @@ class Context(Caller):
                     threading.Thread(target=self._refresh, args=(key,), daemon=True).start()
                 return Client(use.record.address, iface, self, use)
             use.release()
-        use = self.choose(self._ask(key), iface)
+            records = (use.record,)
+        use = self.choose_again(records, self._ask(key), iface)
         return Client(use.record.address, iface, self, use)
 
     def _ask(self, key: Key) -> Any:

@@ -128,6 +128,8 @@ async def call(server: ServiceServer, request: Request) -> Response:
         await server.sessions.open(opened)
     try:
         method.check_arguments(iface, request)
+        if type(request.attachment) is memoryview and not method.takes_view:
+            request.attachment = bytes(request.attachment)
         for hook in chains.prehook:
             hook(iface, method, request)
         if method.prehooks and not method.overrides_call:

@@ -131,6 +131,8 @@ class Method:
         self.is_async = inspect.iscoroutinefunction(wrapped)
         #: A subclass brings its own `call`, which then runs the hooks of the method itself.
         self.overrides_call = type(self).call is not Method.call
+        #: Its attachment is wanted where it lies, not as bytes: the argument is a `memoryview`.
+        self.takes_view = False
         self.required_arguments: list[str] = []
         self.optional_arguments: list[str] = []
         #: The required arguments that cannot be positional, the last of them first.
@@ -138,6 +140,8 @@ class Method:
         for parameter in list(inspect.signature(wrapped).parameters.values())[2:]:
             if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
                 continue
+            if parameter.name == attachments[0]:
+                self.takes_view = parameter.annotation in (memoryview, "memoryview")
             if parameter.default is not parameter.empty:
                 self.optional_arguments.append(parameter.name)
             else:

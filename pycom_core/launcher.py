@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from types import ModuleType
 from typing import Any
 
+from pycom_core import constants, nearby
 from pycom_core.context import Context
 from pycom_core.errors import ConfigurationError, RemoteError
 from pycom_core.log import logger
@@ -42,7 +43,7 @@ def load_providers(names: Iterable[str]) -> list[Provider]:
         before = set(sys.modules)
         try:
             module = importlib.import_module(name)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise ConfigurationError(
                 f"Cannot import the module {name!r}: {type(error).__name__}: {error}"
             ) from error
@@ -85,21 +86,32 @@ class ServiceProcess:
                 "A service needs an address to listen on: -a tcp://HOST:PORT, or address in the "
                 "configuration"
             )
+        runtime.check_choices()
+        nameservers = context.nameservers if context is not None else settings.nameserver
+        for address in nameservers:
+            if address != constants.NS_NAME_LOCAL:
+                runtime.connect(address).close()  # refuses what is no address
         self.runtime = runtime
         self.loop = runtime.ioloop()
-        self.server = ServiceServer([settings.address], providers, runtime)
+        self._socket = nearby.new_address() if settings.ipc else None
+        addresses = [settings.address, self._socket] if self._socket else [settings.address]
+        self.server = ServiceServer(addresses, providers, runtime)
         self.name = settings.service or f"/auto/{secrets.token_hex(16)}"
         self.failure: RemoteError | None = None
-        nameservers = context.nameservers if context is not None else settings.nameserver
         self.address = advertised(self.server.addresses[0], nameservers[0])
+        self.server.aliases.append(self.address)
         self.registrar = Registrar(
             context or Context(runtime=runtime),
             nameservers,
-            ServiceRecord(self.name, self.address, tuple(self.server.interfaces)),
+            ServiceRecord(
+                self.name,
+                self.address,
+                tuple(self.server.interfaces),
+                nearby.metadata(self._socket),
+            ),
             self._refused,
         )
         self._stopping = False
-        self._ended = threading.Event()
 
     def run(self) -> int:
         """Answer until `stop`, a signal, or the end of the loop. Returns the exit status.
@@ -118,7 +130,8 @@ class ServiceProcess:
         finally:
             self.registrar.stop()
             self.server.close()
-            self._ended.set()
+            if self._socket is not None:
+                nearby.remove(self._socket)
         if self.failure is not None:
             raise self.failure
         return 0
@@ -158,6 +171,8 @@ class ServiceProcess:
         watcher.start()
         try:
             yield
+            # The interpreter would wait for workers at its end, where nothing bounds it.
+            self.server.join()
         finally:
             signal.set_wakeup_fd(descriptor)
             for number, handler in zip(numbers, before, strict=True):

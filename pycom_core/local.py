@@ -38,7 +38,8 @@ class LocalChannel(Channel):
             if loop is None or not loop.is_running() or _is_of_this_thread(loop):
                 reply = self._run(self._server.answer(message, nested=True), seconds)
             else:
-                answer = asyncio.run_coroutine_threadsafe(self._server.answer(message), loop)
+                coroutine = self._server.answer(message, nested=True)
+                answer = asyncio.run_coroutine_threadsafe(coroutine, loop)
                 try:
                     reply = answer.result(seconds)
                 finally:
@@ -56,7 +57,7 @@ class LocalChannel(Channel):
         waiting.append(outer)
         asyncio._set_running_loop(None)
         try:
-            return nested.run_until_complete(asyncio.wait_for(answer, timeout))
+            return nested.run_until_complete(_within(timeout, answer))
         finally:
             asyncio._set_running_loop(outer)
             waiting.pop()
@@ -67,6 +68,17 @@ class LocalChannel(Channel):
 
     def close(self) -> None:
         """There is nothing to let go of."""
+
+
+async def _within(timeout: float, answer: Coroutine[Any, None, Any]) -> Any:
+    # Not `wait_for`: a call that is cancelled still answers, and would look as if it were in time.
+    task = asyncio.ensure_future(answer)
+    await asyncio.wait([task], timeout=timeout)
+    if task.done():
+        return task.result()
+    task.cancel()
+    await asyncio.wait([task])
+    raise TimeoutError
 
 
 def _is_of_this_thread(loop: asyncio.AbstractEventLoop) -> bool:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,7 +20,7 @@ from pycom_core.records import ServiceRecord
 RENEWAL = constants.NS_SERVICE_TIMEOUT / 2000  #: s between registrations
 RETRY = 1.0  #: s before another try at a nameserver that did not answer
 PATIENCE = 2000.0  #: ms that a nameserver has to answer
-FAREWELL = 1000.0  #: ms that a nameserver has to answer when the service stops
+FAREWELL = 1000.0  #: ms that nameservers have to answer when the service stops
 
 
 class Registrar:
@@ -38,8 +40,9 @@ class Registrar:
         self._on_refused = on_refused
         self._stopped = threading.Event()
         self._lock = threading.Lock()
-        self._due = dict.fromkeys(range(len(self._replicas)), 0.0)
+        self._due = dict.fromkeys(range(len(self._replicas)), 0.0)  # s, monotonic
         self._known: set[int] = set()
+        self._unheard: set[int] = set()  # they did not answer the last try
         self.registered = threading.Event()  #: set once a nameserver knows the service
         self._thread = threading.Thread(target=self._renew, name="pycom-registrar", daemon=True)
 
@@ -48,31 +51,42 @@ class Registrar:
         self._thread.start()
 
     def stop(self) -> None:
-        """Unregister where the service is known. Takes `FAREWELL` for each replica at most."""
+        """Unregister where the service is known, within `FAREWELL` for all replicas together."""
+        if self._stopped.is_set():
+            return
         self._stopped.set()
-        with self._lock:
-            for index in self._known:
-                try:
-                    self._replicas[index].invoke(
-                        constants.NS_METHOD_UNREGISTER,
-                        {"service": self._record.service, "address": self._record.address},
-                        timeout=FAREWELL,
-                    )
-                except MethodNotFound:
-                    pass  # an old nameserver: the lease runs out
-                except PycomError as error:
-                    logger().warning("Could not unregister: %s", error)
-            self._known.clear()
+        deadline = time.monotonic() + FAREWELL / 1000
+        # A registration that is under way may take longer: then it has to be left alone.
+        locked = self._lock.acquire(timeout=FAREWELL / 1000)
+        known = sorted(self._known)
+        for count, index in enumerate(known):
+            left = max(0.0, deadline - time.monotonic()) * 1000
+            self._unregister(index, left / (len(known) - count))
+        if locked:
+            self._lock.release()
+
+    def _unregister(self, index: int, timeout: float) -> None:
+        record = self._record
+        arguments = {"service": record.service, "address": record.address}
+        try:
+            self._replicas[index].invoke(constants.NS_METHOD_UNREGISTER, arguments, timeout)
+        except MethodNotFound:
+            pass  # an old nameserver: the lease runs out
+        except PycomError as error:
+            logger().warning("Could not unregister: %s", error)
 
     def _renew(self) -> None:
         wait = 0.0
         while not self._stopped.wait(wait):
-            with self._lock:
-                if self._stopped.is_set():
-                    return
-                failed = [index for index in self._due if not self._register(index)]
-            self._due = dict.fromkeys(failed or range(len(self._replicas)), 0.0)
-            wait = RETRY if failed else RENEWAL
+            for index, due in self._due.items():
+                if due > time.monotonic():
+                    continue
+                with self._lock:
+                    if self._stopped.is_set():
+                        return
+                    pause = RENEWAL if self._register(index) else RETRY
+                self._due[index] = time.monotonic() + pause
+            wait = max(0.0, min(self._due.values()) - time.monotonic())
 
     def _register(self, index: int) -> bool:
         record = self._record
@@ -89,8 +103,12 @@ class Registrar:
             self._on_refused(error)
             return True
         except PycomError as error:
-            logger().warning("Could not register %s: %s", record.service, error)
+            # Said at the first try only, as the next ones follow every second.
+            level = logging.DEBUG if index in self._unheard else logging.WARNING
+            logger().log(level, "Could not register %s: %s", record.service, error)
+            self._unheard.add(index)
             return False
+        self._unheard.discard(index)
         self._known.add(index)
         self.registered.set()
         return True

@@ -27,6 +27,14 @@ if TYPE_CHECKING:
     from pycom_core.server import Server
 
 
+#: Settings that choose among what plugins contribute, and the hooks that they do it through.
+_CHOICES = {
+    "nameserver_backend": "pycom_nameserver_backends",
+    "session_store": "pycom_session_stores",
+    "balancer": "pycom_balancers",
+}
+
+
 class Runtime:
     """What servers and contexts share. A process may have several; they know nothing of another.
 
@@ -54,7 +62,7 @@ class Runtime:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._pid = os.getpid()
         # What is wrong with a contribution stops the start, and not the first use of it.
-        for hook in ("pycom_nameserver_backends", "pycom_session_stores", "pycom_balancers"):
+        for hook in _CHOICES.values():
             self.plugins.contributions(hook)
         self.plugins.notify("pycom_configure", runtime=self)
 
@@ -62,6 +70,16 @@ class Runtime:
         self.plugins.notify("pycom_socket", socket=socket, side=side, address=address)
 
     # What plugins contribute.
+
+    def check_choices(self) -> None:
+        """Raise `ConfigurationError` if the configuration chooses what no plugin contributes.
+
+        Before a service starts, whether it will come to use its choice or not.
+        """
+        for key, hook in _CHOICES.items():
+            url = getattr(self.settings, key)
+            if url != getattr(Settings(), key):
+                _choose(key, url, self.plugins.contributions(hook))
 
     def nameserver_backend(self) -> NameserverBackend:
         """A backend as `nameserver_backend` says. Raises `ConfigurationError`."""
@@ -118,7 +136,7 @@ class Runtime:
     def _server_at(self, address: str) -> Server | None:
         if self._pid == os.getpid():  # a forked child has its parent's servers only in memory
             for server in self.servers:
-                if address in server.addresses:
+                if address in server.addresses or address in server.aliases:
                     return server
         return None
 

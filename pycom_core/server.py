@@ -52,6 +52,7 @@ class Server:
         self._look_again = False
         self._stand_in = StandIn(self._receive_meanwhile)
         self.listeners: list[Listener] = []
+        self.aliases: list[str] = []  #: addresses that others may know it by, and that reach it
         try:
             for address in addresses:
                 self.listeners.append(runtime.transport.listen(address, self))

@@ -93,14 +93,27 @@ class ServiceServer(Server):
     def run(self, iface: Interface, method: Method, request: Request, nested: bool) -> Any:
         """Run a method here, or let a worker run it where there are workers."""
         function = method.call if method.overrides_call else method.run
-        if self._pool is None or method.is_async or nested:
+        loop = asyncio.get_running_loop()
+        if self._pool is None or method.is_async or (nested and loop is not self.loop):
             return function(iface, request)
 
         def work() -> Any:
             corridor.refuse_if_late(request)
             return function(iface, request)
 
-        return asyncio.get_running_loop().run_in_executor(self._pool, work)
+        if not nested:
+            return loop.run_in_executor(self._pool, work)
+        # The caller may be the last free worker, waiting for this: it gets a thread of its own.
+        extra = ThreadPoolExecutor(1, "pycom-nested")
+        try:
+            return loop.run_in_executor(extra, work)
+        finally:
+            extra.shutdown(wait=False)
+
+    def join(self) -> None:
+        """Wait until no worker runs a method."""
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
 
     def close(self) -> None:
         super().close()

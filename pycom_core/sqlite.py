@@ -3,32 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import sqlite3
 import threading
 import time
-import uuid
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 from pycom_core.errors import BadRequest, ConfigurationError, Overloaded
+from pycom_core.host import boot_id
 
 BUSY_TIMEOUT: Final = 1.0  # s; another process holds the file for some 100 µs at a time
 
 #: Columns that a table of leases ends with; `LeaseTable.lease` gives their values.
 LEASE_COLUMNS: Final = "ttl REAL NOT NULL, ends REAL NOT NULL, boot TEXT NOT NULL"
-
-
-@functools.cache
-def boot_id() -> str:
-    """Name of this run of the machine: a monotonic clock means something within it alone."""
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    except OSError:
-        # Unknown, so every process is taken for a new run: a restart prolongs leases once.
-        return uuid.uuid4().hex
 
 
 def path_of(url: str) -> str:

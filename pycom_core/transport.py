@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 import time
@@ -116,8 +117,8 @@ class ZmqTransport(Transport):
         try:
             socket.bind(address)
         except zmq.ZMQError as error:
-            socket.close(linger=0)
-            raise ConfigurationError(f"Cannot listen on {address!r}: {error.strerror}") from error
+            socket.context.destroy(linger=0)
+            raise ConfigurationError(f"Cannot listen on {address!r}: {_reason(error)}") from error
         return RouterListener(socket)
 
     def connect(self, address: str) -> DealerChannel:
@@ -137,11 +138,16 @@ class ZmqTransport(Transport):
             socket.connect(address)
         except zmq.ZMQError as error:
             socket.close(linger=0)
-            raise ConfigurationError(f"Invalid address {address!r}: {error.strerror}") from error
+            raise ConfigurationError(f"Invalid address {address!r}: {_reason(error)}") from error
         return socket
 
     def _socket(self, kind: int, side: str, address: str) -> zmq.Socket[bytes]:
-        socket = self._context_of_process().socket(kind)
+        port = address.rpartition(":")[2] if address.startswith("tcp:") else ""
+        if port.isdecimal() and int(port) > 65_535:  # 0MQ would take it, modulo 65,536
+            raise ConfigurationError(f"Invalid address {address!r}: ports end at 65535")
+        # A server has a context of its own: its end waits for the last replies, and for no others.
+        context = zmq.Context() if side == "server" else self._context_of_process()
+        socket = context.socket(kind)
         socket.setsockopt(zmq.LINGER, 0)
         socket.setsockopt(zmq.SNDHWM, HIGH_WATER_MARK)
         socket.setsockopt(zmq.RCVHWM, HIGH_WATER_MARK)
@@ -173,6 +179,12 @@ class ZmqTransport(Transport):
             if self._context is not None and self._pid == os.getpid():
                 self._context.destroy(linger=0)
             self._context = None
+
+
+def _reason(error: zmq.ZMQError) -> str:
+    if error.errno == errno.EINVAL:
+        return "0MQ's addresses look like tcp://127.0.0.1:2013 or ipc:///path/to/socket"
+    return zmq.strerror(error.errno or 0)
 
 
 class RouterListener(Listener):
@@ -217,7 +229,8 @@ class RouterListener(Listener):
 
     def close(self) -> None:
         with self._lock:
-            self.socket.close(linger=1000)
+            # Replies leave from where they lie in memory, which is gone when the process ends.
+            self.socket.context.destroy(linger=1000)
 
 
 # `zmq.Socket` wraps these for options that are not used here, at several times their cost; and
@@ -242,13 +255,17 @@ def send_frames(socket: zmq.Socket[bytes], frames: Sequence[Attachment], flags: 
 
 
 def receive_frames(socket: zmq.Socket[bytes], flags: int = 0) -> list[Attachment]:
-    """Receive one message. Raises `zmq.ZMQError`."""
+    """Receive one message; large frames as views of where they lie. Raises `zmq.ZMQError`."""
     frame = _receive_frame(socket, flags, False)
-    frames: list[Attachment] = [frame.bytes]
+    frames = [_content(frame)]
     while frame.more:
         frame = _receive_frame(socket, flags, False)
-        frames.append(frame.bytes)
+        frames.append(_content(frame))
     return frames
+
+
+def _content(frame: zmq.Frame) -> Attachment:
+    return frame.bytes if len(frame) < _WORTH_SHARING else frame.buffer
 
 
 def socket_events(socket: zmq.Socket[bytes]) -> int:

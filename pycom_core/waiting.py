@@ -20,7 +20,7 @@ class Delivery(NamedTuple):
     """How the message that is being answered came to the server."""
 
     arrived: float  #: s, of `time.monotonic()`
-    #: Its caller waits for it in a thread of this server, so that thread has to run the method.
+    #: Its caller keeps a thread of this process waiting, which a method may need to run in.
     nested: bool = False
 
 

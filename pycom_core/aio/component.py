@@ -64,7 +64,8 @@ class AsyncComponent:
         if use is not None:
             use.begin()
         try:
-            response = frames_to_response(await channel.exchange(payload, timeout), self._name)
+            reply = await channel.exchange(payload, timeout)
+            response = frames_to_response(reply, self._name, self._context.views)
         except BaseException as error:
             if use is not None:
                 use.end(time.monotonic() - started, error)

@@ -93,7 +93,7 @@ class AsyncContext(Caller):
         records = self.records.get(key)
         if records:
             use = self.choose(records, key[0])
-            channel = self._current_channels().get(use.record.address)
+            channel = self._current_channels().get(use.address)
             if channel is not None and channel.is_alive():
                 if self.records.wants_refresh(key):
                     task = asyncio.ensure_future(self._refresh(key))
@@ -101,10 +101,11 @@ class AsyncContext(Caller):
                     task.add_done_callback(self._refreshes.discard)
                 return self._component(use, key)
             use.release()
-        return self._component(self.choose(await self._ask(key), key[0]), key)
+            records = (use.record,)
+        return self._component(self.choose_again(records, await self._ask(key), key[0]), key)
 
     def _component(self, use: Use, key: Key) -> AsyncComponent:
-        return AsyncComponent(use.record.address, key[0], self, use)
+        return AsyncComponent(use.address, key[0], self, use)
 
     async def _ask(self, key: Key) -> Any:
         try:

@@ -13,6 +13,8 @@ from pycom_core.cli import configured, options, print_table
 if TYPE_CHECKING:
     from pycom_plugins.authentication.users import Users
 
+# A fixed port: after a crash it is the same one again, which the nameserver takes for a renewal.
+DEFAULT_ADDRESS: Final = "tcp://127.0.0.1:2011"
 DEFAULT_SERVICE: Final = "/org/pycom/authenticator"
 
 _users_file = click.option(
@@ -30,8 +32,8 @@ def _settings(path: str | None) -> dict[str, Any]:
 def authenticator(path: str | None, **given: Any) -> int:
     """Run an authenticator for the users in a file.
 
-    It listens on a free port of this host for this host, and registers with the nameserver on
-    tcp://127.0.0.1:2012, unless it is told otherwise.
+    It listens on tcp://127.0.0.1:2011 and registers with the nameserver on tcp://127.0.0.1:2012,
+    unless it is told otherwise.
     """
     from pycom_core.launcher import ServiceProcess
     from pycom_plugins.authentication.service import Authenticator
@@ -39,7 +41,7 @@ def authenticator(path: str | None, **given: Any) -> int:
     runtime = configured(
         {**given, **_settings(path)},
         defaults={
-            "address": "tcp://127.0.0.1:*",
+            "address": DEFAULT_ADDRESS,
             "nameserver": constants.NS_DEFAULT_ADDRESS,
             "service": DEFAULT_SERVICE,
         },

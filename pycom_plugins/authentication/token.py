@@ -52,7 +52,8 @@ class TokenAuthentication:
         self._known = Expiring(options.cache_lifetime, CACHE_SIZE)
         self._validator = Validator(runtime)
 
-    @hookimpl
+    # Last, so that plugins that know a token by its form come before, whatever their names are.
+    @hookimpl(trylast=True)
     def pycom_authenticate(
         self, iface: Interface, request: Request
     ) -> Identity | Awaitable[Identity | None] | None:

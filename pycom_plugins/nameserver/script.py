@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -26,23 +27,16 @@ def _run(modules: tuple[str, ...], **given: Any) -> int:
     from pycom_core.launcher import ServiceProcess, load_providers
     from pycom_plugins.nameserver.service import NameServer
 
-    defaults = {
-        "address": constants.NS_DEFAULT_ADDRESS,
-        "service": constants.NS_DEFAULT_SERVICE,
-        "nameserver": constants.NS_NAME_LOCAL,
-        **_installed_defaults(),
-    }
-    runtime = configured(given, defaults)
+    if given["config"] is None and "PYCOM_CONFIG" not in os.environ and _INSTALLED.is_file():
+        given["config"] = _INSTALLED
+    runtime = configured(
+        given,
+        defaults={
+            "address": constants.NS_DEFAULT_ADDRESS,
+            "service": constants.NS_DEFAULT_SERVICE,
+        },
+    )
     return ServiceProcess(runtime, [NameServer(), *load_providers(modules)]).run()
-
-
-def _installed_defaults() -> dict[str, Any]:
-    import msgspec
-
-    if not _INSTALLED.is_file():
-        return {}
-    found: dict[str, Any] = msgspec.json.decode(_INSTALLED.read_bytes())
-    return found
 
 
 def main() -> None:

@@ -101,7 +101,10 @@ class NameServer:
         self, request: Request, interface: str, service: str | None = None
     ) -> list[dict[str, Any]]:
         """Find all services that provide an interface."""
-        return [as_dict(record) for record in await self._find(interface, service)]
+        return [
+            {**as_dict(record), "metadata": record.metadata}
+            for record in await self._find(interface, service)
+        ]
 
     @method(constants.NS_METHOD_LIST_SERVICES)
     async def list_services(
@@ -129,15 +132,12 @@ class NameServer:
 
 
 def as_dict(record: ServiceRecord) -> dict[str, Any]:
-    """A record as it travels."""
-    data: dict[str, Any] = {
+    """A record as it has always travelled; its metadata only go to those who ask for them."""
+    return {
         "service": record.service,
         "address": record.address,
         "interfaces": list(record.interfaces),
     }
-    if record.metadata:
-        data["metadata"] = record.metadata
-    return data
 
 
 def _is_endpoint(address: str) -> bool:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import ast
+import asyncio
 from collections.abc import Generator
 from pathlib import Path
 from types import SimpleNamespace

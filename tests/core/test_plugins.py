@@ -7,10 +7,10 @@ import sys
 from types import SimpleNamespace
 
 import pytest
-from in_process import Distributions, MakeRuntime, answer
+from in_process import Distributions, MakeRuntime
 
 from pycom_core import PluginError, Runtime, ServiceServer, hookimpl
-from pycom_core.plugins import Plugins, cli_plugins, hook_names, installed_names
+from pycom_core.plugins import Plugins, cli_plugins, installed_names
 
 OURS = set(installed_names())
 

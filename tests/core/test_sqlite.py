@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from pycom_core.errors import ConfigurationError, Overloaded
-from pycom_core.sqlite import LEASE_COLUMNS, LeaseTable, boot_id, path_of
+from pycom_core.host import boot_id
+from pycom_core.sqlite import LEASE_COLUMNS, LeaseTable, path_of
 from pycom_core.testing.contracts.common import in_threads
 
 SCHEMA = (f"CREATE TABLE IF NOT EXISTS things (name TEXT PRIMARY KEY, {LEASE_COLUMNS})",)

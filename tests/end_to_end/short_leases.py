@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import pycom_core.registration
 from life_services import Life
+
+import pycom_core.registration
 
 __all__ = ["Life"]
 
 pycom_core.registration.RENEWAL = 0.1
+pycom_core.registration.PATIENCE = 100.0

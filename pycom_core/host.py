@@ -1,0 +1,17 @@
+"""The host that this process runs on."""
+
+from __future__ import annotations
+
+import functools
+import uuid
+from pathlib import Path
+
+
+@functools.cache
+def boot_id() -> str:
+    """Name of this run of the machine: a monotonic clock means something within it alone."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        # Unknown, so every process is taken for a machine and a run of its own.
+        return uuid.uuid4().hex

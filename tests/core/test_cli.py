@@ -1,0 +1,618 @@
+"""The command line, as a person or a script types it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pty
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import helpers
+import pytest
+import zmq
+from in_process import Distributions
+
+from pycom_core import constants
+
+SERVICE = '''
+import pycom
+
+
+@pycom.interface("com.foo.tools")
+class Tools(pycom.Service):
+    """Of all kinds."""
+
+    @pycom.method
+    def echo(self, request, value=None, other=None):
+        """Say it again.
+
+        And again.
+        """
+        return {"value": value, "other": other}
+
+    @pycom.method
+    def fail(self, request, text):
+        raise pycom.RemoteError(text, code=77)
+
+    @pycom.method
+    def crash(self, request):
+        raise ValueError("a secret")
+
+    @pycom.method(results=("size", "twice"), attachments=("data", "twice"))
+    def twice(self, request, data):
+        return len(data), bytes(data) * 2
+'''
+
+COMMANDS = ("run", "nameserver", "call", "ls", "describe", "plugins", "demo")
+
+
+def run(*command: str, directory: Path | None = None, **options: Any) -> Any:
+    """Run a command to its end; its environment has those variables of ours that it is given."""
+    given = options.pop("environ", {})
+    environ = {key: value for key, value in os.environ.items() if not key.startswith("PYCOM_")}
+    return subprocess.run(
+        command,
+        cwd=directory,
+        env={**environ, **given},
+        capture_output=True,
+        timeout=helpers.PATIENCE,
+        **{"text": True, **options},
+    )
+
+
+def pycom(*arguments: str, **options: Any) -> Any:
+    """Run `pycom`."""
+    return run(helpers.script("pycom"), *arguments, **options)
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where there is a module with a service, and some that are none."""
+    directory = tmp_path_factory.mktemp("modules")
+    (directory / "tools.py").write_text(SERVICE)
+    (directory / "broken.py").write_text("import nowhere_to_be_found")
+    (directory / "wrong.py").write_text("class:")
+    (directory / "leaves.py").write_text("raise SystemExit('bye')")
+    (directory / "empty.py").write_text("x = 1")
+    return directory
+
+
+@pytest.fixture(scope="module")
+def network(directory: Path) -> Iterator[tuple[str, str]]:
+    """Addresses of a nameserver, and of the service that it knows."""
+    with helpers.Processes() as processes:
+        nameserver = processes.nameserver("-s", "/org/pycom/nameserver")
+        service = processes.service(
+            "tools", nameserver=nameserver, directory=directory, arguments=["-s", "/com/foo/one"]
+        )
+        yield nameserver.address, service.address
+
+
+@pytest.fixture
+def call(network: tuple[str, str]) -> Any:
+    """Runs `pycom call -n … com.foo.tools`."""
+
+    def call(method: str, *arguments: str, **options: Any) -> Any:
+        return pycom("call", "-n", network[0], "com.foo.tools", method, *arguments, **options)
+
+    return call
+
+
+# Help.
+
+
+@pytest.mark.parametrize("flag", ["--help", "-h"])
+def test_help_lists_all_commands(flag: str) -> None:
+    ran = pycom(flag)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    listed = [line.split()[0] for line in ran.stdout.split("Commands:")[1].splitlines() if line]
+    assert set(COMMANDS) <= set(listed)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_of_each_command(command: str) -> None:
+    ran = pycom(command, "--help")
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert ran.stdout.startswith(f"Usage: pycom {command} ")
+    assert pycom(command, "-h").stdout == ran.stdout
+
+
+def test_help_of_the_other_ways_in() -> None:
+    assert "MODULE..." in run(sys.executable, "-m", "pycom", "-h").stdout
+    assert "[MODULE]..." in run(helpers.script("pycom-nameserver"), "-h").stdout
+
+
+def test_version() -> None:
+    ran = pycom("--version")
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert ran.stdout.strip().endswith(constants.__version__)
+
+
+def test_help_loads_little() -> None:
+    """It is asked for often, by completion too, so what takes long to load is left out."""
+    code = """
+import atexit, sys
+from pycom_core.cli import main
+heavy = ["asyncio", "attr", "msgspec", "rich", "sqlite3", "zmq"]
+atexit.register(lambda: print("loaded:", [name for name in heavy if name in sys.modules]))
+main(["--help"])
+"""
+    assert run(sys.executable, "-c", code).stdout.splitlines()[-1] == "loaded: []"
+
+
+def test_unknown_command_and_option() -> None:
+    for arguments in (["nonsense"], ["ls", "--nonsense"], ["call"], ["run"]):
+        ran = pycom(*arguments)
+        assert ran.returncode == 2
+        assert ran.stdout == ""
+        assert "Error: " in ran.stderr
+        assert "Traceback" not in ran.stderr
+
+
+# Services.
+
+
+def test_run(directory: Path) -> None:
+    with contextlib.closing(Ended("pycom", "run", "-a", helpers.ANY_PORT, "tools", at=directory)):
+        pass
+
+
+class Ended(helpers.Service):
+    """A service that ends well when it is closed."""
+
+    def __init__(self, script: str, *arguments: str, at: Path, **environ: str) -> None:
+        super().__init__(helpers.script(script), *arguments, directory=at, **environ)
+
+    def close(self) -> None:
+        assert self.stop() == 0, self.output
+
+
+def ping(address: str, interface: str = "com.foo.tools", method: str = "echo") -> Any:
+    """The result of a call."""
+    with helpers.Dealer(address) as dealer:
+        return dealer.call(interface, method, {})["result"]
+
+
+def test_run_with_several_nameservers(processes: helpers.Processes, directory: Path) -> None:
+    nameservers = [processes.nameserver() for _ in range(2)]
+    flags = [flag for each in nameservers for flag in ("-n", each.address)]
+    run_it = ["run", "-v", "-a", helpers.ANY_PORT, *flags, "-s", "/com/foo/two", "tools"]
+    with contextlib.closing(Ended("pycom", *run_it, at=directory)) as service:
+        for each in nameservers:
+            each.wait_for("Registered /com/foo/two at")
+        found = json.loads(pycom("ls", *flags, "--json", "com.foo").stdout)
+        assert [item["address"] for item in found] == [service.address]
+        nameservers[0].kill()
+        ran = pycom("call", "-t", "20000", *flags, "com.foo.tools", "echo", "value=1")
+        assert json.loads(ran.stdout) == {"value": 1, "other": None}
+
+
+def test_run_several_modules_with_threads(directory: Path) -> None:
+    modules = ["tools", "pycom.apps.demo", "pycom.apps.nameserver"]
+    run_it = ["run", "-a", helpers.ANY_PORT, "--threads", "2", *modules]
+    with contextlib.closing(Ended("pycom", *run_it, at=directory)) as service:
+        assert ping(service.address) == {"value": None, "other": None}
+        assert ping(service.address, "org.pycom.demo") == {}
+        assert ping(service.address, constants.NS_INTERFACE, "stat") is not None
+
+
+def test_run_by_configuration(directory: Path, tmp_path: Path) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text(f'address = "{helpers.ANY_PORT}"\nservice = "/com/foo/file"\n')
+    run_it = contextlib.closing(Ended("pycom", "run", "-c", str(config), "tools", at=directory))
+    with run_it as service:
+        assert service.name == "/com/foo/file"
+    environ = {"PYCOM_CONFIG": str(config), "PYCOM_SERVICE": "/com/foo/environment"}
+    with contextlib.closing(Ended("pycom", "run", "tools", at=directory, **environ)) as service:
+        assert service.name == "/com/foo/environment"
+    run_it = contextlib.closing(
+        Ended("pycom", "run", "-s", "/com/foo/flag", "tools", at=directory, **environ)
+    )
+    with run_it as service:
+        assert service.name == "/com/foo/flag"
+
+
+def test_nameserver(tmp_path: Path) -> None:
+    backend = f"sqlite://{tmp_path / 'services.db'}"
+    arguments = ["nameserver", "-a", helpers.ANY_PORT, "--backend", backend]
+    record = {"address": "tcp://127.0.0.1:1", "service": "/com/foo/one", "interfaces": ["com.foo"]}
+    with (
+        contextlib.closing(Ended("pycom", *arguments, at=tmp_path)) as nameserver,
+        helpers.Dealer(nameserver.address) as dealer,
+    ):
+        assert nameserver.name == "/org/pycom/nameserver"
+        assert dealer.call(constants.NS_INTERFACE, "register", record)["code"] == 0
+    with contextlib.closing(Ended("pycom", *arguments, at=tmp_path)) as nameserver:
+        found = json.loads(pycom("ls", "-n", nameserver.address, "--json", "com.foo").stdout)
+        assert found == [record]
+
+
+def test_script_of_the_nameserver(directory: Path, network: tuple[str, str]) -> None:
+    """All flags; and it serves modules, which it registers with another nameserver if told so."""
+    script = "pycom-nameserver"
+    flags = ["-v", "-a", helpers.ANY_PORT, "-n", network[0], "-s", "/com/foo/beside", "tools"]
+    with contextlib.closing(Ended(script, *flags, at=directory)) as nameserver:
+        assert nameserver.name == "/com/foo/beside"
+        assert ping(nameserver.address) == {"value": None, "other": None}
+        assert ping(nameserver.address, constants.NS_INTERFACE, "list_services") == []
+
+
+# Calls.
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("5", 5),
+        ("-1.5e3", -1500.0),
+        ("true", True),
+        ("null", None),
+        ('"5"', "5"),
+        ('{"a": [1, {}]}', {"a": [1, {}]}),
+        ("word", "word"),
+        ("two words", "two words"),
+        ("True", "True"),
+        ("", ""),
+        ("a=b=c", "a=b=c"),
+        ("{open", "{open"),
+        ("héllo, мир", "héllo, мир"),
+    ],
+)
+def test_call_takes_json_where_it_is_and_strings_elsewhere(
+    call: Any, text: str, value: Any
+) -> None:
+    ran = call("echo", f"value={text}", "other=x")
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert json.loads(ran.stdout) == {"value": value, "other": "x"}
+
+
+def test_call_without_arguments(call: Any) -> None:
+    assert json.loads(call("echo").stdout) == {"value": None, "other": None}
+
+
+@pytest.mark.parametrize("argument", ["value", "=5"])
+def test_call_with_what_is_no_argument(call: Any, argument: str) -> None:
+    ran = call("echo", argument)
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert "write NAME=VALUE" in ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["fail", "text=No, I will not"], "pycom: error 77: No, I will not"),
+        (["crash"], "pycom: error 1: Unknown error during request"),
+        (["nothing"], "pycom: error 2: Method 'nothing' not found in interface com.foo.tools"),
+        (["fail"], "pycom: error 4: Argument 'text' is required for com.foo.tools.fail"),
+        (["echo", "-s", "/com/foo/other"], "pycom: error 3: "),
+    ],
+)
+def test_call_that_fails_there(call: Any, arguments: list[str], message: str) -> None:
+    ran = call(*arguments)
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert ran.stderr.startswith(message)
+    assert len(ran.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "command", [["call", "com.foo.unknown", "echo"], ["describe", "com.foo.unknown"]]
+)
+def test_unknown_interface(network: tuple[str, str], command: list[str]) -> None:
+    ran = pycom(command[0], "-n", network[0], *command[1:])
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert ran.stderr.startswith("pycom: error 3: ")
+    assert "com.foo.unknown" in ran.stderr
+
+
+def test_nobody_answers() -> None:
+    # An address that is bound but not served stays free of others.
+    with zmq.Context() as context, context.socket(zmq.ROUTER) as socket:
+        port = socket.bind_to_random_port("tcp://127.0.0.1")
+        ran = pycom("ls", "-n", f"tcp://127.0.0.1:{port}", "-t", "50")
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert ran.stderr.startswith("pycom: error 3: No nameserver answers: ")
+    assert len(ran.stderr.splitlines()) == 1
+
+
+def test_call_of_the_service_that_is_named(call: Any) -> None:
+    assert json.loads(call("echo", "-s", "/com/foo/one").stdout)["value"] is None
+
+
+def test_attachments(call: Any, tmp_path: Path) -> None:
+    sent, saved = tmp_path / "sent", tmp_path / "saved"
+    sent.write_bytes(b"\0\xff")
+    ran = call("twice", "--attachment", str(sent), "--save", str(saved))
+    assert (ran.returncode, ran.stderr, json.loads(ran.stdout)) == (0, "", {"size": 2})
+    assert saved.read_bytes() == b"\0\xff\0\xff"
+
+
+def test_attachment_from_standard_input_that_nobody_saves(call: Any) -> None:
+    ran = call("twice", "--attachment", "-", input=b"abc", text=False)
+    assert (ran.returncode, json.loads(ran.stdout)) == (0, {"size": 3})
+    assert ran.stderr == b"pycom: an attachment of 6 bytes came back (--save)\n"
+
+
+def test_attachment_that_cannot_be_read(call: Any, tmp_path: Path) -> None:
+    ran = call("twice", "--attachment", str(tmp_path / "nothing"))
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert "No such file" in ran.stderr
+
+
+# Lists.
+
+
+def test_ls(network: tuple[str, str]) -> None:
+    nameserver, service = network
+    mine = f"/com/foo/one\t{service}\tcom.foo.tools"
+    ran = pycom("ls", "-n", nameserver)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert mine in ran.stdout.splitlines()
+    assert pycom("ls", "-n", nameserver, "com[.]foo").stdout == f"{mine}\n"
+    assert pycom("ls", "-n", nameserver, "foo").stdout == ""
+    assert json.loads(pycom("ls", "-n", nameserver, "--json", "com.foo").stdout) == [
+        {"service": "/com/foo/one", "address": service, "interfaces": ["com.foo.tools"]}
+    ]
+
+
+def test_ls_with_a_bad_expression(network: tuple[str, str]) -> None:
+    ran = pycom("ls", "-n", network[0], "(")
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert ran.stderr.startswith("pycom: error 4: ")
+
+
+def test_describe(network: tuple[str, str]) -> None:
+    ran = pycom("describe", "-n", network[0], "com.foo.tools")
+    assert (ran.returncode, ran.stderr) == (0, "")
+    title, *methods = ran.stdout.splitlines()
+    assert title == "com.foo.tools: Of all kinds."
+    assert methods[:3] == ["crash()\t", "echo(value=…, other=…)\tSay it again.", "fail(text)\t"]
+    assert methods[-1] == "twice(data) → size, twice\t"
+    found = json.loads(pycom("describe", "-n", network[0], "--json", "com.foo.tools").stdout)
+    assert found["methods"]["fail"]["required_arguments"] == ["text"]
+
+
+def test_tables_are_drawn_where_a_person_looks(network: tuple[str, str]) -> None:
+    person, terminal = pty.openpty()
+    environ = {**os.environ, "TERM": "xterm", "COLUMNS": "200", "NO_COLOR": ""}
+    command = [helpers.script("pycom"), "ls", "-n", network[0]]
+    with subprocess.Popen(command, env=environ, stdout=terminal) as process:
+        os.close(terminal)
+        seen = b""
+        # Where all writers are gone, reading from a terminal fails on Linux.
+        with contextlib.suppress(OSError):
+            while piece := os.read(person, 4096):
+                seen += piece
+    os.close(person)
+    assert process.returncode == 0
+    header, *rows = seen.decode().splitlines()
+    assert "\x1b[1m" in header
+    assert "interfaces" in header
+    assert any("/com/foo/one" in row and "\t" not in row for row in rows)
+
+
+def test_plugins() -> None:
+    environ = {"PYCOM_PLUGINS": '{"disable": ["demo"]}'}
+    ran = pycom("plugins", environ=environ)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    rows = {name: rest for name, *rest in (line.split("\t") for line in ran.stdout.splitlines())}
+    ours = f"pycom {constants.__version__}"
+    assert rows["call"] == [ours, "active", "pycom_commands", "CALL"]
+    assert rows["demo"] == [ours, "disabled", "", ""]
+    assert rows["nameserver_memory"][1:] == ["active", "pycom_nameserver_backends", "memory"]
+
+    listed = json.loads(pycom("plugins", "--json", environ=environ).stdout)
+    by_name = {item["name"]: item for item in listed}
+    assert by_name.keys() == rows.keys()
+    assert by_name["demo"]["state"] == "disabled"
+    assert by_name["sessions_memory"]["contributions"] == {"pycom_session_stores": ["memory"]}
+    assert {"distribution", "version", "hooks", "reason"} <= by_name["call"].keys()
+
+
+# What the user has to mend: one message, status 2.
+
+
+def assert_one_message(ran: Any, *parts: str) -> None:
+    assert ran.returncode == 2, ran
+    assert ran.stdout == ""
+    [message] = ran.stderr.splitlines()
+    assert message.startswith("pycom: ")
+    for part in parts:
+        assert part in message
+
+
+WRONG_FILES = {
+    "no JSON": ("c.json", "{", "c.json is not valid JSON"),
+    "no TOML": ("c.toml", "= 1", "c.toml is not valid TOML"),
+    "no text": ("c.json", "\udcff", "c.json is not valid JSON"),
+    "no table": ("c.json", "[]", "c.json must hold a table"),
+    "unknown key": ("c.json", '{"adress": "x"}', "'adress' in c.json; did you mean 'address'?"),
+    "unknown inner key": ("c.toml", "[plugins]\ndisabel = []", "did you mean 'disable'?"),
+    "wrong type": ("c.json", '{"address": 5}', "address in c.json: "),
+    "bad value": ("c.json", '{"threads": -1}', "threads is -1"),
+    "backend": ("c.json", '{"nameserver_backend": "nix:"}', "nameserver_backend is 'nix:'"),
+    "store": ("c.json", '{"session_store": "nix:"}', "session_store is 'nix:'"),
+    "balancer": ("c.json", '{"balancer": "nix"}', "balancer is 'nix'"),
+    "unknown plugin": ("c.json", '{"plugins": {"disable": ["nix"]}}', "nix"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG_FILES)
+def test_wrong_configuration(case: str, directory: Path, tmp_path: Path) -> None:
+    name, text, message = WRONG_FILES[case]
+    (tmp_path / name).write_text(text, errors="surrogateescape")
+    path = {"PYTHONPATH": str(directory)}
+    for command in (
+        [helpers.script("pycom"), "run", "-a", helpers.ANY_PORT, "-c", name, "tools"],
+        [helpers.script("pycom"), "nameserver", "-a", helpers.ANY_PORT, "-c", name],
+    ):
+        assert_one_message(run(*command, directory=tmp_path, environ=path), message)
+    if case not in ("backend", "store", "balancer"):  # which a client may never use
+        assert_one_message(pycom("ls", "-c", name, directory=tmp_path), message)
+        assert_one_message(pycom("plugins", "-c", name, directory=tmp_path), message)
+
+
+def test_configuration_that_cannot_be_read(tmp_path: Path) -> None:
+    assert_one_message(pycom("ls", "-c", str(tmp_path)), "Cannot read", str(tmp_path))
+    missing = str(tmp_path / "missing.json")
+    assert_one_message(pycom("nameserver", environ={"PYCOM_CONFIG": missing}), missing)
+
+
+def test_wrong_environment(directory: Path) -> None:
+    ran = pycom("run", "tools", environ={"PYCOM_THREADS": "many"}, directory=directory)
+    assert_one_message(ran, "threads in the environment")
+
+
+@pytest.mark.parametrize(
+    ("module", "message"),
+    [
+        ("nowhere", "'nowhere': ModuleNotFoundError"),
+        ("broken", "'broken': ModuleNotFoundError: No module named 'nowhere_to_be_found'"),
+        ("wrong", "'wrong': SyntaxError"),
+        ("leaves", "'leaves': SystemExit: bye"),
+        ("empty", "'empty' provides no interface"),
+    ],
+)
+def test_module_that_is_no_service(directory: Path, module: str, message: str) -> None:
+    for command in (
+        [helpers.script("pycom"), "run"],
+        [sys.executable, "-m", "pycom"],
+        [helpers.script("pycom-nameserver")],
+    ):
+        ran = run(*command, "-a", helpers.ANY_PORT, module, directory=directory)
+        assert_one_message(ran, message)
+
+
+@pytest.mark.parametrize(
+    "address", ["nonsense", "", "tcp://127.0.0.1", "tcp://127.0.0.1:99999", "nix://127.0.0.1:1"]
+)
+def test_wrong_address(directory: Path, address: str) -> None:
+    for command in (
+        ["run", "-a", address, "tools"],
+        ["run", "-a", helpers.ANY_PORT, "-n", address, "tools"],
+        ["nameserver", "-a", address],
+        ["ls", "-n", address],
+        ["call", "-n", address, "com.foo.tools", "echo"],
+    ):
+        assert_one_message(pycom(*command, directory=directory), repr(address))
+
+
+def test_address_that_is_taken(directory: Path, network: tuple[str, str]) -> None:
+    message = "Address already in use"
+    for address in network:
+        ran = pycom("run", "-a", address, "tools", directory=directory)
+        assert_one_message(ran, address, message)
+    command = [helpers.script("pycom-nameserver"), "-a", network[0]]
+    assert_one_message(run(*command), network[0], message)
+
+
+def test_service_without_an_address(directory: Path) -> None:
+    assert_one_message(pycom("run", "tools", directory=directory), "needs an address")
+    ran = run(sys.executable, "-m", "pycom", "tools", directory=directory)
+    assert_one_message(ran, "needs an address")
+
+
+# Plugins that have commands, or should have.
+
+
+def test_command_of_a_plugin(tmp_path: Path) -> None:
+    plugin(tmp_path, "@group.command()\ndef hello(): print('hello')")
+    environ = {"PYTHONPATH": str(tmp_path)}
+    assert pycom("hello", environ=environ).stdout == "hello\n"
+    assert "hello" in pycom("--help", environ=environ).stdout
+
+
+def plugin(folder: Path, body: str, name: str = "mine") -> None:
+    """Install a plugin whose `pycom_cli` has that body."""
+    indented = "".join(f"    {line}\n" for line in body.splitlines())
+    Distributions(folder).plugin(name, f"@hookimpl\ndef pycom_cli(group):\n{indented}")
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ("1 / 0", "failed in pycom_cli: ZeroDivisionError"),
+        ("@group.command()\ndef run(): print('mine')", "adds a second command 'run'"),
+        ("@group.command()\ndef demo(): print('mine')", "adds a second command 'demo'"),
+    ],
+)
+def test_plugin_whose_commands_are_wrong(tmp_path: Path, body: str, reason: str) -> None:
+    plugin(tmp_path, body)
+    ran = pycom("--help", environ={"PYTHONPATH": str(tmp_path)})
+    assert ran.returncode == 0
+    assert "  ls " in ran.stdout
+    [warning] = ran.stderr.splitlines()
+    assert warning.startswith("pycom: warning: The plugin 'mine' of dist-mine 1.0 ")
+    assert reason in warning
+    assert "print" not in pycom("run", "--help", environ={"PYTHONPATH": str(tmp_path)}).stdout
+
+
+def test_broken_plugin(tmp_path: Path, network: tuple[str, str]) -> None:
+    Distributions(tmp_path).plugin("bad", "import nowhere_to_be_found")
+    environ = {"PYTHONPATH": str(tmp_path)}
+    who, why = "The plugin 'bad' of dist-bad 1.0", "No module named 'nowhere_to_be_found'"
+
+    ran = pycom("--help", environ=environ)
+    assert ran.returncode == 0
+    assert "  nameserver " in ran.stdout
+    [warning] = ran.stderr.splitlines()
+    assert warning.startswith(f"pycom: warning: {who}")
+    assert why in warning
+
+    for command in (["ls", "-n", network[0]], ["nameserver", "-a", helpers.ANY_PORT], ["plugins"]):
+        assert_one_message(pycom(*command, environ=environ), who, why, "plugins.disable")
+
+    optional = {**environ, "PYCOM_PLUGINS": '{"optional": ["bad"]}'}
+    listed = json.loads(pycom("plugins", "--json", environ=optional).stdout)
+    [bad] = [item for item in listed if item["name"] == "bad"]
+    assert (bad["state"], bad["distribution"], bad["version"]) == ("failed", "dist-bad", "1.0")
+    assert why in bad["reason"]
+
+    disabled = {**environ, "PYCOM_PLUGINS": '{"disable": ["bad"]}'}
+    ran = pycom("--help", environ=disabled)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert "bad\tdist-bad 1.0\tdisabled\t\t" in pycom("plugins", environ=disabled).stdout
+
+
+def test_plugin_that_wants_a_server_is_listed_too(tmp_path: Path) -> None:
+    Distributions(tmp_path).plugin(
+        "mine", "@hookimpl\ndef pycom_commands(server): return {b'MINE': server.anything}"
+    )
+    ran = pycom("plugins", environ={"PYTHONPATH": str(tmp_path)})
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert "mine\tdist-mine 1.0\tactive\tpycom_commands\t\n" in ran.stdout
+
+
+def test_disabled_plugin_has_no_commands(tmp_path: Path) -> None:
+    config = tmp_path / "config.json"
+    config.write_text('{"plugins": {"disable": ["demo"]}}')
+    for environ in (
+        {"PYCOM_PLUGINS": '{"disable": ["demo"]}'},
+        {"PYCOM_CONFIG": str(config)},
+    ):
+        ran = pycom("--help", environ=environ)
+        assert (ran.returncode, ran.stderr) == (0, "")
+        assert "demo" not in ran.stdout.split("Commands:")[1]
+        ran = pycom("demo", environ=environ)
+        assert ran.returncode == 2
+        assert "No such command 'demo'" in ran.stderr
+
+
+def test_command_of_a_plugin_that_its_own_configuration_disables(tmp_path: Path) -> None:
+    config = tmp_path / "config.json"
+    config.write_text('{"plugins": {"disable": ["nameserver_service"]}}')
+    ran = pycom("nameserver", "-a", helpers.ANY_PORT, "-c", str(config))
+    assert_one_message(ran, "'nameserver_service'", "'nameserver'", "disabled")
+
+
+def test_help_in_an_environment_that_is_wrong() -> None:
+    for value in ("nonsense", '{"disable": 5}'):
+        ran = pycom("--help", environ={"PYCOM_PLUGINS": value})
+        assert ran.returncode == 0
+        assert "  nameserver " in ran.stdout
+        [warning] = ran.stderr.splitlines()
+        assert warning.startswith("pycom: warning: plugins")

@@ -1,0 +1,184 @@
+"""Calls that stay within the process, and the double of a network."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import Any, ClassVar
+
+import pytest
+from in_process import MakeRuntime, payload, running
+
+from pycom_core import (
+    CallTimeout,
+    ConfigurationError,
+    Context,
+    LocalTransport,
+    RemoteError,
+    Request,
+    ServiceNotAvailable,
+    ServiceServer,
+    interface,
+    method,
+)
+
+IFACE = "com.foo.near"
+
+
+@interface(IFACE)
+class Near:
+    introspection_data: ClassVar[dict[str, Any]] = {}
+
+    def __init__(self) -> None:
+        self.cancelled = threading.Event()
+
+    @method
+    def thread(self, request: Request) -> str:
+        return threading.current_thread().name
+
+    @method
+    async def later(self, request: Request) -> str:
+        await asyncio.sleep(0)
+        return "later"
+
+    @method(results=("size", "back"), attachments=("blob", "back"))
+    def mirror(self, request: Request, blob: bytes) -> tuple[int, bytes]:
+        return len(blob), blob
+
+    @method
+    async def stuck(self, request: Request) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.cancelled.set()
+
+    @method
+    def ask(self, request: Request, address: str, name: str, args: Any = None) -> Any:
+        with request.context().connect(address, IFACE) as component:
+            return component.invoke(name, args)
+
+    @method
+    async def ask_later(self, request: Request, address: str, name: str, args: Any = None) -> Any:
+        return self.ask(request, address, name, args)
+
+
+@pytest.mark.parametrize("runs", [True, False])
+@pytest.mark.parametrize("own", [True, False])
+def test_calls(runs: bool, own: bool, make_runtime: MakeRuntime) -> None:
+    """From the server's runtime and from another, whether the server's loop runs or not."""
+    runtime = make_runtime()
+    server = ServiceServer(["local://a"], [Near()], runtime)
+    context = Context(runtime=runtime if own else make_runtime())
+    component = context.connect("local://a", IFACE)
+
+    def check() -> None:
+        assert component.invoke("later") == "later"
+        blob = b"\x00" * 100_000
+        assert component.invoke("mirror", attachment=blob) == ({"size": 100_000}, blob)
+        here = component.invoke("thread") == threading.current_thread().name
+        assert here is not runs
+        with pytest.raises(RemoteError, match="not found"):
+            component.invoke("nothing")
+
+    if runs:
+        with running(server):
+            check()
+    else:
+        check()
+        server.close()
+    context.close()
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_timeout_cancels_what_runs_and_leaves_the_client_usable(
+    own: bool, make_runtime: MakeRuntime
+) -> None:
+    runtime, near = make_runtime(), Near()
+    with running(ServiceServer(["local://a"], [near], runtime)):
+        context = Context(runtime=runtime if own else make_runtime())
+        component = context.connect("local://a", IFACE)
+        with pytest.raises((CallTimeout, RemoteError)):
+            component.invoke("stuck", timeout=30)
+        assert near.cancelled.wait(30)
+        assert component.invoke("later") == "later"
+        context.close()
+
+
+def test_timeout_of_a_server_whose_loop_does_not_run(make_runtime: MakeRuntime) -> None:
+    runtime = make_runtime()
+    server = ServiceServer(["local://a"], [Near()], runtime)
+    context = Context(runtime=runtime)
+    component = context.connect("local://a", IFACE)
+    request = Request(IFACE, "stuck", extensions={"org.pycom.deadline": 60_000})
+    with pytest.raises(CallTimeout, match="within 30 ms"):
+        component.invoke_with_request(request, timeout=30)
+    assert component.invoke("later") == "later"
+    context.close()
+    server.close()
+
+
+@pytest.mark.parametrize("outer", ["ask", "ask_later"])
+@pytest.mark.parametrize("inner", ["thread", "later", "ask"])
+@pytest.mark.parametrize("threads", [0, 2])
+def test_service_calls_its_own_process(
+    outer: str, inner: str, threads: int, make_runtime: MakeRuntime
+) -> None:
+    runtime = make_runtime(threads=threads)
+    with running(ServiceServer(["local://a"], [Near()], runtime)):
+        context = Context(runtime=make_runtime())
+        component = context.connect("local://a", IFACE)
+        arguments = {"address": "local://a", "name": inner}
+        if inner == "ask":
+            arguments["args"] = {**arguments, "name": "later"}
+        result = component.invoke(outer, arguments)
+        assert result == "later" or inner == "thread"
+        context.close()
+
+
+def test_server_that_is_closed_answers_nobody(make_runtime: MakeRuntime) -> None:
+    runtime = make_runtime()
+    server = ServiceServer(["local://a"], [Near()], runtime)
+    contexts = [Context(runtime=runtime), Context(runtime=make_runtime())]
+    components = [context.connect("local://a", IFACE) for context in contexts]
+    for component in components:
+        assert component.invoke("later") == "later"
+    server.close()
+    for component in components:
+        with pytest.raises(ServiceNotAvailable):
+            component.invoke("later")
+    successor = ServiceServer(["local://a"], [Near()], runtime)
+    for component in components:
+        assert component.invoke("later") == "later"
+    successor.close()
+    for context in contexts:
+        context.close()
+
+
+def test_addresses(make_runtime: MakeRuntime) -> None:
+    runtime = make_runtime()
+    server = ServiceServer(["tcp://127.0.0.1:*", "tcp://127.0.0.1:0", "local://a"], (), runtime)
+    assert server.addresses == ["tcp://127.0.0.1:1", "tcp://127.0.0.1:2", "local://a"]
+    with pytest.raises(ConfigurationError, match=r"local://a'.*Address already in use"):
+        ServiceServer(["local://b", "local://a"], (), make_runtime())
+    ServiceServer(["local://b"], (), runtime).close()
+    server.close()
+    ServiceServer(["local://a"], (), runtime).close()
+
+
+def test_nobody_listens() -> None:
+    transport = LocalTransport()
+    channel = transport.connect("local://a")
+    assert not channel.is_alive()
+    with pytest.raises(ServiceNotAvailable, match="Nobody listens on local://a"):
+        channel.exchange(payload(IFACE, "later"), 1000)
+
+
+def test_channel_is_alive_while_its_server_is(make_runtime: MakeRuntime) -> None:
+    runtime = make_runtime()
+    server = ServiceServer(["local://a"], (), runtime)
+    channels = [runtime.connect("local://a"), make_runtime().connect("local://a")]
+    assert [channel.is_alive() for channel in channels] == [True, True]
+    server.close()
+    assert [channel.is_alive() for channel in channels] == [False, False]
+    for channel in channels:
+        channel.close()

@@ -1,0 +1,234 @@
+"""0MQ sockets: what is sent, what arrives, and what is dropped."""
+
+from __future__ import annotations
+
+import contextlib
+import socket as sockets
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import helpers
+import pytest
+import zmq
+
+from pycom_core import CallTimeout, ConfigurationError, ZmqTransport
+from pycom_core.transport import DealerChannel, RouterListener
+
+ANY_PORT = "tcp://127.0.0.1:*"
+NOBODY: Any = None  # a listener does not look at its server
+
+
+@pytest.fixture
+def transport() -> Iterator[ZmqTransport]:
+    transport = ZmqTransport()
+    yield transport
+    transport.close()
+
+
+class Pair:
+    """A listener and a channel to it."""
+
+    def __init__(self, transport: ZmqTransport) -> None:
+        self.listener: RouterListener = transport.listen(ANY_PORT, NOBODY)
+        self.channel: DealerChannel = transport.connect(self.listener.address)
+
+    def arrives(self) -> tuple[float, list[Any]]:
+        """The next message, waited for."""
+        assert self.listener.socket.poll(helpers.PATIENCE * 1000)
+        arrival = self.listener.receive()
+        assert arrival is not None
+        return arrival
+
+    def sends(self, *payload: bytes) -> list[Any]:
+        """Have the channel send a message and wait for no answer; what arrived."""
+        until(self.channel.is_alive)
+        with contextlib.suppress(CallTimeout):
+            self.channel.exchange(payload, 1)
+        return self.arrives()[1]
+
+
+def until(happened: Callable[[], bool]) -> None:
+    """Wait for something that nobody tells of."""
+    deadline = time.monotonic() + helpers.PATIENCE
+    while not happened():
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+
+
+@pytest.fixture
+def pair(transport: ZmqTransport) -> Iterator[Pair]:
+    pair = Pair(transport)
+    yield pair
+    pair.channel.close()
+    pair.listener.close()
+
+
+def test_bound_address_has_the_real_port(pair: Pair) -> None:
+    host, port = pair.listener.address.rsplit(":", 1)
+    assert host == "tcp://127.0.0.1"
+    assert int(port) > 0
+
+
+def test_request_and_reply(pair: Pair) -> None:
+    identity, correlation, delimiter, *payload = pair.sends(b"CALL", b"{}", b"")
+    assert (delimiter, payload) == (b"", [b"CALL", b"{}", b""])
+    before = time.monotonic()
+    assert pair.listener.receive() is None
+    # The late reply to the first request, an echo of nobody's, and what is no reply at all.
+    for garbage in ([correlation, b"", b"OK", b"late"], [b"", b"OK", b"{}"], [b"zz"], [b"2", b""]):
+        assert pair.listener.send([identity, *garbage])
+    second = b"%x" % (int(correlation, 16) + 1)
+    assert pair.listener.send([identity, second, b"", b"OK", b"right", b"\x00"])
+    assert pair.channel.exchange([b"CALL", b"{}"], 30_000) == [b"OK", b"right", b"\x00"]
+    arrived, frames = pair.arrives()
+    assert frames == [identity, second, b"", b"CALL", b"{}"]
+    assert before <= arrived <= time.monotonic()
+
+
+@pytest.mark.parametrize("size", [0, 1, 65_535, 65_536, 1_000_000])
+@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
+def test_frames_of_every_size_and_kind(size: int, kind: Any, pair: Pair) -> None:
+    frame = b"\xa5" * size
+    assert pair.sends(b"CALL", kind(frame))[-1] == frame
+
+
+def test_timeout_says_so_and_is_for_all_of_the_wait(pair: Pair) -> None:
+    identity = pair.sends(b"CALL", b"{}")[0]
+    started = time.monotonic()
+    # Replies of others do not prolong it.
+    for _ in range(3):
+        pair.listener.send([identity, b"other", b"", b"OK", b"{}"])
+    with pytest.raises(CallTimeout, match=r"No answer from tcp://127.0.0.1:\d+ within 100 ms"):
+        pair.channel.exchange([b"CALL", b"{}"], 100)
+    assert time.monotonic() - started >= 0.09
+
+
+def test_nothing_is_queued_for_a_peer_that_is_not_there(transport: ZmqTransport) -> None:
+    with sockets.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = f"tcp://127.0.0.1:{probe.getsockname()[1]}"
+    channel = transport.connect(address)
+    assert not channel.is_alive()
+    with pytest.raises(CallTimeout):
+        channel.exchange([b"CALL", b"early"], 50)
+    listener = transport.listen(address, NOBODY)
+    until(channel.is_alive)
+    with pytest.raises(CallTimeout):
+        channel.exchange([b"CALL", b"later"], 1)
+    assert listener.socket.poll(helpers.PATIENCE * 1000)
+    arrival = listener.receive()
+    assert arrival is not None
+    assert arrival[1][-1] == b"later"
+    assert listener.receive() is None
+    channel.close()
+    listener.close()
+
+
+@pytest.mark.parametrize("address", ["nonsense", "tcp://nowhere", "tcp://1.2.3.4:99999", ""])
+def test_addresses_that_are_none(address: str, transport: ZmqTransport) -> None:
+    with pytest.raises(ConfigurationError, match="Invalid address"):
+        transport.connect(address)
+    with pytest.raises(ConfigurationError, match="Cannot listen on|Invalid address"):
+        transport.listen(address, NOBODY)
+
+
+def test_address_in_use(pair: Pair, transport: ZmqTransport) -> None:
+    with pytest.raises(ConfigurationError, match="Address already in use"):
+        transport.listen(pair.listener.address, NOBODY)
+
+
+def test_frames_beyond_the_limit_are_cut_off() -> None:
+    transport = ZmqTransport(max_message_size=1000)
+    pair = Pair(transport)
+    until(pair.channel.is_alive)
+    with pytest.raises(CallTimeout):
+        pair.channel.exchange([b"CALL", b"x" * 1001], 1)
+    # The first that arrives is the next.
+    assert pair.sends(b"CALL", b"y" * 1000)[-1] == b"y" * 1000
+    pair.channel.close()
+    pair.listener.close()
+    transport.close()
+
+
+def test_stand_in_keeps_the_order_and_the_time_of_arrival(pair: Pair) -> None:
+    assert not pair.listener.stand_in()
+    until(pair.channel.is_alive)
+    with contextlib.suppress(CallTimeout):
+        pair.channel.exchange([b"CALL", b"first"], 1)
+    assert pair.listener.socket.poll(helpers.PATIENCE * 1000)
+    assert pair.listener.stand_in()
+    taken_in = time.monotonic()
+    with contextlib.suppress(CallTimeout):
+        pair.channel.exchange([b"CALL", b"second"], 1)
+    first = pair.listener.receive()
+    assert first is not None
+    assert first[0] <= taken_in
+    assert first[1][-1] == b"first"
+    arrived, frames = pair.arrives()
+    assert arrived >= taken_in
+    assert frames[-1] == b"second"
+
+
+def test_reply_to_a_client_that_is_gone(pair: Pair) -> None:
+    assert not pair.listener.send([b"nobody", b"", b"OK", b"{}"])
+    identity = pair.sends(b"CALL", b"{}")[0]
+    assert pair.listener.send([identity, b"1", b"", b"OK", b"{}"])
+    pair.channel.close()
+    until(lambda: not pair.listener.send([identity, b"1", b"", b"OK", b"{}"]))
+
+
+def test_closed_while_replies_are_on_their_way(transport: ZmqTransport) -> None:
+    pair = Pair(transport)
+    identity, correlation, *_ = pair.sends(b"CALL", b"{}")
+    blob = b"\x00" * 5_000_000
+    pair.listener.send([identity, b"2", b"", b"OK", b"{}", blob])
+    pair.listener.close()
+    assert pair.channel.exchange([], 30_000)[2] == blob
+    assert correlation == b"1"
+    pair.channel.close()
+
+
+def test_ipv6(transport: ZmqTransport) -> None:
+    with contextlib.suppress(OSError), sockets.socket(sockets.AF_INET6) as probe:
+        probe.bind(("::1", 0))
+        listener = transport.listen("tcp://[::1]:*", NOBODY)
+        assert listener.address.startswith("tcp://[::1]:")
+        listener.close()
+
+
+def test_hook_sees_the_socket_before_it_is_used() -> None:
+    seen: list[Any] = []
+
+    def on_socket(socket: zmq.Socket[bytes], side: str, address: str) -> None:
+        seen.append((side, address, socket.getsockopt(zmq.LAST_ENDPOINT)))
+        if len(seen) == 3:
+            raise KeyError(address)
+
+    transport = ZmqTransport(-1, on_socket)
+    pair = Pair(transport)
+    nowhere = (b"", b"\x00")
+    assert [each[:2] for each in seen] == [
+        ("server", ANY_PORT),
+        ("client", pair.listener.address),
+    ]
+    assert all(each[2] in nowhere for each in seen)
+    with pytest.raises(KeyError):
+        transport.connect(pair.listener.address)
+    pair.channel.close()
+    pair.listener.close()
+    transport.close()
+
+
+def test_options_that_keep_connections_honest(pair: Pair) -> None:
+    for socket in (pair.listener.socket, pair.channel.socket):
+        assert socket.getsockopt(zmq.LINGER) == 0
+        assert socket.getsockopt(zmq.TCP_KEEPALIVE) == 1
+
+
+def test_close_is_final_and_leaves_room_for_another_start(transport: ZmqTransport) -> None:
+    channel = transport.connect("tcp://127.0.0.1:1")
+    transport.close()
+    assert channel.socket.closed
+    transport.close()
+    transport.connect("tcp://127.0.0.1:1").close()
