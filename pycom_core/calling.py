@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pycom_core import constants
@@ -41,7 +41,9 @@ class Caller:
         self.prehooks: list[ClientHook] = []
         self.posthooks: list[ClientHook] = []
         self.token: Any = None  #: sent with every call, as what the caller is known by
-        self.records = RecordCache()
+        self.records = RecordCache(runtime.clock)
+        #: Methods by address and interface, as their services described them.
+        self.descriptions: dict[tuple[str, str], Mapping[str, Any]] = {}
         addresses = runtime.settings.nameserver if nameserver is None else nameserver
         #: Addresses of the nameserver's replicas, the one that is asked first at the head.
         self.nameservers = [addresses] if isinstance(addresses, str) else list(addresses)

@@ -7,6 +7,7 @@ fixed between two registrations, so that work is done once, here.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from pycom_core.errors import AccessDenied, PycomError, RemoteError
@@ -25,16 +26,23 @@ _ARGUMENTS = {
     "client_prehook": ("component", "data"),
     "client_posthook": ("component", "data"),
 }
+#: Chains of which the kernel itself looks at results and failures.
+_LOOKED_AT = ("authenticate", "invoke")
 
 
 class HookFailed(PycomError):
     """A hook of a plugin raised what it may not, or returned what it may not."""
 
 
+#: Words what is wrong with a plugin, or with one of several.
+Complaint = Callable[[tuple[str, ...], str], str]
+Blame = Callable[[str], HookFailed]
+
+
 class Chains:
     """The chains of one runtime; changed in place when a plugin comes or goes."""
 
-    __slots__ = tuple(_ARGUMENTS)
+    __slots__ = (*_ARGUMENTS, "_blames")
 
     authenticate: Chain
     authorize: Chain
@@ -45,24 +53,47 @@ class Chains:
     client_posthook: Chain
 
     def __init__(self) -> None:
+        self._blames: dict[Link, Blame] = {}
         for name in _ARGUMENTS:
             setattr(self, name, ())
 
-    def compile(self, hook: Any, describe: Callable[[str], str]) -> None:
-        """Read the implementations that `hook` (pluggy's) has; `describe` names a plugin."""
+    def compile(self, hook: Any, complaint: Complaint, trace: bool = False) -> None:
+        """Read the implementations that `hook` (pluggy's) has; `trace` logs every call of them."""
+        self._blames = {}
         for name, arguments in _ARGUMENTS.items():
             caller = getattr(hook, f"pycom_{name}")
             impls = list(reversed(caller.get_hookimpls()))
             if name != "invoke" and any(impl.wrapper or impl.hookwrapper for impl in impls):
                 # Wrappers around hooks are rare: there pluggy itself does the calling.
-                names = ", ".join(impl.plugin_name for impl in impls)
-                link = _through_pluggy(caller, arguments)
-                chain: Chain = (_checked(name, link, f"one of the plugins {names}"),)
+                names = tuple(impl.plugin_name for impl in impls)
+                parts = [(_through_pluggy(caller, arguments), arguments, names)]
             else:
-                chain = tuple(
-                    _link(name, impl, arguments, describe(impl.plugin_name)) for impl in impls
-                )
-            setattr(self, name, chain)
+                parts = [
+                    (impl.function, tuple(impl.argnames), (impl.plugin_name,)) for impl in impls
+                ]
+            links = []
+            for function, taken, names in parts:
+                if trace:
+                    from pycom_core.tracing import traced
+
+                    function = traced(function, f"pycom_{name}", ", ".join(names))
+                link = _with_all_arguments(function, taken, arguments)
+                blame = partial(_failure, complaint, names)
+                if name not in _LOOKED_AT:
+                    link = _checked(name, link, blame)
+                self._blames[link] = blame
+                links.append(link)
+            setattr(self, name, tuple(links))
+
+    def failure(self, link: Link, what: str) -> HookFailed:
+        """The exception that names the plugin of a link, and `what` it did wrong."""
+        # A plugin that is gone by now is not known any more.
+        blame = self._blames.get(link)
+        return HookFailed(f"{link} {what}") if blame is None else blame(what)
+
+
+def _failure(complaint: Complaint, plugins: tuple[str, ...], what: str) -> HookFailed:
+    return HookFailed(complaint(plugins, what))
 
 
 def _through_pluggy(caller: Any, arguments: tuple[str, ...]) -> Link:
@@ -73,14 +104,7 @@ def _through_pluggy(caller: Any, arguments: tuple[str, ...]) -> Link:
     return link
 
 
-def _link(name: str, impl: Any, arguments: tuple[str, ...], plugin: str) -> Link:
-    function = _with_all_arguments(impl, arguments)
-    if name in ("authenticate", "invoke"):
-        return function  # the kernel looks at their results and failures itself
-    return _checked(name, function, f"the {plugin}")
-
-
-def _checked(name: str, function: Link, plugin: str) -> Link:
+def _checked(name: str, function: Link, blame: Blame) -> Link:
     denies = name == "authorize"
 
     def link(*values: Any) -> None:
@@ -89,25 +113,26 @@ def _checked(name: str, function: Link, plugin: str) -> Link:
         except RemoteError:
             raise
         except Exception as error:
-            failure = HookFailed(f"{plugin} failed in pycom_{name}: {error!r}")
+            failure = blame(f"failed in pycom_{name}: {error!r}")
             if not denies:
                 raise failure from error
             logger().exception("%s", failure)
             raise AccessDenied("Access denied") from failure
         if result is not None:
-            raise HookFailed(
-                f"{plugin} returned {type(result).__name__} from pycom_{name}; it must change "
-                "the data in place and return None"
+            raise blame(
+                f"returned {type(result).__name__} from pycom_{name}; it must change the data in "
+                "place and return None"
             )
 
     return link
 
 
-def _with_all_arguments(impl: Any, arguments: tuple[str, ...]) -> Link:
-    function: Link = impl.function
-    if tuple(impl.argnames) == arguments:
+def _with_all_arguments(
+    function: Link, argnames: tuple[str, ...], arguments: tuple[str, ...]
+) -> Link:
+    if argnames == arguments:
         return function
-    wanted = [arguments.index(name) for name in impl.argnames]
+    wanted = [arguments.index(name) for name in argnames]
 
     def fewer(*values: Any) -> Any:
         return function(*[values[index] for index in wanted])

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pycom_core.errors import ConfigurationError
-from pycom_core.program import Program, reported_errors
+from pycom_core.program import Extensible, Program, reported_errors
 
 if TYPE_CHECKING:
     from pycom_core.context import Context
+    from pycom_core.plugins import Plugins
     from pycom_core.runtime import Runtime
 
 _OPTIONS: dict[str, Callable[[Any], Any]] = {
@@ -202,13 +203,16 @@ def signature(name: str, method: Mapping[str, Any]) -> str:
     return f"{name}({', '.join(arguments)}){results}"
 
 
-@main.command()
+@main.group(cls=Extensible, invoke_without_command=True)
 @options("config", "json")
-def plugins(as_json: bool, **given: Any) -> None:
+@click.pass_context
+def plugins(ctx: click.Context, as_json: bool, config: str | None) -> None:
     """Show the plugins: where they come from, what they do, whether they are in use."""
+    if ctx.invoked_subcommand is not None:
+        return
     from pycom_core.doctor import examine
 
-    found = examine(configured(given))
+    found = examine(_diagnosed(config))
     if as_json:
         print_json(found)
         return
@@ -219,10 +223,54 @@ def plugins(as_json: bool, **given: Any) -> None:
             item["state"] + (f": {item['reason']}" if item["reason"] else ""),
             ", ".join(item["hooks"]),
             ", ".join(name for names in item["contributions"].values() for name in names),
+            f"{item['load_time_ms']:.1f} ms",
         ]
         for item in found
     ]
-    print_table(["name", "distribution", "state", "hooks", "contributions"], rows)
+    print_table(["name", "distribution", "state", "hooks", "contributions", "loaded in"], rows)
+
+
+@plugins.command()
+@options("config", "json")
+@click.argument("hook", required=False)
+@click.pass_context
+def explain(ctx: click.Context, hook: str | None, as_json: bool, config: str | None) -> None:
+    """Show which plugins implement HOOK, or each of the hooks, in the order of the calls."""
+    from pycom_core.doctor import explain
+    from pycom_core.plugins import hook_names, nearest_hook
+
+    assert ctx.parent is not None
+    if hook is not None and hook not in hook_names():
+        raise click.UsageError(f"There is no hook {hook!r}{nearest_hook(hook)}")
+    examined = _diagnosed(config or ctx.parent.params["config"])
+    found = [explain(examined, name) for name in ([hook] if hook else hook_names())]
+    if as_json or ctx.parent.params["as_json"]:
+        print_json(found[0] if hook else found)
+    elif hook is None:
+        rows = [
+            [item["hook"], ", ".join(call["plugin"] for call in item["calls"])] for item in found
+        ]
+        print_table(["hook", "plugins, the first called first"], rows)
+    else:
+        click.echo(f"{found[0]['signature']}\n{found[0]['about']}")
+        rows = [
+            [
+                str(place),
+                call["plugin"],
+                call["distribution"] or "registered by hand",
+                f"{call['function']}({', '.join(call['arguments'])})",
+                ", ".join([*call["marks"], *[call["state"]] * (call["state"] != "active")]),
+            ]
+            for place, call in enumerate(found[0]["calls"], 1)
+        ]
+        print_table(["", "plugin", "distribution", "function", "marks"], rows)
+
+
+def _diagnosed(config: str | None) -> Plugins:
+    from pycom_core.doctor import diagnosed
+    from pycom_core.runtime import load_settings
+
+    return diagnosed(load_settings(config))
 
 
 def print_json(value: Any) -> None:
@@ -255,7 +303,12 @@ def service_main(argv: list[str] | None = None, client_context: Context | None =
     `ConfigurationError`.
     """
     if argv is not None:
-        return run.main(list(argv), obj=client_context, standalone_mode=False)
+        return run.main(
+            list(argv),
+            obj=client_context,
+            standalone_mode=False,
+            **main.context_settings,
+        )
     from pycom_core.launcher import ServiceProcess, all_providers
     from pycom_core.runtime import default_runtime
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from typing import Any
 
 from pycom_core import constants
@@ -105,6 +106,21 @@ class Context(Caller):
     def connect(self, address: str, iface: str) -> Client:
         """A component for `iface` at an address that is known."""
         return Client(address, iface, self)
+
+    def description(self, component: Client) -> Mapping[str, Any]:
+        """The methods of an interface: asked for once, as long as a connection stands."""
+        key = (component.address, component.name)
+        known = self.descriptions.get(key)
+        if known is None or not self.pool.is_alive(component.address):
+            known = self.descriptions[key] = component.introspect()["methods"]
+        return known
+
+    def on_behalf_of(self, token: Any, deadline: float | None) -> Context:
+        """A context that shares what is known and connected, but not who calls."""
+        twin = Context(self.nameservers, timeout=self.timeout, runtime=self.runtime)
+        twin.pool, twin.records, twin.descriptions = self.pool, self.records, self.descriptions
+        twin.token, twin.deadline = token, deadline
+        return twin
 
     def close(self) -> None:
         """Close the connections that are kept for further calls."""

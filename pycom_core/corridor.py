@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from pycom_core import codec, constants
-from pycom_core.chains import Chain, HookFailed
+from pycom_core.chains import Chains, Link
 from pycom_core.errors import AccessDenied, BadRequest, DeadlineExceeded, Overloaded, RemoteError
 from pycom_core.interfaces import Interface, Method, run_hooks
 from pycom_core.log import logger
@@ -117,7 +117,7 @@ async def call(server: ServiceServer, request: Request) -> Response:
     policy = iface.authentication or server.runtime.settings.authentication.policy
     if policy != "never":
         if chains.authenticate:
-            request.identity = await _authenticate(chains.authenticate, iface, method, request)
+            request.identity = await _authenticate(chains, iface, method, request)
         if request.identity is None and policy == "required":
             raise AccessDenied("Authentication required")
     for hook in chains.authorize:
@@ -137,7 +137,7 @@ async def call(server: ServiceServer, request: Request) -> Response:
         refuse_if_late(request)
 
         if chains.invoke:
-            result = await _wrapped(server, chains.invoke, iface, method, request)
+            result = await _wrapped(server, chains, iface, method, request)
         else:
             result = server.run(iface, method, request, _delivery().nested)
             if waits(result):
@@ -161,43 +161,49 @@ def _delivery() -> Delivery:
 
 
 async def _authenticate(
-    chain: Chain, iface: Interface, method: Method, request: Request
+    chains: Chains, iface: Interface, method: Method, request: Request
 ) -> Identity | None:
     """The first identity that a plugin gives. Whatever else happens, access is denied."""
-    try:
-        for hook in chain:
+    for hook in chains.authenticate:
+        try:
             identity = await settle(hook(iface, method, request), request.deadline)
             if isinstance(identity, Identity):
                 return identity
             if identity is not None:
-                raise HookFailed(f"{hook} returned {identity!r} where an Identity was expected")
-    except (AccessDenied, DeadlineExceeded):
-        raise
-    except Exception as error:
-        logger().exception("Authentication for %s.%s failed", iface.name, method.name)
-        raise AccessDenied("Authentication failed") from error
+                raise TypeError(f"an Identity was expected, not {type(identity).__name__}")
+        except (AccessDenied, DeadlineExceeded):
+            raise
+        except Exception as error:
+            failure = chains.failure(hook, f"failed in pycom_authenticate: {error!r}")
+            logger().exception(
+                "Authentication for %s.%s failed. %s", iface.name, method.name, failure
+            )
+            raise AccessDenied("Authentication failed") from error
     return None
 
 
 async def _wrapped(
-    server: ServiceServer, wrappers: Chain, iface: Interface, method: Method, request: Request
+    server: ServiceServer, chains: Chains, iface: Interface, method: Method, request: Request
 ) -> Any:
     """Run the method inside the wrappers of plugins."""
-    opened: list[Any] = []
+    opened: list[tuple[Link, Any]] = []
     result: Any = None
     error: BaseException | None = None
+    culprit: Link | None = None  # the wrapper that `error` is of, if it is not the method's
     try:
-        for wrapper in wrappers:
+        for wrapper in chains.invoke:
+            culprit = wrapper
             generator = wrapper(iface, method, request)
             if next(generator, generator) is generator:
-                raise HookFailed(f"{wrapper} is a wrapper of pycom_invoke that never yields")
-            opened.append(generator)
+                raise TypeError("a wrapper that never yields")
+            opened.append((wrapper, generator))
+        culprit = None
         result = await settle(
             server.run(iface, method, request, _delivery().nested), request.deadline
         )
     except BaseException as raised:
         error = raised
-    for generator in reversed(opened):
+    for wrapper, generator in reversed(opened):
         try:
             if error is None:
                 generator.send(result)
@@ -206,10 +212,13 @@ async def _wrapped(
         except StopIteration as stop:
             result, error = stop.value, None
         except BaseException as raised:
-            error = raised
+            if raised is not error:
+                error, culprit = raised, wrapper
         else:
             generator.close()
-            error = HookFailed(f"{generator} is a wrapper of pycom_invoke that yields twice")
+            error, culprit = TypeError("a wrapper that yields twice"), wrapper
+    if culprit is not None and isinstance(error, Exception) and not isinstance(error, RemoteError):
+        raise chains.failure(culprit, f"failed in pycom_invoke: {error!r}") from error
     if error is not None:
         raise error
     return result

@@ -46,7 +46,8 @@ def pycom_commands(server: Server) -> Mapping[bytes, BaseCommand]:  # type: igno
 def pycom_nameserver_backends() -> Mapping[str, Callable[[str], NameserverBackend]]:  # type: ignore[empty-body]
     """URL scheme → `factory(url)`, asked when a runtime starts, and when it opens one.
 
-    None contributes nothing. An exception stops the start.
+    A factory with a parameter `clock` is given that of the runtime, which gives seconds. None
+    contributes nothing. An exception stops the start.
     """
 
 
@@ -54,7 +55,8 @@ def pycom_nameserver_backends() -> Mapping[str, Callable[[str], NameserverBacken
 def pycom_session_stores() -> Mapping[str, Callable[[str], SessionStore]]:  # type: ignore[empty-body]
     """URL scheme → `factory(url)`, asked when a runtime starts, and when it opens one.
 
-    None contributes nothing. An exception stops the start.
+    A factory with a parameter `clock` is given that of the runtime, which gives seconds. None
+    contributes nothing. An exception stops the start.
     """
 
 
@@ -62,7 +64,8 @@ def pycom_session_stores() -> Mapping[str, Callable[[str], SessionStore]]:  # ty
 def pycom_balancers() -> Mapping[str, Callable[[str], Balancer]]:  # type: ignore[empty-body]
     """Name → `factory(url)`, asked when a runtime starts, and when it makes one.
 
-    None contributes nothing. An exception stops the start.
+    A factory with a parameter `clock` is given that of the runtime, which gives seconds. None
+    contributes nothing. An exception stops the start.
     """
 
 

@@ -81,6 +81,11 @@ async def _within(timeout: float, answer: Coroutine[Any, None, Any]) -> Any:
     raise TimeoutError
 
 
+def loop_stands_in() -> bool:
+    """Whether the loop of this thread runs in place of another one, which waits for it."""
+    return bool(getattr(_thread, "waiting", ()))
+
+
 def _is_of_this_thread(loop: asyncio.AbstractEventLoop) -> bool:
     return loop is asyncio._get_running_loop() or loop in getattr(_thread, "waiting", ())
 

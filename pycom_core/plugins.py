@@ -9,20 +9,21 @@ from __future__ import annotations
 import difflib
 import importlib.metadata
 import inspect
+import itertools
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import pluggy
 from stevedore import ExtensionManager
 
-from pycom_core import hookspecs
+from pycom_core import hookspecs, requirements
 from pycom_core.chains import Chains
 from pycom_core.errors import ConfigurationError, PluginError
 from pycom_core.log import logger
 
 GROUP = "pycom.plugins"
+ADVICE = "Mend or uninstall it, or name it in plugins.disable"
 
 #: Hooks whose implementations pluggy calls, and pycom_invoke: these may be wrappers.
 WRAPPABLE = (
@@ -38,13 +39,15 @@ WRAPPABLE = (
 class PluginInfo:
     """What is known of one plugin; `state` is "active", "disabled" or "failed"."""
 
-    __slots__ = ("load_time", "name", "reason", "state", "target")
+    __slots__ = ("contributions", "load_time", "name", "reason", "requires", "state", "target")
 
     def __init__(self, name: str, target: str = "") -> None:
         self.name = name
         self.target = target  #: what the entry point names; empty for one registered by hand
         self.state = "active"
         self.reason = ""  #: why it failed
+        self.requires: tuple[str, ...] = ()
+        self.contributions: dict[str, list[Any]] = {}  #: by hook, what it has given until now
         self.load_time = 0.0  #: s
 
     def __str__(self) -> str:
@@ -53,14 +56,24 @@ class PluginInfo:
         return f"plugin {self.name!r} of {' and '.join(self.distributions) or 'no distribution'}"
 
     @property
-    def distributions(self) -> list[str]:
-        """Name and version of the distributions that bring the entry point; normally one."""
+    def origins(self) -> list[tuple[str, str]]:
+        """What each entry point of this name names, and which distribution brings it."""
         # Read on demand: it takes longer than loading the plugins.
         return [
-            f"{entry_point.dist.name} {entry_point.dist.version}"
+            (entry_point.value, f"{entry_point.dist.name} {entry_point.dist.version}")
             for entry_point in importlib.metadata.entry_points(group=GROUP, name=self.name)
-            if entry_point.value == self.target and entry_point.dist is not None
+            if self.target and entry_point.dist is not None
         ]
+
+    @property
+    def distributions(self) -> list[str]:
+        """Name and version of the distributions that bring the plugin; normally one."""
+        return [distribution for _target, distribution in self.origins]
+
+    def complaint(self, what: str) -> str:
+        """What is wrong with the plugin, and what to do about it."""
+        advice = ADVICE if self.target else "Mend it"
+        return f"The {self} {what}{'' if what.endswith('?') else '.'} {advice}"
 
 
 class Plugins:
@@ -71,8 +84,9 @@ class Plugins:
         disable: Iterable[str] = (),
         optional: Iterable[str] = (),
         quiet: bool = False,
+        trace: bool = False,
     ) -> None:
-        self._quiet = quiet
+        self._quiet, self._trace = quiet, trace
         self._disable, self._optional = frozenset(disable), frozenset(optional)
         self._manager = pluggy.PluginManager("pycom")
         self._manager.add_hookspecs(hookspecs)
@@ -82,21 +96,10 @@ class Plugins:
 
     def discover(self) -> None:
         """Load the plugins that are installed. Raises `PluginError`."""
-        found = _installed()
-        for name, count in Counter(entry_point.name for entry_point in found).items():
-            if count > 1 and name not in self._disable:
-                owners = " and ".join(
-                    f"{entry_point.value} ({', '.join(_info(entry_point).distributions)})"
-                    for entry_point in found
-                    if entry_point.name == name
-                )
-                raise PluginError(
-                    f"Two plugins have the name {name!r}: {owners}. "
-                    "Uninstall one, or name it in plugins.disable"
-                )
         # pluggy calls the latest registration first; reversed, hooks run in the order of names.
-        for entry_point in sorted(found, key=lambda found: found.name, reverse=True):
-            self._load(entry_point)
+        found = sorted(_installed(), key=_name_of, reverse=True)
+        for name, entry_points in itertools.groupby(found, _name_of):
+            self._load(name, list(entry_points))
         unknown = (self._disable | self._optional) - self.infos.keys()
         if unknown:
             raise PluginError(
@@ -104,23 +107,52 @@ class Plugins:
                 f"but installed are {', '.join(sorted(self.infos)) or 'none'}"
             )
         self.infos = dict(sorted(self.infos.items()))
+        self._leave_out_the_needy()
         self._compile()
 
-    def _load(self, entry_point: importlib.metadata.EntryPoint) -> None:
-        info = self.infos[entry_point.name] = _info(entry_point)
-        if info.name in self._disable:
+    def _load(self, name: str, entry_points: list[importlib.metadata.EntryPoint]) -> None:
+        info = self.infos[name] = PluginInfo(name, entry_points[0].value)
+        if name in self._disable:
             info.state = "disabled"
             return
         started = time.perf_counter()
         try:
-            self._register(_load_object(entry_point), info)
+            if len(entry_points) > 1:
+                owners = " and ".join(f"{target} ({owner})" for target, owner in info.origins)
+                raise PluginError(
+                    f"Two plugins have the name {name!r}: {owners}. "
+                    "Uninstall one, or name it in plugins.disable"
+                )
+            self._register(_load_object(entry_points[0], info), info)
         except PluginError as error:
-            if info.name not in self._optional:
-                raise
-            info.state, info.reason = "failed", str(error)
-            if not self._quiet:
-                logger().warning("Optional plugin left out: %s", error)
+            self._failed(info, error, loading=True)
         info.load_time = time.perf_counter() - started
+
+    def _failed(self, info: PluginInfo, error: ConfigurationError, loading: bool = False) -> None:
+        """Note what is wrong with a plugin that may fail to load; raise it of any other."""
+        if not loading or info.name not in self._optional:
+            raise error
+        info.state, info.reason = "failed", str(error)
+        if not self._quiet:
+            logger().warning("Optional plugin left out: %s", error)
+
+    def _leave_out_the_needy(self) -> None:
+        needy = [info for info in self.infos.values() if self._lacks(info)]
+        for info in needy:
+            self._manager.unregister(name=info.name)
+            self._failed(info, _fault(info, self._lacks(info) or ""), loading=True)
+        if needy:
+            self._leave_out_the_needy()  # others may have needed these
+
+    def _lacks(self, info: PluginInfo) -> str | None:
+        """What a plugin needs and does not find."""
+        if info.state != "active":
+            return None
+        lacks = (requirements.unmet(needed, self._state_of) for needed in info.requires)
+        return next(filter(None, lacks), None)
+
+    def _state_of(self, name: str) -> str:
+        return self.infos[name].state if name in self.infos else "not installed"
 
     def register(self, plugin: object, name: str | None = None) -> str:
         """Add a plugin by hand; it is called before those that are there. Returns its name.
@@ -132,6 +164,10 @@ class Plugins:
             raise PluginError(f"There is already a {self.infos[name]}; give this one another name")
         info = PluginInfo(name)
         self._register(plugin, info)
+        lacks = self._lacks(info)
+        if lacks:
+            self._manager.unregister(name=name)
+            raise _fault(info, lacks)
         self.infos[name] = info
         self._compile()
         return name
@@ -144,6 +180,10 @@ class Plugins:
 
     def _register(self, plugin: object, info: PluginInfo) -> None:
         _check_markers(plugin, info)
+        try:
+            info.requires = requirements.stated(plugin)
+        except ValueError as error:
+            raise _fault(info, str(error)) from error
         try:
             self._manager.register(plugin, info.name)
         except pluggy.PluginValidationError as error:
@@ -160,8 +200,7 @@ class Plugins:
     def _check_hooks(self, plugin: object, info: PluginInfo) -> None:
         for caller in self._manager.get_hookcallers(plugin) or ():
             if not caller.has_spec():
-                near = difflib.get_close_matches(caller.name, hook_names(), n=1)
-                hint = f"; did you mean {near[0]}?" if near else ""
+                hint = nearest_hook(caller.name)
                 raise _fault(info, f"implements an unknown hook {caller.name}{hint}")
             for impl in caller.get_hookimpls():
                 if impl.plugin is not plugin:
@@ -201,85 +240,100 @@ class Plugins:
 
     def implementations(self, hook: str) -> list[tuple[PluginInfo, Callable[..., Any]]]:
         """Who implements a hook, and how, first called first."""
-        return [
-            (self._info_of(impl.plugin_name), impl.function)
-            for impl in reversed(getattr(self.hook, hook).get_hookimpls())
-        ]
+        return [(self._info_of(impl.plugin_name), impl.function) for impl in self.calls(hook)]
+
+    def calls(self, hook: str) -> list[pluggy.HookImpl]:
+        """The implementations of a hook as pluggy knows them, first called first."""
+        return list(reversed(getattr(self.hook, hook).get_hookimpls()))
 
     def order(self, hook: str) -> list[str]:
         """Names of the plugins that implement a hook, first called first."""
-        return [impl.plugin_name for impl in reversed(getattr(self.hook, hook).get_hookimpls())]
+        return [impl.plugin_name for impl in self.calls(hook)]
 
     def contributions(self, hook: str, **arguments: Any) -> dict[Any, Any]:
         """Names and what they stand for, of all plugins. Raises `PluginError` if two give one."""
         found: dict[Any, Any] = {}
         owners: dict[Any, PluginInfo] = {}
-        for impl in reversed(getattr(self.hook, hook).get_hookimpls()):
+        for impl in self.calls(hook):
             info = self._info_of(impl.plugin_name)
             try:
-                given = impl.function(*(arguments[name] for name in impl.argnames))
-            except Exception as error:
-                raise _fault(info, f"failed in {hook}: {error!r}") from error
-            if given is None:
+                given = self._contribution(impl, info, hook, arguments)
+                for name in given:
+                    if name in owners:
+                        raise PluginError(
+                            f"The {info} and the {owners[name]} both contribute {name!r} "
+                            f"to {hook}; disable one of them (plugins.disable)"
+                        )
+            except PluginError as error:
+                self._failed(info, error)
                 continue
-            if not isinstance(given, Mapping):
-                raise _fault(
-                    info,
-                    f"returned {type(given).__name__} from {hook}; "
-                    "it must return a mapping from names to implementations",
-                )
-            for name, value in given.items():
-                _check_contribution(info, hook, name, value)
-                if name in owners:
-                    raise PluginError(
-                        f"The {info} and the {owners[name]} both contribute {name!r} "
-                        f"to {hook}; disable one of them (plugins.disable)"
-                    )
-                owners[name], found[name] = info, value
+            info.contributions[hook] = list(given)
+            found.update(given)
+            owners.update(dict.fromkeys(given, info))
         return found
 
-    def contributed_names(self, hook: str) -> dict[str, list[str]]:
-        """What each plugin contributes through a hook, as text."""
-        found: dict[str, list[str]] = {}
-        for impl in reversed(getattr(self.hook, hook).get_hookimpls()):
-            try:
-                given = impl.function(*(None for _ in impl.argnames)) or {}
-            except Exception:  # it wants a real server to look at, which this is not the place for
-                given = {}
-            found[impl.plugin_name] = [
-                name.decode("ascii", "backslashreplace") if isinstance(name, bytes) else str(name)
-                for name in given
-            ]
-        return found
+    def _contribution(
+        self, impl: pluggy.HookImpl, info: PluginInfo, hook: str, arguments: Mapping[str, Any]
+    ) -> Mapping[Any, Any]:
+        try:
+            given = self._call(impl, hook, arguments)
+        except Exception as error:
+            raise _fault(info, f"failed in {hook}: {error!r}") from error
+        if given is None:
+            return {}
+        if not isinstance(given, Mapping):
+            raise _fault(
+                info,
+                f"returned {type(given).__name__} from {hook}; "
+                "it must return a mapping from names to implementations",
+            )
+        for name, value in given.items():
+            _check_contribution(info, hook, name, value)
+        return given
 
     def notify(self, hook: str, **arguments: Any) -> None:
         """Call a hook of life on every plugin. Raises `PluginError` for the first that fails.
 
         What a plugin says of its settings is said so already: `ConfigurationError` passes.
         """
-        for impl in reversed(getattr(self.hook, hook).get_hookimpls()):
+        for impl in self.calls(hook):
+            info = self._info_of(impl.plugin_name)
             try:
-                impl.function(*(arguments[name] for name in impl.argnames))
-            except ConfigurationError:
-                raise
+                self._call(impl, hook, arguments)
+            except ConfigurationError as error:
+                self._failed(info, error)
             except Exception as error:
-                raise _fault(
-                    self._info_of(impl.plugin_name), f"failed in {hook}: {error!r}"
-                ) from error
+                fault = _fault(info, f"failed in {hook}: {error!r}")
+                fault.__cause__ = error
+                self._failed(info, fault)
 
     def notify_all(self, hook: str, **arguments: Any) -> None:
         """Call a hook of life on every plugin; log those that fail."""
-        for impl in reversed(getattr(self.hook, hook).get_hookimpls()):
+        for impl in self.calls(hook):
             try:
-                impl.function(*(arguments[name] for name in impl.argnames))
+                self._call(impl, hook, arguments)
             except Exception:
                 logger().exception("The %s failed in %s", self._info_of(impl.plugin_name), hook)
+
+    def _call(self, impl: pluggy.HookImpl, hook: str, arguments: Mapping[str, Any]) -> Any:
+        function: Callable[..., Any] = impl.function
+        if self._trace:
+            from pycom_core.tracing import traced
+
+            function = traced(function, hook, impl.plugin_name)
+        return function(*(arguments[name] for name in impl.argnames))
 
     def _info_of(self, name: str) -> PluginInfo:
         return self.infos.get(name) or PluginInfo(name)
 
     def _compile(self) -> None:
-        self.chains.compile(self.hook, lambda name: str(self._info_of(name)))
+        self.chains.compile(self.hook, self._complaint, self._trace)
+
+    def _complaint(self, names: tuple[str, ...], what: str) -> str:
+        infos = [self._info_of(name) for name in names]
+        if len(infos) == 1:
+            return infos[0].complaint(what)
+        return f"One of the {', '.join(map(str, infos))} {what}. {ADVICE}"
 
 
 def _installed() -> list[importlib.metadata.EntryPoint]:
@@ -310,12 +364,17 @@ def hook_names() -> list[str]:
     return [name for name in vars(hookspecs) if name.startswith("pycom_")]
 
 
-def _info(entry_point: importlib.metadata.EntryPoint) -> PluginInfo:
-    return PluginInfo(entry_point.name, entry_point.value)
+def nearest_hook(name: str) -> str:
+    """A question whether the hook was meant whose name is most like `name`; empty without one."""
+    near = difflib.get_close_matches(name, hook_names(), n=1)
+    return f"; did you mean {near[0]}?" if near else ""
 
 
-def _load_object(entry_point: importlib.metadata.EntryPoint) -> object:
-    info = _info(entry_point)
+def _name_of(entry_point: importlib.metadata.EntryPoint) -> str:
+    return entry_point.name
+
+
+def _load_object(entry_point: importlib.metadata.EntryPoint, info: PluginInfo) -> object:
     try:
         found = entry_point.load()
         return found if inspect.ismodule(found) or not callable(found) else found()
@@ -346,6 +405,4 @@ def _check_contribution(info: PluginInfo, hook: str, name: object, value: object
 
 
 def _fault(info: PluginInfo, what: str) -> PluginError:
-    """What is wrong with a plugin, and what to do about it."""
-    advice = "Mend or uninstall it, or name it in plugins.disable" if info.target else "Mend it"
-    return PluginError(f"The {info} {what}{'' if what.endswith('?') else '.'} {advice}")
+    return PluginError(info.complaint(what))

@@ -12,8 +12,31 @@ import click
 from pycom_core.errors import ConfigurationError, PycomError, RemoteError
 
 
-class Program(click.Group):
-    """A group that plugins add commands to. Errors of PyCOM become a message and an exit status."""
+class Extensible(click.Group):
+    """A group of the program that plugins add commands to."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names of the commands, those of plugins among them."""
+        program = ctx.find_root().command
+        if isinstance(program, Program):
+            program.warn(program.ask_plugins())
+        return super().list_commands(ctx)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name."""
+        # Plugins take time to load, so they are not asked for a command of the kernel's own.
+        found = super().get_command(ctx, cmd_name)
+        program = ctx.find_root().command
+        if found is None and isinstance(program, Program):
+            problems = program.ask_plugins()
+            found = super().get_command(ctx, cmd_name)
+            if found is None:
+                program.warn(problems)
+        return found
+
+
+class Program(Extensible):
+    """The group of all commands. Errors of PyCOM become a message and an exit status."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -28,27 +51,11 @@ class Program(click.Group):
         with reported_errors():
             return super().main(*args, **kwargs)
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Names of the commands, those of plugins among them."""
-        self._warn(self._ask_plugins())
-        return super().list_commands(ctx)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command of that name."""
-        # Plugins take time to load, so they are not asked for a command of the kernel's own.
-        found = super().get_command(ctx, cmd_name)
-        if found is None:
-            problems = self._ask_plugins()
-            found = super().get_command(ctx, cmd_name)
-            if found is None:
-                self._warn(problems)
-        return found
-
     def owner(self, command: str | None) -> str | None:
         """Name of the plugin that a command is of, or None for the kernel's own."""
         return self._owners.get(command or "")
 
-    def _ask_plugins(self) -> list[str]:
+    def ask_plugins(self) -> list[str]:
         """Have plugins add their commands, once; what is wrong with those that cannot."""
         if self._problems is None:
             self._problems = []
@@ -82,7 +89,8 @@ class Program(click.Group):
                     self.commands[name] = before[name]
                     self._problems.append(f"The {plugin} adds a second command {name!r}")
 
-    def _warn(self, problems: list[str]) -> None:
+    def warn(self, problems: list[str]) -> None:
+        """Say what is wrong, once."""
         for problem in problems:
             click.echo(f"pycom: warning: {' '.join(problem.split())}", err=True)
         problems.clear()

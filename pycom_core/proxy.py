@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
 
+from pycom_core.client import Client
 from pycom_core.components import BaseComponent
 from pycom_core.context import Context
 from pycom_core.errors import ServiceNotAvailable
@@ -47,7 +48,11 @@ class ProxyComponent:
 
     def __init__(self, wrapped: BaseComponent) -> None:
         self._wrapped = wrapped
-        self._methods: Mapping[str, Any] = wrapped.introspect()["methods"]
+        self._methods: Mapping[str, Any] = (
+            wrapped.context.description(wrapped)
+            if isinstance(wrapped, Client) and wrapped.context is not None
+            else wrapped.introspect()["methods"]
+        )
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):

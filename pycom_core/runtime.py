@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -15,12 +17,12 @@ from pycom_core.backends import Balancer, Guarantee, NameserverBackend, SessionS
 from pycom_core.errors import ConfigurationError
 from pycom_core.local import LocalChannel
 from pycom_core.plugins import Plugins, installed_names
-from pycom_core.pool import Pool
 from pycom_core.sessions import Sessions
 from pycom_core.settings import Settings
 from pycom_core.transport import Channel, Transport, ZmqTransport
 
 if TYPE_CHECKING:
+    from pycom_core.context import Context
     from pycom_core.eventloop import PeriodicTask
     from pycom_core.messages import Request
     from pycom_core.proxy import ProxyContext
@@ -41,15 +43,20 @@ class Runtime:
     Raises `ConfigurationError`, and `PluginError` for a plugin that cannot be used.
     """
 
+    plugin_class = Plugins
+
     def __init__(
         self,
         settings: Settings | None = None,
         *,
         plugins: Mapping[str, object] | None = None,
         transport: Transport | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.settings = settings or load_settings()
-        self.plugins = Plugins(self.settings.plugins.disable, self.settings.plugins.optional)
+        self.clock = clock  #: seconds, for what is kept for a while: leases, sessions, answers
+        told = self.settings.plugins
+        self.plugins = self.plugin_class(told.disable, told.optional, trace=told.trace)
         self.plugins.discover()
         for name, plugin in (plugins or {}).items():
             self.plugins.register(plugin, name)
@@ -57,7 +64,7 @@ class Runtime:
             self.settings.max_message_size, self._notify_socket
         )
         self.servers: list[Server] = []
-        self._pool = Pool(self.connect)  #: of contexts that live for one call
+        self._context: Context | None = None  #: what those that live for one call come from
         self._balancer: Balancer | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._pid = os.getpid()
@@ -102,12 +109,12 @@ class Runtime:
         if self._balancer is None:
             url = self.settings.balancer
             known = self.plugins.contributions("pycom_balancers")
-            self._balancer = _choose("balancer", url, known)(url)
+            self._balancer = self._made(_choose("balancer", url, known), url)
         return self._balancer
 
     def _backend(self, key: str, known: Mapping[str, Any]) -> Any:
         url = getattr(self.settings, key)
-        backend = _choose(key, url, known)(url)
+        backend = self._made(_choose(key, url, known), url)
         wanted = Guarantee.NONE
         for name in self.settings.guarantees.get(key, ()):
             wanted |= Guarantee[name.upper()]
@@ -118,6 +125,9 @@ class Runtime:
                 f"{missing.name or missing}"
             )
         return backend
+
+    def _made(self, factory: Callable[..., Any], url: str) -> Any:
+        return factory(url, clock=self.clock) if _takes_clock(factory) else factory(url)
 
     # What is made with them.
 
@@ -152,11 +162,10 @@ class Runtime:
         from pycom_core.context import Context
         from pycom_core.proxy import ProxyContext
 
-        context = Context(runtime=self)
-        context.pool = self._pool
-        context.deadline = request.deadline
-        context.token = request.extensions.get(constants.AUTH_EXTENSION)
-        return ProxyContext(context)
+        if self._context is None:
+            self._context = Context(runtime=self)
+        token = request.extensions.get(constants.AUTH_EXTENSION)
+        return ProxyContext(self._context.on_behalf_of(token, request.deadline))
 
     def ioloop(self) -> asyncio.AbstractEventLoop:
         """The event loop that the services of this runtime run on."""
@@ -177,7 +186,8 @@ class Runtime:
         """Close servers and connections."""
         for server in list(self.servers):
             server.close()
-        self._pool.close()
+        if self._context is not None:
+            self._context.close()
         self.transport.close()
 
 
@@ -191,6 +201,13 @@ def _choose(key: str, url: str, known: Mapping[str, Any]) -> Callable[[str], Any
             f"there are {', '.join(sorted(known)) or 'none'}"
         ) from None
     return factory
+
+
+def _takes_clock(factory: Callable[..., Any]) -> bool:
+    try:
+        return "clock" in inspect.signature(factory).parameters
+    except ValueError:  # of some callables written in C nothing is known
+        return False
 
 
 def load_settings(
@@ -208,6 +225,7 @@ class _Default:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._runtime: Runtime | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._file: str | os.PathLike[str] | None = None
         self._defaults: dict[str, Any] = {}
         self._overrides: dict[str, Any] = {}
@@ -216,6 +234,7 @@ class _Default:
         with self._lock:
             if self._runtime is None:
                 self._runtime = Runtime(self._load(self._file, self._defaults, self._overrides))
+                self._runtime._loop = self._loop
             return self._runtime
 
     def configure(
@@ -233,7 +252,9 @@ class _Default:
             loaded = self._load(*arguments)
             self._file, self._defaults, self._overrides = arguments
             if self._runtime is not None and self._runtime.settings != loaded:
-                # Contexts that are there keep theirs; what is made from now on is new.
+                # Contexts that are there keep theirs; what is made from now on is new, but for
+                # the loop: tasks of before are to run on it.
+                self._loop = self._runtime._loop
                 self._runtime = None
 
     @staticmethod

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pycom_core import corridor
 from pycom_core.log import logger
-from pycom_core.messages import Future, Request, Response
+from pycom_core.messages import Future, Request, Response, Session
 from pycom_core.standin import StandIn
 from pycom_core.transport import Arrival, Listener
 from pycom_core.waiting import Drive, settle
@@ -44,7 +44,6 @@ class Server:
         self.in_flight = 0
         self.loop: asyncio.AbstractEventLoop | None = None
         self.sessions = runtime.sessions()
-        self.session_factory = self.sessions
         self.commands: dict[bytes, Any] = runtime.plugins.contributions(
             "pycom_commands", server=self
         )
@@ -65,6 +64,15 @@ class Server:
     def addresses(self) -> list[str]:
         """The addresses as bound, with the ports that the system chose."""
         return [listener.address for listener in self.listeners]
+
+    @property
+    def session_factory(self) -> Callable[[], Session]:
+        """What makes the sessions of clients that have none."""
+        return self.sessions.factory
+
+    @session_factory.setter
+    def session_factory(self, factory: Callable[[], Session]) -> None:
+        self.sessions.factory = factory
 
     # What a subclass changes.
 
@@ -108,7 +116,7 @@ class Server:
         self._stand_in.start()
 
     async def drain(self, timeout: float) -> bool:
-        """Wait until no call runs, for `timeout` s at most; then cancel. True if all ended."""
+        """Wait until no call runs, for `timeout` s at most. True if all ended."""
         self._drained = asyncio.Event()
         if not self.in_flight:
             return True
@@ -177,9 +185,12 @@ class Server:
             self._on_readable(listener)
 
     def _reply(self, listener: Listener, reply: list[Any]) -> None:
-        self.in_flight -= 1
+        self._one_less()
         if not listener.send(reply):
             logger().info("A reply was dropped: its client is gone or does not read")
+
+    def _one_less(self) -> None:
+        self.in_flight -= 1
         if self._drained is not None and not self.in_flight:
             self._drained.set()
 
@@ -196,4 +207,4 @@ class Server:
         try:
             return await corridor.answer(self, frames, time.monotonic(), nested)
         finally:
-            self.in_flight -= 1
+            self._one_less()

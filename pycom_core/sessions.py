@@ -14,12 +14,18 @@ from pycom_core.messages import Request, Session
 from pycom_core.waiting import settle
 
 
+def new_session() -> Session:
+    """A session whose id nobody can guess."""
+    return Session(secrets.token_hex(16))
+
+
 class Sessions:
     """Gives requests their sessions, and hands these to a store between calls."""
 
     def __init__(self, open_store: Callable[[], SessionStore], timeout: float) -> None:
         self._open_store = open_store
         self.timeout = timeout  #: idle life, s
+        self.factory: Callable[[], Session] = new_session
         self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
 
     @functools.cached_property
@@ -27,15 +33,11 @@ class Sessions:
         """The store, opened at the first use: many servers never have a session."""
         return self._open_store()
 
-    def __call__(self) -> Session:
-        """A new session."""
-        return Session(secrets.token_hex(16))
-
     async def open(self, request: Request) -> None:
         """Set `request.session`: a new one, or the one asked for. Raises `SessionExpired`."""
         wanted = request.session_id
         if wanted is None:
-            request.session = self()
+            request.session = self.factory()
             self._waiting[request.session.session_id] = deque()
             return
         await self._take(wanted)

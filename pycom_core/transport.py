@@ -106,9 +106,7 @@ class ZmqTransport(Transport):
     def __init__(self, max_message_size: int = -1, on_socket: SocketHook | None = None) -> None:
         self._max_message_size = max_message_size
         self._on_socket = on_socket
-        self._lock = threading.Lock()
-        self._context: zmq.Context[zmq.Socket[bytes]] | None = None
-        self._pid = 0
+        self._contexts: dict[int, zmq.Context[zmq.Socket[bytes]]] = {}  # by process
 
     def listen(self, address: str, server: Server) -> RouterListener:
         socket = self._socket(zmq.ROUTER, "server", address)
@@ -167,18 +165,23 @@ class ZmqTransport(Transport):
         return socket
 
     def _context_of_process(self) -> zmq.Context[zmq.Socket[bytes]]:
-        # A 0MQ context does not survive a fork: the child leaves its parent's alone.
-        with self._lock:
-            if self._context is None or self._pid != os.getpid():
-                self._context, self._pid = zmq.Context(), os.getpid()
-                self._context.set(zmq.MAX_SOCKETS, 65_536)
-            return self._context
+        # A 0MQ context does not survive a fork: the child leaves its parent's alone. Nor is a lock
+        # free in the child that a thread of the parent holds, so each process has a key of its own,
+        # and of what threads made at the same time the first is kept.
+        pid = os.getpid()
+        found = self._contexts.get(pid)
+        if found is None:
+            made = zmq.Context()
+            made.set(zmq.MAX_SOCKETS, 65_536)
+            found = self._contexts.setdefault(pid, made)
+            if found is not made:
+                made.term()
+        return found
 
     def close(self) -> None:
-        with self._lock:
-            if self._context is not None and self._pid == os.getpid():
-                self._context.destroy(linger=0)
-            self._context = None
+        found = self._contexts.pop(os.getpid(), None)
+        if found is not None:
+            found.destroy(linger=0)
 
 
 def _reason(error: zmq.ZMQError) -> str:

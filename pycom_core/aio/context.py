@@ -32,7 +32,6 @@ class AsyncContext(Caller):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._channels: dict[str, AsyncChannel] = {}
-        self._descriptions: dict[tuple[str, str], Mapping[str, Any]] = {}
         self._home: tuple[int, asyncio.AbstractEventLoop | None] = (0, None)
         self._refreshes: set[asyncio.Task[Any]] = set()
 
@@ -172,9 +171,9 @@ class AsyncContext(Caller):
     ) -> Mapping[str, Any]:
         """The methods of an interface at an address, asked for once."""
         key = (address, iface)
-        if key not in self._descriptions or not self.channel(address).is_alive():
-            self._descriptions[key] = (await component.introspect())["methods"]
-        return self._descriptions[key]
+        if key not in self.descriptions or not self.channel(address).is_alive():
+            self.descriptions[key] = (await component.introspect())["methods"]
+        return self.descriptions[key]
 
     def close(self) -> None:
         """Close all connections. Calls in flight fail with `ServiceNotAvailable`."""

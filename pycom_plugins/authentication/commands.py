@@ -66,12 +66,12 @@ def add(
     name: str, roles: tuple[str, ...], password_stdin: bool, path: str | None, config: str | None
 ) -> None:
     """Add a user, or give one who is there another password and other roles."""
-    from pycom_plugins.authentication.passwords import hashed
+    from pycom_plugins.authentication.passwords import LONGEST, hashed
     from pycom_plugins.authentication.users import User
 
     for text in (name, *roles):
-        if not text.isprintable() or not text.strip():
-            raise click.UsageError(f"{text!r} is no name; write visible characters")
+        if not text.isprintable() or not text.strip() or len(text) > LONGEST:
+            raise click.UsageError(f"{text[:100]!r} is no name; write some visible characters")
     file = _users(path, config)
     user = User(hashed(_password(password_stdin)), tuple(dict.fromkeys(roles)))
     with file.changed() as found:

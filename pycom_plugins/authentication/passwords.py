@@ -9,14 +9,14 @@ from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatc
 
 from pycom_core import logger
 
-#: Characters of a password.
+#: Characters of a password, or of a name.
 LONGEST: Final = 1024
 
 _hasher = PasswordHasher()
 
 
 def hashed(password: str) -> str:
-    """What to keep of a password; takes a good part of a second of computing, on purpose."""
+    """What to keep of a password. Takes long to compute, on purpose."""
     return _hasher.hash(_encoded(password))
 
 

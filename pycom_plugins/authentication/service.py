@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pycom_core import Runtime
 
 NAME: Final = "authenticator"
-#: Passwords that are checked at one time, at 64 MiB and a core each; and that may wait for it.
+#: Passwords that are checked at one time, at 64 MiB each; and all that are checked or wait for it.
 CHECKS: Final = 2
 MOST_WAITING: Final = 50
 #: Wrong passwords for one name, after which that name has to wait, and for how many s.
@@ -88,8 +88,10 @@ class Authenticator:
     @method(constants.AUTH_METHOD_AUTHENTICATE, results=("token",))
     async def authenticate(self, request: Request, user: str, credentials: str) -> str:
         """Give a token to a user, whose password the credentials are."""
-        if type(user) is not str or type(credentials) is not str:
+        if not (_is_text(user) and _is_text(credentials)):
             raise AccessDenied(_WRONG)
+        if self._waiting >= MOST_WAITING:
+            raise Overloaded("Too many users log in at this moment")
         tries = self._tries.get(user) or 0
         if tries >= TRIES:
             raise AccessDenied("Too many wrong passwords for this user; try again in a minute")
@@ -104,10 +106,6 @@ class Authenticator:
         return self._tokens.issue(Owner(user, known.password))
 
     async def _matches(self, user: User, password: str) -> bool:
-        if len(password) > passwords.LONGEST:
-            return False
-        if self._waiting >= MOST_WAITING:
-            raise Overloaded("Too many users log in at this moment")
         self._waiting += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(
@@ -129,3 +127,7 @@ class Authenticator:
     def close(self) -> None:
         """Check no more passwords."""
         self._checks.shutdown(wait=False, cancel_futures=True)
+
+
+def _is_text(value: object) -> bool:
+    return type(value) is str and len(value) <= passwords.LONGEST

@@ -5,33 +5,16 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any, Final
 
-import attrs
-
-from pycom_core import AccessDenied, Identity, constants, hookimpl, logger
-from pycom_core.settings import table
-from pycom_plugins.authentication.expiring import Expiring
-from pycom_plugins.authentication.validation import Unreachable, Validator
+from pycom_core import AccessDenied, constants, hookimpl, logger
 
 if TYPE_CHECKING:
-    from pycom_core import Interface, Request, Runtime, Server
+    from pycom_core import Identity, Interface, Request, Runtime, Server
+    from pycom_plugins.authentication.expiring import Expiring
+    from pycom_plugins.authentication.validation import Validator
 
 NAME: Final = "authentication_token"
 #: Identities that are remembered at one time.
 CACHE_SIZE: Final = 10_000
-
-
-def _not_negative(_instance: object, attribute: attrs.Attribute[float], value: float) -> None:
-    if value < 0:
-        raise ValueError(f"{attribute.name} must not be negative")
-
-
-@attrs.frozen
-class Options:
-    """What the table `authentication_token` holds."""
-
-    #: s for which a token that was found good is not asked for again, so for which it may
-    #: outlive its end; 0 asks at each call.
-    cache_lifetime: float = attrs.field(default=5.0, validator=_not_negative)
 
 
 class TokenAuthentication:
@@ -47,7 +30,13 @@ class TokenAuthentication:
     @hookimpl
     def pycom_configure(self, runtime: Runtime) -> None:
         """Learn whom to ask."""
-        options = table(runtime.settings, NAME, Options)
+        # Not above, where the command line would pay for it too.
+        from pycom_core.settings import table
+        from pycom_plugins.authentication.expiring import Expiring
+        from pycom_plugins.authentication.options import TokenOptions
+        from pycom_plugins.authentication.validation import Validator
+
+        options = table(runtime.settings, NAME, TokenOptions)
         self._policy = runtime.settings.authentication.policy
         self._known = Expiring(options.cache_lifetime, CACHE_SIZE)
         self._validator = Validator(runtime)
@@ -68,6 +57,8 @@ class TokenAuthentication:
         return self._known.get(token) or self._ask(iface, token)
 
     async def _ask(self, iface: Interface, token: str) -> Identity | None:
+        from pycom_plugins.authentication.validation import Unreachable
+
         try:
             identity = await self._validator.identity_of(token)
         except Unreachable as error:

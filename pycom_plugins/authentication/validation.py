@@ -21,14 +21,14 @@ from pycom_core import (
     constants,
     logger,
 )
-from pycom_core.waiting import delivery
+from pycom_core.local import loop_stands_in
 
 if TYPE_CHECKING:
     from pycom_core import Runtime
 
-#: ms that each step may take: waiting for a thread, finding the authenticator, its answer. All of
-#: them together are less than a caller waits, who so learns what is wrong.
-PATIENCE: Final = 1500.0
+#: s for a token at most, from the call that brings it: less than its caller waits, who so learns
+#: what is wrong. Half of it is for finding the authenticator.
+PATIENCE: Final = 3.0
 #: Tokens that are asked for at one time.
 THREADS: Final = 8
 
@@ -43,34 +43,33 @@ class Validator:
     def __init__(self, runtime: Runtime) -> None:
         from pycom_core import Context
 
-        self._context = Context(runtime=runtime, timeout=PATIENCE)
+        self._context = Context(runtime=runtime, timeout=PATIENCE * 500)
         self._threads = ThreadPoolExecutor(THREADS, "pycom-authentication")
         self._asked: dict[str, Future[Identity]] = {}
 
     async def identity_of(self, token: str) -> Identity:
         """The owner of a token. Raises `AccessDenied` if there is none, and `Unreachable`."""
-        nested = delivery.get(None)
-        if nested is not None and nested.nested:
-            # The loop waits for this very call, so there is nothing to keep it free for, and an
-            # authenticator beside it could not answer another thread.
-            return self._ask(token)
+        if loop_stands_in():
+            # The service waits for this very call, so there is nothing to keep the loop free for,
+            # and an authenticator beside it could not answer another thread.
+            return self._ask(token, time.monotonic())
         asked = self._asked.get(token)
         if asked is None:
-            asked = self._threads.submit(self._ask_in_time, token, time.monotonic())
+            asked = self._threads.submit(self._ask, token, time.monotonic())
             self._asked[token] = asked
             asked.add_done_callback(lambda _: self._asked.pop(token, None))
         # Others may wait for the same answer, also when this caller gives up.
         return await asyncio.shield(asyncio.wrap_future(asked))
 
-    def _ask_in_time(self, token: str, since: float) -> Identity:
-        if time.monotonic() - since > PATIENCE / 1000:
-            raise Unreachable("too many tokens are waiting to be checked")
-        return self._ask(token)
-
-    def _ask(self, token: str) -> Identity:
+    def _ask(self, token: str, since: float) -> Identity:
+        if time.monotonic() - since > PATIENCE / 2:
+            raise Unreachable("too many tokens wait to be checked")
         try:
             with self._context.locate(constants.AUTH_INTERFACE) as authenticator:
-                answer = authenticator.invoke(constants.AUTH_METHOD_VALIDATE, {"token": token})
+                left = since + PATIENCE - time.monotonic()
+                answer = authenticator.invoke(
+                    constants.AUTH_METHOD_VALIDATE, {"token": token}, timeout=left * 1000
+                )
             return msgspec.convert(answer, Identity)
         except AccessDenied:
             raise

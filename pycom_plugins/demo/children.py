@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import re
+import signal
 import subprocess
 import sys
 import threading
 import time
 from collections import deque
+from collections.abc import Iterator
 from pathlib import Path
 
 from pycom_core.errors import PycomError
@@ -67,16 +70,34 @@ class Child:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._process.terminate()
         try:
-            self._process.wait(PATIENCE)
+            self._process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(PATIENCE)
         finally:
-            self._process.kill()  # nothing, if it ended
+            self._process.kill()  # which does nothing where it has ended
             self._process.wait()
 
 
 def _with_log(problem: str, lines: deque[str]) -> str:
     return f"{problem}; it last said:\n{''.join(lines)}" if lines else f"{problem} without a word"
+
+
+@contextlib.contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Have Ctrl-C and SIGTERM wait for the end of the block, lest a process gets lost."""
+    came: list[int] = []
+    before = {
+        number: signal.signal(number, lambda number, _frame: came.append(number))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if came:
+        raise KeyboardInterrupt
 
 
 def environment() -> dict[str, str]:

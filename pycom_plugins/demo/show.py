@@ -19,7 +19,7 @@ from rich.syntax import Syntax
 
 from pycom_core import ProxyContext, PycomError, RemoteError, Runtime, constants, settings
 from pycom_core.cli import signature
-from pycom_plugins.demo.children import Child, DemoFailed, environment
+from pycom_plugins.demo.children import Child, DemoFailed, environment, uninterrupted
 
 ANY_PORT = "tcp://127.0.0.1:*"
 INTERFACE = "com.example.fruit"
@@ -81,12 +81,15 @@ class Show:
 
     def run(self) -> None:
         """Show all of it. Raises `PycomError`, OSError."""
-        with self._open:
+        try:
             directory = Path(self._open.enter_context(tempfile.TemporaryDirectory()))
             nameserver, address = self._nameserver(directory)
             self._service(directory, nameserver, address)
             self._client(address)
             self._step("The end: the service unregisters, and both processes stop")
+        finally:
+            with uninterrupted():
+                self._open.close()
         self._say("To go on, see: pycom --help")
 
     def _nameserver(self, directory: Path) -> tuple[Child, str]:
@@ -150,7 +153,8 @@ class Show:
 
     def _start(self, arguments: list[str], directory: Path) -> Child:
         self._say(f"$ python -m pycom {shlex.join(arguments)}", style="bold")
-        return self._open.enter_context(Child(arguments, directory))
+        with uninterrupted():
+            return self._open.enter_context(Child(arguments, directory))
 
     # What is seen.
 

@@ -83,4 +83,4 @@ class MemoryBackend(NameserverBackend):
 @hookimpl
 def pycom_nameserver_backends() -> Mapping[str, Callable[[str], NameserverBackend]]:
     """Contribute `memory:`."""
-    return {"memory": lambda _url: MemoryBackend()}
+    return {"memory": lambda _url, clock=time.monotonic: MemoryBackend(clock)}

@@ -52,4 +52,4 @@ class MemoryStore(SessionStore):
 @hookimpl
 def pycom_session_stores() -> Mapping[str, Callable[[str], SessionStore]]:
     """Contribute `memory:`."""
-    return {"memory": lambda _url: MemoryStore()}
+    return {"memory": lambda _url, clock=time.monotonic: MemoryStore(clock)}

@@ -422,11 +422,10 @@ def test_broken_plugin_has_no_say_in_the_command_line(
     assert not caplog.records
 
 
-def test_contributed_names(make_runtime: MakeRuntime) -> None:
-    plugins = make_runtime().plugins
-    assert plugins.contributed_names("pycom_commands")["call"] == ["CALL"]
-    assert plugins.contributed_names("pycom_balancers") == {
-        "balancing": ["random", "round-robin", "least-loaded"]
+def test_contributions_are_known_by_plugin(make_runtime: MakeRuntime) -> None:
+    infos = make_runtime().plugins.infos
+    assert infos["balancing"].contributions == {
+        "pycom_balancers": ["random", "round-robin", "least-loaded"]
     }
 
 

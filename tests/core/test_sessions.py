@@ -284,7 +284,9 @@ def test_store_is_opened_at_the_first_use_only() -> None:
         return opened[-1]
 
     sessions = Sessions(open_store, 60.0)
-    assert isinstance(sessions(), Session)
+    request = Request("com.foo", "bar")
+    asyncio.run(sessions.open(request))
+    assert request.session == {}
     assert opened == []
     assert sessions.store is sessions.store
     assert len(opened) == 1
@@ -333,3 +335,13 @@ def test_prepared_request_that_is_another_has_the_session(make_runtime: MakeRunt
     server = Preparing(["local://a"], make_runtime())
     session = call(server, "any", "look")["session_id"]
     assert call(server, "any", "look", session_id=session)["result"] == 2
+
+
+def test_factory_of_sessions(make_runtime: MakeRuntime) -> None:
+    server = Counter(["local://a"], make_runtime())
+    made = server.session_factory()
+    assert isinstance(made, Session)
+    assert made == {}
+    assert made.session_id != server.session_factory().session_id
+    server.session_factory = lambda: Session("mine", calls=41)
+    assert call(server, "any", "count") == {"code": 0, "result": 42, "session_id": "mine"}

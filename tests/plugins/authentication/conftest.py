@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from in_process import MakeRuntime, make_runtime
+from in_process import MakeRuntime, distributions, make_runtime
 from plugins.authentication.world import Stub, World
 
 from pycom_plugins.authentication.passwords import hashed
 from pycom_plugins.authentication.users import User, Users
 
-__all__ = ["make_runtime"]
+__all__ = ["distributions", "make_runtime"]
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from pycom_core.cli import main
+from pycom_core.runtime import load_settings
 from pycom_plugins.authentication import passwords
 from pycom_plugins.authentication.users import User, Users
 
@@ -74,7 +75,9 @@ def test_what_is_no_password(given: str, run: Run, path: Path) -> None:
     assert not path.exists()
 
 
-@pytest.mark.parametrize("arguments", [[""], [" "], ["a\nb"], ["ann", "--role", "\x1b[2J"]])
+@pytest.mark.parametrize(
+    "arguments", [[""], [" "], ["a\nb"], ["a" * 1025], ["ann", "--role", "\x1b[2J"]]
+)
 def test_what_is_no_name(arguments: list[str], run: Run, path: Path) -> None:
     refused = run("add", "--password-stdin", *arguments, given="pw\n")
     assert refused.exit_code == 2
@@ -119,6 +122,13 @@ def test_the_file_of_the_configuration(
     assert CliRunner().invoke(main, ["users", "list", "-c", str(config)]).output == "ann\t\n"
     monkeypatch.setenv("PYCOM_CONFIG", str(config))
     assert CliRunner().invoke(main, ["users", "list"]).output == "ann\t\n"
+
+
+def test_another_file_than_the_one_of_the_configuration(path: Path, tmp_path: Path) -> None:
+    config = tmp_path / "pycom.toml"
+    config.write_text('[authenticator]\nusers = "other"\ntoken_lifetime = 5\n')
+    told = load_settings(config, authenticator={"users": str(path)})
+    assert told.tables["authenticator"] == {"users": str(path), "token_lifetime": 5}
 
 
 def test_no_file_at_all(monkeypatch: pytest.MonkeyPatch) -> None:

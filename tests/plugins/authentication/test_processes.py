@@ -21,7 +21,7 @@ MakeContext = Callable[[], ProxyContext]
 def make_context(nameserver: helpers.Service) -> Iterator[MakeContext]:
     """Makes contexts of callers who are not known yet."""
     runtime = Runtime(Settings(nameserver=(nameserver.address,)))
-    yield lambda: ProxyContext(Context(runtime=runtime))
+    yield lambda: ProxyContext(Context(runtime=runtime, timeout=helpers.PATIENCE * 1000))
     runtime.close()
 
 

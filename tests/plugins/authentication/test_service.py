@@ -61,6 +61,7 @@ def test_who_knows_the_password_gets_a_token(server: ServiceServer) -> None:
         ("ann", "PW"),
         ("ann", ""),
         ("ann", "p" * 5000),
+        ("ann" * 5000, "pw"),
         ("bob", "pw"),
         ("", ""),
         ("half of a pair: \ud83d", "\ud83d"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import Any
 
+import helpers
 from in_process import MakeRuntime, running
 
 import pycom
@@ -79,6 +80,6 @@ class World:
 
     def whoami(self, interface: str, token: Any = None) -> Any:
         """Call the service with a token."""
-        context = Context(runtime=self.context.runtime)
+        context = Context(runtime=self.context.runtime, timeout=helpers.PATIENCE * 1000)
         context.token = token
         return context.connect(self.service, interface).invoke("whoami")

@@ -1,0 +1,52 @@
+"""What a plugin needs: `pycom_requires = ("other_plugin", "distribution>=1.2")`.
+
+A bare name is that of a plugin, which must be active. With a version it is a distribution, which
+must be installed in such a version; versions are compared as `pip` does.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import re
+from collections.abc import Callable
+
+ATTRIBUTE = "pycom_requires"
+
+_VERSION = re.compile(r"[<>=!~]")
+
+
+def stated(plugin: object) -> tuple[str, ...]:
+    """What a plugin says that it needs. Raises ValueError if that is no tuple of names."""
+    found = getattr(plugin, ATTRIBUTE, ())
+    if not isinstance(found, (tuple, list)) or not all(type(text) is str for text in found):
+        raise ValueError(
+            f'has {ATTRIBUTE} = {found!r}; write a tuple, ("other_plugin", "pycom>=1")'
+        )
+    return tuple(found)
+
+
+def unmet(requirement: str, state_of: Callable[[str], str]) -> str | None:
+    """What is missing, as the end of a sentence; None if nothing is.
+
+    `state_of` gives the state of a plugin, or "not installed".
+    """
+    if _VERSION.search(requirement):
+        return _unmet_version(requirement)
+    state = state_of(requirement)
+    return None if state == "active" else f"needs the plugin {requirement!r}, which is {state}"
+
+
+def _unmet_version(requirement: str) -> str | None:
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    try:
+        wanted = Requirement(requirement)
+    except InvalidRequirement as error:
+        return f"needs {requirement!r}, which is no requirement: {error}"
+    try:
+        installed = importlib.metadata.version(wanted.name)
+    except importlib.metadata.PackageNotFoundError:
+        return f"needs {requirement}, which is not installed"
+    if wanted.specifier.contains(installed, prereleases=True):
+        return None
+    return f"needs {requirement}, but installed is {wanted.name} {installed}"

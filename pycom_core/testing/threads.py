@@ -1,0 +1,108 @@
+"""Services in threads."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any
+
+from pycom_core.service import Provider, ServiceServer
+from pycom_core.testing.registry import PATIENCE, Registry
+
+if TYPE_CHECKING:
+    from pycom_core.runtime import Runtime
+
+
+class ServiceThread:
+    """A service with a runtime and an event loop of its own, in a thread of this process."""
+
+    server: ServiceServer  #: of the last start
+
+    def __init__(
+        self,
+        name: str,
+        address: str,
+        providers: Sequence[Provider],
+        make_runtime: Callable[[], Runtime],
+        registry: Registry,
+    ) -> None:
+        self.name = name
+        self.address = address
+        self._providers, self._make_runtime, self._registry = providers, make_runtime, registry
+        self._thread: threading.Thread | None = None
+
+    def __repr__(self) -> str:
+        return f"<ServiceThread {self.name} at {self.address}>"
+
+    @property
+    def alive(self) -> bool:
+        """Whether it runs."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def start(self) -> None:
+        """Run, also again after its end, with its name at its address; it is ready on return.
+
+        Raises what is wrong with its plugins and settings, and `AccessDenied` for a taken name.
+        """
+        started: Future[ServiceServer] = Future()
+        self._thread = threading.Thread(
+            target=self._run, args=(self._make_runtime(), started), name=self.name, daemon=True
+        )
+        self._thread.start()
+        self.server = started.result(PATIENCE)
+        self.address = self.server.addresses[0]
+        try:
+            self._registry.register(self.name, self.address, self.server.interfaces)
+        except BaseException:
+            self.kill()
+            raise
+
+    def _run(self, runtime: Runtime, started: Future[ServiceServer]) -> None:
+        loop = runtime.ioloop()
+        # An object serves again as it is; of a class each start makes a new one.
+        providers = [one() if isinstance(one, type) else one for one in self._providers]
+        try:
+            server = ServiceServer([self.address], providers, runtime)
+            server.setup(loop)
+            loop.call_soon(started.set_result, server)
+            loop.run_forever()
+        except BaseException as error:
+            started.set_exception(error)
+        finally:
+            runtime.close()
+            _finish(loop)
+
+    def stop(self) -> None:
+        """End it in order: it unregisters, and what runs comes to its end."""
+        if self.alive:
+            self._registry.unregister(self)
+            seconds = self.server.runtime.settings.drain_timeout / 1000
+            self._within_loop(self.server.drain(seconds)).result()
+            self.kill()
+
+    def kill(self) -> None:
+        """End it without a word to anybody. Raises RuntimeError if a method holds its loop."""
+        if self._thread is None or not self.alive:
+            return
+        loop = self.server.runtime.ioloop()
+        loop.call_soon_threadsafe(loop.stop)
+        self._thread.join(PATIENCE)
+        if self._thread.is_alive():
+            raise RuntimeError(f"A method of {self.name} does not end; only processes can be killed")
+
+    def _within_loop(self, coroutine: Any) -> Future[Any]:
+        return asyncio.run_coroutine_threadsafe(coroutine, self.server.runtime.ioloop())
+
+
+def _finish(loop: asyncio.AbstractEventLoop) -> None:
+    """Close a loop that has stopped; what still runs on it ends here, and answers nobody."""
+    loop.set_exception_handler(lambda loop, context: None)
+    left = asyncio.all_tasks(loop)
+    for task in left:
+        task.cancel()
+    if left:
+        loop.run_until_complete(asyncio.wait(left, timeout=PATIENCE))
+    loop.run_until_complete(loop.shutdown_asyncgens())
+    loop.close()

@@ -1,0 +1,302 @@
+"""Running a service as a process: what is served, and how it ends."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from in_process import MakeRuntime, payload
+
+from pycom_core import (
+    AccessDenied,
+    ConfigurationError,
+    Context,
+    Request,
+    Runtime,
+    ServiceServer,
+    constants,
+    interface,
+    method,
+)
+from pycom_core.launcher import ServiceProcess, load_providers, providers_in, run_modules
+
+PATIENCE = 30  # s
+
+SERVICE = """
+from pycom_core import interface, method
+
+@interface("com.foo.{name}")
+class {name}:
+    pass
+"""
+
+
+class Modules:
+    """Writes modules into the directory that the test runs in."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __setitem__(self, name: str, source: str) -> None:
+        path = self.folder / f"{name.replace('.', '/')}.py"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(source)
+
+
+@pytest.fixture
+def modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Modules]:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [path for path in sys.path if path])
+    yield Modules(tmp_path)
+    for name, module in list(sys.modules.items()):
+        if str(getattr(module, "__file__", "")).startswith(str(tmp_path)):
+            del sys.modules[name]
+
+
+def names_of(providers: Any) -> list[str]:
+    return sorted(provider.__interface__.name for provider in providers)
+
+
+# Which interfaces are served.
+
+
+def test_interfaces_of_a_module(modules: Modules) -> None:
+    modules["served"] = SERVICE.format(name="one") + SERVICE.format(name="two")
+    assert names_of(load_providers(["served"])) == ["com.foo.one", "com.foo.two"]
+
+
+def test_interfaces_of_what_it_imports(modules: Modules) -> None:
+    modules["pack.__init__"] = ""
+    modules["pack.inner"] = SERVICE.format(name="inner")
+    modules["pack.outer"] = "import pack.inner\n" + SERVICE.format(name="outer")
+    assert names_of(load_providers(["pack.outer"])) == ["com.foo.inner", "com.foo.outer"]
+
+
+def test_several_modules_each_interface_once(modules: Modules) -> None:
+    modules["common"] = SERVICE.format(name="common")
+    modules["one"] = "from common import common\n" + SERVICE.format(name="one")
+    modules["two"] = "from common import common as other\n" + SERVICE.format(name="two")
+    expected = ["com.foo.common", "com.foo.one", "com.foo.two"]
+    assert names_of(load_providers(["one", "two"])) == expected
+    assert names_of(load_providers(["one", "two"])) == expected, "also when they are loaded"
+
+
+def test_subclass_without_an_interface_of_its_own_is_not_served(modules: Modules) -> None:
+    modules["served"] = SERVICE.format(name="one") + "class Sub(one): pass\nmade = one()\n"
+    assert names_of(load_providers(["served"])) == ["com.foo.one"]
+
+
+def test_nameserver_beside_a_service(modules: Modules) -> None:
+    modules["served"] = "import pycom.apps.nameserver\n" + SERVICE.format(name="one")
+    assert names_of(load_providers(["served", "pycom.apps.nameserver"])) == [
+        "com.foo.one",
+        constants.NS_INTERFACE,
+    ]
+
+
+def test_kernel_and_plugins_are_not_served_because_they_are_loaded() -> None:
+    found = names_of(providers_in(list(sys.modules.values())))
+    assert "org.pycom.authenticator" not in found
+    import pycom_plugins.demo.service as demo
+
+    assert list(providers_in([demo])) == []
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        ("x = 1", "The module 'served' provides no interface; decorate a class"),
+        ("import pycom_core", "provides no interface"),
+        ("raise KeyError('lost')", "Cannot import the module 'served': KeyError: 'lost'"),
+        ("import nonsense_of_nobody", "Cannot import the module 'served': ModuleNotFoundError"),
+        ("def", "Cannot import the module 'served': SyntaxError"),
+    ],
+)
+def test_modules_that_serve_nothing(source: str, says: str, modules: Modules) -> None:
+    modules["served"] = source
+    with pytest.raises(ConfigurationError, match=re.escape(says)):
+        load_providers(["served"])
+
+
+@pytest.mark.parametrize("name", ["nonsense_of_nobody", "json.nonsense", ".relative", ""])
+def test_names_of_no_module(name: str, modules: Modules) -> None:
+    with pytest.raises(ConfigurationError, match=f"Cannot import the module {name!r}"):
+        load_providers([name])
+
+
+def test_odd_things_in_a_namespace() -> None:
+    class Odd:
+        def __getattr__(self, name: str) -> Any:
+            raise KeyError(name)
+
+    module = ModuleType("odd")
+    vars(module).update(odd=Odd(), kind=type, none=None)
+    assert list(providers_in([module])) == []
+
+
+# A process.
+
+
+@interface(constants.NS_INTERFACE, authentication="never")
+class Names:
+    """A nameserver that knows what it was told."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, str] = {}
+        self.refuses = False
+
+    @method
+    def register(self, request: Request, service: str, address: str, interfaces: Any) -> Any:
+        if self.refuses:
+            raise AccessDenied("taken")
+        self.known[service] = address
+        return {}
+
+    @method
+    def unregister(self, request: Request, service: str, address: str) -> Any:
+        self.known.pop(service)
+        return {}
+
+
+@interface("com.foo.waiting")
+class Waiting:
+    def __init__(self) -> None:
+        self.started = threading.Event()
+        self.free = threading.Event()
+
+    @method
+    async def wait(self, request: Request) -> str:
+        import asyncio
+
+        self.started.set()
+        while not self.free.is_set():
+            await asyncio.sleep(0.001)
+        return "done"
+
+
+@pytest.fixture
+def names(make_runtime: MakeRuntime) -> Names:
+    names = Names()
+    ServiceServer(["local://names"], [names], make_runtime())
+    return names
+
+
+@pytest.fixture
+def told(make_runtime: MakeRuntime) -> Iterator[Runtime]:
+    """The runtime of a service that has been told all that it needs."""
+    runtime = make_runtime(
+        address="local://service", service="/com/foo/one", nameserver=("local://names",)
+    )
+    yield runtime
+    runtime.ioloop().close()
+
+
+@contextlib.contextmanager
+def started(process: ServiceProcess) -> Iterator[list[Any]]:
+    """The process runs in a thread; what it ends with is in the list afterwards."""
+    ended: list[Any] = []
+
+    def run() -> None:
+        try:
+            ended.append(process.run())
+        except Exception as error:
+            ended.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield ended
+    finally:
+        process.stop()
+        thread.join(PATIENCE)
+        assert not thread.is_alive()
+
+
+def test_from_registration_to_the_last_word(told: Runtime, names: Names) -> None:
+    process = ServiceProcess(told, [Waiting])
+    with started(process) as ended:
+        assert process.registrar.registered.wait(PATIENCE)
+        assert names.known == {"/com/foo/one": "local://service"}
+    assert ended == [0]
+    assert names.known == {}
+    assert told.servers == []
+
+
+def test_drains_what_runs_after_it_has_unregistered(
+    told: Runtime, names: Names, make_runtime: MakeRuntime
+) -> None:
+    waiting = Waiting()
+    process = ServiceProcess(told, [waiting])
+    answers: list[Any] = []
+    frames = payload("com.foo.waiting", "wait")
+    channel = make_runtime().connect("local://service")
+    caller = threading.Thread(
+        target=lambda: answers.append(channel.exchange(frames, PATIENCE * 1000))
+    )
+    with started(process):
+        assert process.registrar.registered.wait(PATIENCE)
+        caller.start()
+        assert waiting.started.wait(PATIENCE)
+        process.stop()
+        assert names.known == {}
+        waiting.free.set()
+        caller.join(PATIENCE)
+    assert answers == [[b"OK", b'{"code":0,"result":"done"}']]
+
+
+def test_drain_has_an_end(make_runtime: MakeRuntime, names: Names) -> None:
+    runtime = make_runtime(address="local://service", nameserver=("local://names",), drain_timeout=20)
+    waiting = Waiting()
+    process = ServiceProcess(runtime, [waiting])
+    frames = payload("com.foo.waiting", "wait")
+    channel = make_runtime().connect("local://service")
+    with started(process) as ended:
+        with contextlib.suppress(Exception):
+            channel.exchange(frames, 50)
+        assert waiting.started.wait(PATIENCE)
+    assert ended == [0]
+    waiting.free.set()
+    runtime.ioloop().close()
+
+
+def test_refused_service_ends(told: Runtime, names: Names) -> None:
+    names.refuses = True
+    process = ServiceProcess(told, [Waiting])
+    with pytest.raises(AccessDenied, match="taken"):
+        process.run()
+    assert told.servers == []
+
+
+def test_without_an_address(make_runtime: MakeRuntime) -> None:
+    with pytest.raises(ConfigurationError, match="needs an address to listen on: -a tcp://"):
+        ServiceProcess(make_runtime(), [Waiting])
+    with pytest.raises(ConfigurationError, match="Cannot import the module"):
+        run_modules(make_runtime(), ["nonsense_of_nobody"])
+
+
+def test_names_itself_where_nobody_does(make_runtime: MakeRuntime) -> None:
+    made = [
+        ServiceProcess(make_runtime(address=f"local://{number}"), [Waiting]) for number in (1, 2)
+    ]
+    assert all(re.fullmatch("/auto/[0-9a-f]{32}", process.name) for process in made)
+    assert made[0].name != made[1].name
+    for process in made:
+        process.loop.close()
+
+
+def test_registers_where_the_context_of_its_caller_finds_names(
+    make_runtime: MakeRuntime, names: Names
+) -> None:
+    runtime = make_runtime(address="local://service", service="/mine")
+    process = ServiceProcess(runtime, [Waiting], Context("local://names", runtime=runtime))
+    with started(process):
+        assert process.registrar.registered.wait(PATIENCE)
+        assert names.known == {"/mine": "local://service"}
+    runtime.ioloop().close()

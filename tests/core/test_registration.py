@@ -1,0 +1,285 @@
+"""Registration: kept up with every replica, taken back at the end."""
+
+from __future__ import annotations
+
+import socket as sockets
+import threading
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from in_process import MakeRuntime
+
+from pycom_core import (
+    AccessDenied,
+    Context,
+    RemoteError,
+    Request,
+    ServiceServer,
+    constants,
+    hookimpl,
+    interface,
+    method,
+    registration,
+)
+from pycom_core.records import ServiceRecord
+from pycom_core.registration import Registrar, advertised
+
+PATIENCE = 30  # s
+RECORD = ServiceRecord("/com/foo/one", "tcp://10.0.0.1:2013", ("com.foo.a", "com.foo.b"))
+
+
+@interface(constants.NS_INTERFACE)
+class Fake:
+    """A nameserver that writes down what it is told, and tells when."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, dict[str, Any]]] = []
+        self.news = threading.Condition()
+        self.refusal: RemoteError | None = None
+
+    def _note(self, request: Request) -> dict[str, Any]:
+        with self.news:
+            self.told.append((request.method, request.args))
+            self.news.notify_all()
+        if self.refusal is not None:
+            raise self.refusal
+        return {}
+
+    @method
+    def register(self, request: Request) -> dict[str, Any]:
+        return self._note(request)
+
+    @method
+    def unregister(self, request: Request) -> dict[str, Any]:
+        return self._note(request)
+
+    def wait_for(self, count: int) -> None:
+        """Until it was told so many things."""
+        with self.news:
+            assert self.news.wait_for(lambda: len(self.told) >= count, PATIENCE)
+
+
+Register = Callable[..., Registrar]
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registration, "RENEWAL", 0.005)
+    monkeypatch.setattr(registration, "RETRY", 0.005)
+
+
+@pytest.fixture
+def fakes(make_runtime: MakeRuntime) -> list[Fake]:
+    """Two nameservers, `local://0` and `local://1`."""
+    fakes = [Fake(), Fake()]
+    for index, fake in enumerate(fakes):
+        ServiceServer([f"local://{index}"], [fake], make_runtime())
+    return fakes
+
+
+@pytest.fixture
+def register(make_runtime: MakeRuntime) -> Any:
+    """Starts a registrar; it ends with the test."""
+    started: list[Registrar] = []
+
+    def register(
+        *addresses: str,
+        record: ServiceRecord = RECORD,
+        on_refused: Callable[[RemoteError], object] = lambda error: None,
+        plugins: Any = None,
+    ) -> Registrar:
+        context = Context(runtime=make_runtime(plugins))
+        context.token = "secret"
+        context.prehooks.append(lambda component, data: pytest.fail("a hook of the context ran"))
+        registrar = Registrar(context, addresses, record, on_refused)
+        started.append(registrar)
+        registrar.start()
+        return registrar
+
+    yield register
+    for registrar in started:
+        registrar.stop()
+        registrar._thread.join(PATIENCE)
+
+
+def test_registers_with_every_replica_and_takes_it_back(
+    fakes: list[Fake], register: Register
+) -> None:
+    registrar = register("local://0", "local://1")
+    for fake in fakes:
+        fake.wait_for(1)
+    assert registrar.registered.wait(PATIENCE)
+    registrar.stop()
+    for fake in fakes:
+        assert fake.told == [
+            (
+                "register",
+                {
+                    "address": "tcp://10.0.0.1:2013",
+                    "service": "/com/foo/one",
+                    "interfaces": ["com.foo.a", "com.foo.b"],
+                },
+            ),
+            ("unregister", {"address": "tcp://10.0.0.1:2013", "service": "/com/foo/one"}),
+        ]
+
+
+def test_metadata_travels_where_there_is_some(fakes: list[Fake], register: Register) -> None:
+    register("local://0", record=ServiceRecord("/a", "tcp://h:1", ("a",), {"zone": 1}))
+    fakes[0].wait_for(1)
+    assert fakes[0].told[0][1]["metadata"] == {"zone": 1}
+
+
+def test_credentials_and_hooks_of_the_caller_stay_away(
+    fakes: list[Fake], register: Register
+) -> None:
+    # The context of the fixture has a token, and a hook that fails the test.
+    seen: list[Any] = []
+    hook = hookimpl(lambda component, data: seen.append(data.extensions))
+    register("local://0", plugins={"mine": SimpleNamespace(pycom_client_prehook=hook)})
+    fakes[0].wait_for(1)
+    assert all(constants.AUTH_EXTENSION not in extensions for extensions in seen)
+
+
+@pytest.mark.usefixtures("quick")
+def test_renews(fakes: list[Fake], register: Register) -> None:
+    registrar = register("local://0", "local://1")
+    for fake in fakes:
+        fake.wait_for(5)
+    registrar.stop()
+    for fake in fakes:
+        assert {name for name, _ in fake.told[:-1]} == {"register"}
+        assert fake.told[-1][0] == "unregister"
+
+
+def test_renews_twice_within_a_lease() -> None:
+    assert registration.RENEWAL * 2000 == constants.NS_SERVICE_TIMEOUT == 60_000
+
+
+@pytest.mark.usefixtures("quick")
+def test_one_replica_down_does_not_matter(
+    fakes: list[Fake], register: Register, make_runtime: MakeRuntime
+) -> None:
+    registrar = register("local://late", "local://0")
+    fakes[0].wait_for(1)
+    assert registrar.registered.wait(PATIENCE)
+    late = Fake()
+    ServiceServer(["local://late"], [late], make_runtime())
+    late.wait_for(2)
+    fakes[0].wait_for(2)
+    registrar.stop()
+    assert late.told[-1][0] == "unregister"
+
+
+@pytest.mark.usefixtures("quick")
+def test_all_replicas_down_until_one_comes(
+    register: Register, make_runtime: MakeRuntime, caplog: pytest.LogCaptureFixture
+) -> None:
+    registrar = register("local://late")
+    assert not registrar.registered.is_set()
+    late = Fake()
+    ServiceServer(["local://late"], [late], make_runtime())
+    assert registrar.registered.wait(PATIENCE)
+    registrar.stop()
+    if caplog.records:  # it may have come in time
+        assert "Could not register /com/foo/one: " in caplog.text
+
+
+@pytest.mark.usefixtures("quick")
+def test_refused_is_told(fakes: list[Fake], register: Register) -> None:
+    refused: list[RemoteError] = []
+    told = threading.Event()
+
+    def on_refused(error: RemoteError) -> None:
+        refused.append(error)
+        told.set()
+
+    fakes[0].refusal = AccessDenied("Service /com/foo/one already registered")
+    registrar = register("local://0", on_refused=on_refused)
+    assert told.wait(PATIENCE)
+    assert str(refused[0]) == "Service /com/foo/one already registered"
+    assert not registrar.registered.is_set()
+    fakes[0].refusal = None
+    assert registrar.registered.wait(PATIENCE)  # it goes on asking
+    registrar.stop()
+
+
+@pytest.mark.usefixtures("quick")
+def test_other_errors_are_tried_again(
+    fakes: list[Fake], register: Register, caplog: pytest.LogCaptureFixture
+) -> None:
+    fakes[0].refusal = RemoteError("Unknown error during request")
+    registrar = register("local://0")
+    fakes[0].wait_for(3)
+    assert not registrar.registered.is_set()
+    fakes[0].refusal = None
+    assert registrar.registered.wait(PATIENCE)
+    assert "Could not register /com/foo/one: Unknown error" in caplog.text
+
+
+def test_where_it_is_not_known_it_does_not_unregister(
+    fakes: list[Fake], register: Register
+) -> None:
+    fakes[0].refusal = AccessDenied("held by another")
+    registrar = register("local://0")
+    fakes[0].wait_for(1)
+    registrar.stop()
+    assert [name for name, _ in fakes[0].told] == ["register"]
+
+
+@interface(constants.NS_INTERFACE)
+class Old:
+    @method
+    def register(self, request: Request) -> dict[str, Any]:
+        return {}
+
+
+def test_old_nameserver_cannot_unregister(
+    register: Register, make_runtime: MakeRuntime, caplog: pytest.LogCaptureFixture
+) -> None:
+    ServiceServer(["local://old"], [Old], make_runtime())
+    registrar = register("local://old")
+    assert registrar.registered.wait(PATIENCE)
+    registrar.stop()
+    assert not caplog.records
+
+
+def test_nameserver_gone_at_the_end(
+    register: Register, make_runtime: MakeRuntime, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = ServiceServer(["local://gone"], [Fake()], make_runtime())
+    registrar = register("local://gone")
+    assert registrar.registered.wait(PATIENCE)
+    server.close()
+    registrar.stop()
+    assert "Could not unregister" in caplog.text
+    registrar.stop()
+
+
+# The address that others are told.
+
+
+@pytest.mark.parametrize(
+    "address", ["tcp://127.0.0.1:2013", "tcp://host.example:1", "ipc:///tmp/a", "inproc://a"]
+)
+def test_address_that_says_where_it_is(address: str) -> None:
+    assert advertised(address, "tcp://127.0.0.1:2012") == address
+
+
+@pytest.mark.parametrize("wildcard", ["0.0.0.0", "[::]", "*"])
+def test_wildcard_towards_a_nameserver(wildcard: str) -> None:
+    bound = f"tcp://{wildcard}:2013"
+    assert advertised(bound, "tcp://127.0.0.1:2012") == "tcp://127.0.0.1:2013"
+
+
+@pytest.mark.parametrize("nameserver", ["local", "ipc:///tmp/ns"])
+def test_wildcard_towards_a_nameserver_of_this_host(nameserver: str) -> None:
+    assert advertised("tcp://0.0.0.0:2013", nameserver) == "tcp://127.0.0.1:2013"
+
+
+def test_wildcard_towards_a_nameserver_whose_name_is_not_known() -> None:
+    host = sockets.gethostname()
+    nameserver = "tcp://nowhere.invalid:2012"
+    assert advertised("tcp://0.0.0.0:2013", nameserver) == f"tcp://{host}:2013"
