@@ -16,8 +16,8 @@ RESULT = {"field1": 42}
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=15, help="runs of each contender")
-    parser.add_argument("--seconds", type=float, default=0.3, help="duration of one run")
+    parser.add_argument("--rounds", type=int, default=41, help="runs of each contender")
+    parser.add_argument("--seconds", type=float, default=0.1, help="duration of one run")
     options = parser.parse_args()
 
     yardstick = harness.server(sys.executable, str(harness.HERE / "bare.py"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import statistics
 import subprocess
@@ -14,16 +15,27 @@ from pathlib import Path
 HERE = Path(__file__).parent
 #: The service of the documentation's first example.
 SEED = HERE.parent / "examples" / "seed"
-#: What `python -m pycom` runs: that service, and a nameserver beside it to find it.
+#: What `pycom run` runs: that service, and a nameserver beside it to find it.
 SEED_MODULES = ("package1.module1", "pycom.apps.nameserver")
 ANY_PORT = "tcp://127.0.0.1:*"
+#: Processes keep their bytecode, as those of installed programs do, and have our settings alone.
+ENVIRONMENT = {
+    name: value
+    for name, value in os.environ.items()
+    if name != "PYTHONDONTWRITEBYTECODE" and not name.startswith("PYCOM_")
+}
 
 
 @contextlib.contextmanager
 def server(*command: str, directory: Path = HERE) -> Iterator[tuple[str, int]]:
     """Run a command that logs "listens on ADDRESS"; gives the address and the process id."""
     process = subprocess.Popen(
-        command, cwd=directory, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        command,
+        cwd=directory,
+        env=ENVIRONMENT,
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     try:
         assert process.stderr is not None
@@ -42,8 +54,13 @@ def server(*command: str, directory: Path = HERE) -> Iterator[tuple[str, int]]:
 
 def pycom_server(*options: str) -> contextlib.AbstractContextManager[tuple[str, int]]:
     """The service of the first example, and a nameserver, in one process."""
-    command = [sys.executable, "-m", "pycom", "-a", ANY_PORT, *options, *SEED_MODULES]
+    command = [script("pycom"), "run", "-a", ANY_PORT, *options, *SEED_MODULES]
     return server(*command, directory=SEED)
+
+
+def script(name: str) -> str:
+    """A script that was installed with this Python."""
+    return str(Path(sys.executable).with_name(name))
 
 
 def alternate(contenders: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:

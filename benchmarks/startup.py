@@ -23,12 +23,11 @@ def main() -> None:
     rounds = parser.parse_args().rounds
     pycom.configuration["address"]  # what the client needs is made before it measures
 
-    script = str(Path(sys.executable).with_name("pycom"))
     rows = [
         comparison(
             ["pycom --help", 'python -c "import zmq, click"'],
             [
-                lambda: process(script, "--help"),
+                lambda: process(harness.script("pycom"), "--help"),
                 lambda: process(sys.executable, "-c", "import zmq, click"),
             ],
             rounds,
@@ -70,7 +69,7 @@ def ms(seconds: float) -> str:
 def process(*command: str) -> float:
     """Seconds that a command takes."""
     started = time.perf_counter()
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(command, check=True, env=harness.ENVIRONMENT, stdout=subprocess.DEVNULL)
     return time.perf_counter() - started
 
 
@@ -98,7 +97,10 @@ def library_memory() -> float:
     """Bytes that a Python with the libraries alone holds."""
     code = f"{LIBRARIES}; import sys; print('listens on', 0, file=sys.stderr); sys.stdin.read()"
     idle = subprocess.Popen(
-        [sys.executable, "-c", code], stdin=subprocess.PIPE, stderr=subprocess.PIPE
+        [sys.executable, "-c", code],
+        env=harness.ENVIRONMENT,
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     )
     with idle:
         assert idle.stderr is not None

@@ -47,7 +47,7 @@ def dict_to_wire(data: Mapping[str, Any], with_version: bool = True) -> bytes:
         return _encode(value)
     except UnicodeEncodeError:
         # A lone surrogate, which may come from a client of 0.6.0 and travels only as an escape.
-        return json.dumps(value).encode()
+        return json.dumps(msgspec.to_builtins(value, str_keys=True)).encode()
 
 
 def dict_from_wire(data: Attachment) -> dict[str, Any]:

@@ -73,7 +73,7 @@ def pycom_balancers() -> Mapping[str, Callable[[str], Balancer]]:  # type: ignor
 def pycom_cli(group: click.Group) -> None:
     """Add click commands to the `pycom` command line, before it is parsed.
 
-    The result is ignored. An exception stops the command line.
+    The result is ignored. An exception, or a name that another command has, is a warning.
     """
 
 
@@ -159,7 +159,11 @@ def pycom_configure(runtime: Runtime) -> None:
 
 @hookspec
 def pycom_provide(server: Server, iface: Interface) -> None:
-    """A server is about to provide an interface: add methods to it, or raise to refuse it."""
+    """A server is about to provide an interface: add methods to it, or raise to refuse it.
+
+    The `Interface` is this server's own: others that provide the same class see nothing of what
+    is changed in it. Its methods are shared; replace one in `iface.methods` by a changed copy.
+    """
 
 
 @hookspec

@@ -128,6 +128,8 @@ class Method:
         self.posthooks: list[Hook] = []
         #: Name of the plugin that the method belongs to: a server without it does not offer it.
         self.plugin: str | None = None
+        #: Further keys of its introspection: JSON values that plugins know of the method.
+        self.details: dict[str, Any] = {}
         self.is_async = inspect.iscoroutinefunction(wrapped)
         #: A subclass brings its own `call`, which then runs the hooks of the method itself.
         self.overrides_call = type(self).call is not Method.call
@@ -173,7 +175,7 @@ class Method:
         """Bind the arguments and run the function itself. Raises `BadRequest`."""
         given = request.args
         if self.attachments[0] is not None:
-            given = self._with_attachment(request)
+            given = self.with_attachment(request)
         try:
             positional = [given[name] for name in self.required_arguments]
         except KeyError as missing:
@@ -185,7 +187,7 @@ class Method:
             return self.wrapped(iface.instance, request, *positional, **keywords)
         return self.wrapped(iface.instance, request, *positional)
 
-    def _with_attachment(self, request: Request) -> dict[str, Any]:
+    def with_attachment(self, request: Request) -> dict[str, Any]:
         """The arguments, with the attachment under its name and nothing else there."""
         name = self.attachments[0]
         given = {key: value for key, value in (request.args or {}).items() if key != name}

@@ -78,8 +78,8 @@ class Nameserver(BaseComponent):
 
 def pass_over(replicas: list[str], address: str) -> None:
     """Put a replica at the end: the next call begins with one that may be alive."""
-    replicas.remove(address)
-    replicas.append(address)
+    # At one stroke: other threads look at the list meanwhile.
+    replicas[:] = [*(one for one in replicas if one != address), address]
 
 
 def address_of(runtime: Runtime, nameserver: str) -> str:

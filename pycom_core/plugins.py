@@ -312,8 +312,9 @@ class Plugins:
         for impl in self.calls(hook):
             try:
                 self._call(impl, hook, arguments)
-            except Exception:
-                logger().exception("The %s failed in %s", self._info_of(impl.plugin_name), hook)
+            except Exception as error:
+                info = self._info_of(impl.plugin_name)
+                logger().exception("%s", info.complaint(f"failed in {hook}: {error!r}"))
 
     def _call(self, impl: pluggy.HookImpl, hook: str, arguments: Mapping[str, Any]) -> Any:
         function: Callable[..., Any] = impl.function

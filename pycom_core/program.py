@@ -81,13 +81,13 @@ class Program(Extensible):
             try:
                 add(group=self)
             except Exception as error:
-                self._problems.append(f"The {plugin} failed in pycom_cli: {error!r}")
+                self._problems.append(plugin.complaint(f"failed in pycom_cli: {error!r}"))
             for name, command in list(self.commands.items()):
                 if name not in before:
                     self._owners[name] = plugin.name
                 elif before[name] is not command:
                     self.commands[name] = before[name]
-                    self._problems.append(f"The {plugin} adds a second command {name!r}")
+                    self._problems.append(plugin.complaint(f"adds a second command {name!r}"))
 
     def warn(self, problems: list[str]) -> None:
         """Say what is wrong, once."""

@@ -148,15 +148,14 @@ class Server:
         # The descriptor tells of changes only: read until nothing waits.
         if listener not in self.listeners:
             return
-        try:
-            for _ in range(BURST):
-                arrival = listener.receive()
-                if arrival is None:
-                    return
-                self._stand_in.busy()
-                self._accept(listener, arrival)
-        finally:
-            self._stand_in.free()
+        for _ in range(BURST):
+            arrival = listener.receive()
+            if arrival is None:
+                self._stand_in.free()
+                return
+            self._stand_in.busy()
+            self._accept(listener, arrival)
+        # Busy still: what waits now does so since before this burst, and its time counts.
         assert self.loop is not None
         self.loop.call_soon(self._on_readable, listener)
 

@@ -48,13 +48,19 @@ class ServiceServer(Server):
 
         A class is provided by the one instance of its interface, an object by itself.
         """
-        iface = provider if isinstance(provider, Interface) else _interface_of(provider)
-        self.runtime.plugins.notify("pycom_provide", server=self, iface=iface)
-        if self.interfaces.setdefault(iface.name, iface) is not iface:
+        shared = provider if isinstance(provider, Interface) else _interface_of(provider)
+        # What plugins change in it is for this server alone. Its instance is made now, so that
+        # what goes wrong stops the start.
+        iface = shared.of(shared.instance)
+        known = self.interfaces.get(iface.name)
+        if known is not None and known.instance is iface.instance:
+            return known
+        if known is not None:
             raise ConfigurationError(
-                f"Interface {iface.name} is provided twice: by {self.interfaces[iface.name]!r} "
-                f"and by {iface!r}"
+                f"Interface {iface.name} is provided twice: by {known!r} and by {iface!r}"
             )
+        self.runtime.plugins.notify("pycom_provide", server=self, iface=iface)
+        self.interfaces[iface.name] = iface
         active = self.runtime.plugins.active
         for method in iface.methods.values():
             for hook in (*method.prehooks, *method.posthooks):
@@ -64,8 +70,6 @@ class ServiceServer(Server):
                         f"{iface.name}.{method.name} needs the plugin {plugin!r}, "
                         "which is not active"
                     )
-        # Made now, so that what goes wrong stops the start.
-        iface.instance  # noqa: B018
         if iface.stateful:
             self.sessions.store  # noqa: B018
         return iface

@@ -32,14 +32,15 @@ class StandIn:
         self._thread.start()
 
     def busy(self) -> None:
-        """The loop starts to work on what it received."""
-        self._since = time.monotonic()
+        """The loop works on what it received."""
+        if not self._since:
+            self._since = time.monotonic()
         if self._asleep:
             self._asleep = False
             self._wake.set()
 
     def free(self) -> None:
-        """The loop is done."""
+        """The loop is done with all that waited."""
         self._since = 0.0
 
     def stop(self) -> None:

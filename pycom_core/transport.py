@@ -161,6 +161,8 @@ class ZmqTransport(Transport):
                 self._on_socket(socket, side, address)
             except BaseException:
                 socket.close(linger=0)
+                if side == "server":
+                    context.term()
                 raise
         return socket
 

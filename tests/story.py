@@ -114,10 +114,7 @@ class Story:
         if is_nameserver and not {"-a", "-c"} & {*words}:
             words = [*words, "-a", NAMESERVER]
         listens = self._address_in(words)
-        if listens in self._addresses:
-            address = self._addresses[listens]
-        else:
-            address = self._addresses[listens] = helpers.ANY_PORT
+        self._addresses.setdefault(listens, helpers.ANY_PORT)
         self._write_files()
         settings = {**self._environ, **environ}
         service = helpers.Service(
@@ -131,9 +128,8 @@ class Story:
         if is_nameserver:
             self._nameservers.append(service)
         else:
-            told = self._real(
-                " ".join([*words, *settings.values(), *(self._files.get(word, "") for word in words)])
-            )
+            files = [self._files.get(word, "") for word in words]
+            told = self._real(" ".join([*words, *settings.values(), *files]))
             for nameserver in self._nameservers:
                 if nameserver.address in told:
                     nameserver.wait_for(f"Registered {re.escape(service.name)} at")
@@ -143,7 +139,9 @@ class Story:
         """The address that a service is told to listen on, as the page shows it."""
         if "-a" in words:
             return words[words.index("-a") + 1]
-        configured = re.search(r"address\W+(tcp:[^\"\s]+)", self._files[words[words.index("-c") + 1]])
+        configured = re.search(
+            r"address\W+(tcp:[^\"\s]+)", self._files[words[words.index("-c") + 1]]
+        )
         assert configured is not None
         return configured[1]
 

@@ -1,32 +1,49 @@
-"""Help for the tests of plugins: contract suites, and a clock without waiting.
+"""Help for tests: networks with faults, a clock without waiting, contract suites for plugins.
 
 The suites need pytest; nothing else here does.
 """
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
-from pycom_core.testing.clock import Clock
-
 if TYPE_CHECKING:
-    from pycom_core.testing.contracts import (
-        BalancerContract,
-        NameserverBackendContract,
-        SessionStoreContract,
-    )
+    from pycom_core.testing.clock import Clock as Clock
+    from pycom_core.testing.contracts import AuthenticationContract as AuthenticationContract
+    from pycom_core.testing.contracts import BalancerContract as BalancerContract
+    from pycom_core.testing.contracts import CommandContract as CommandContract
+    from pycom_core.testing.contracts import NameserverBackendContract as NameserverBackendContract
+    from pycom_core.testing.contracts import SampleCommand as SampleCommand
+    from pycom_core.testing.contracts import SampleCredentials as SampleCredentials
+    from pycom_core.testing.contracts import SessionStoreContract as SessionStoreContract
+    from pycom_core.testing.faults import Faults as Faults
+    from pycom_core.testing.network import LocalNetwork as LocalNetwork
+    from pycom_core.testing.real import RealNetwork as RealNetwork
+    from pycom_core.testing.wire import Dealer as Dealer
 
-__all__ = [
-    "BalancerContract",
-    "Clock",
-    "NameserverBackendContract",
-    "SessionStoreContract",
-]
+_HOME_OF = {
+    "AuthenticationContract": "contracts",
+    "BalancerContract": "contracts",
+    "Clock": "clock",
+    "CommandContract": "contracts",
+    "Dealer": "wire",
+    "Faults": "faults",
+    "LocalNetwork": "network",
+    "NameserverBackendContract": "contracts",
+    "RealNetwork": "real",
+    "SampleCommand": "contracts",
+    "SampleCredentials": "contracts",
+    "SessionStoreContract": "contracts",
+}
+
+__all__ = sorted(_HOME_OF)
 
 
 def __getattr__(name: str) -> Any:
-    if name not in __all__:
+    home = _HOME_OF.get(name)
+    if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from pycom_core.testing import contracts
-
-    return getattr(contracts, name)
+    value = getattr(importlib.import_module(f"{__name__}.{home}"), name)
+    globals()[name] = value
+    return value

@@ -75,19 +75,17 @@ class Faults:
     def cut(self, peer: Peer) -> None:
         """Let nothing get to `peer` or away from it, not even replies to what it is doing now."""
         with self._lock:
-            self._cut.add(_address(peer))
+            self._cut.add(peer if isinstance(peer, str) else peer.address)
 
     def heal(self, peer: Peer | None = None) -> None:
         """End all faults of one peer, or of all of them."""
         with self._lock:
             address = _address(peer)
-            if address is None:
-                self._cut.clear()
-            self._cut.discard(address)
             for faults in (self._delays, self._requests, self._replies, self._doubled):
                 if address is None:
                     faults.clear()
                 faults.pop(address, None)
+            self._cut -= self._cut if address is None else {address}
 
     def parts(self, one: Collection[str], other: str) -> bool:
         """Whether a peer that listens on `one` and one that listens on `other` are parted."""
@@ -127,7 +125,7 @@ class FaultyTransport(Transport):
     """Another transport, with faults in all that is sent through it."""
 
     def __init__(self, inner: Transport, faults: Faults, waits: bool) -> None:
-        """`waits`: a call that gets no answer takes its whole timeout to fail, as it really does."""
+        """`waits`: a call that gets no answer takes its whole timeout to fail."""
         self._inner = inner
         self.faults = faults
         self.waits = waits

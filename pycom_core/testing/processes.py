@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -14,7 +16,7 @@ from pathlib import Path
 from pycom_core.testing.registry import PATIENCE, Registry
 
 
-class ServiceProcess:
+class ServiceChild:
     """`python -m pycom` in a process of its own, and all that it writes."""
 
     def __init__(
@@ -33,10 +35,11 @@ class ServiceProcess:
         self._process: subprocess.Popen[str] | None = None
         self._lines: list[str] = []
         self._news = threading.Condition()
+        self._read_all = True
         self._reader: threading.Thread | None = None
 
     def __repr__(self) -> str:
-        return f"<ServiceProcess {self.name} at {self.address}, {self.state}>"
+        return f"<ServiceChild {self.name} at {self.address}, {self.state}>"
 
     @property
     def process(self) -> subprocess.Popen[str]:
@@ -80,9 +83,11 @@ class ServiceProcess:
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
+            start_new_session=True,  # what it starts in its turn ends with it
         )
-        # Also when nobody closes the network: at the latest with this process.
-        weakref.finalize(self, self._process.kill)
+        # At the latest with this process, also when nobody closes the network.
+        weakref.finalize(self, _kill, self._process)
+        self._read_all = False
         self._reader = threading.Thread(target=self._read, args=(self._process,), daemon=True)
         self._reader.start()
         address = self._registry.wait_for(self.name, lambda: not self.alive)
@@ -101,6 +106,7 @@ class ServiceProcess:
                     self._news.notify_all()
         process.wait()
         with self._news:
+            self._read_all = True
             self._news.notify_all()
         self._registry.stir()
 
@@ -113,7 +119,7 @@ class ServiceProcess:
 
         def is_there() -> bool:
             found[:] = re.finditer(pattern, "".join(self._lines))
-            return len(found) >= times or self._reader is None or not self.alive
+            return len(found) >= times or self._read_all
 
         with self._news:
             self._news.wait_for(is_there, PATIENCE)
@@ -128,7 +134,7 @@ class ServiceProcess:
     def kill(self) -> None:
         """End it at once (SIGKILL)."""
         if self._process is not None:
-            self._process.kill()
+            _kill(self._process)
             self._ended()
 
     def _ended(self) -> int:
@@ -136,6 +142,12 @@ class ServiceProcess:
         if self._reader is not None:
             self._reader.join(PATIENCE)
         return status
+
+
+def _kill(process: subprocess.Popen[str]) -> None:
+    if process.poll() is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pycom_core.service import Provider, ServiceServer
 from pycom_core.testing.registry import PATIENCE, Registry
@@ -32,6 +33,7 @@ class ServiceThread:
         self.address = address
         self._providers, self._make_runtime, self._registry = providers, make_runtime, registry
         self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop
 
     def __repr__(self) -> str:
         return f"<ServiceThread {self.name} at {self.address}>"
@@ -60,7 +62,7 @@ class ServiceThread:
             raise
 
     def _run(self, runtime: Runtime, started: Future[ServiceServer]) -> None:
-        loop = runtime.ioloop()
+        self._loop = loop = runtime.ioloop()
         # An object serves again as it is; of a class each start makes a new one.
         providers = [one() if isinstance(one, type) else one for one in self._providers]
         try:
@@ -69,6 +71,8 @@ class ServiceThread:
             loop.call_soon(started.set_result, server)
             loop.run_forever()
         except BaseException as error:
+            if started.done():
+                raise
             started.set_exception(error)
         finally:
             runtime.close()
@@ -79,21 +83,21 @@ class ServiceThread:
         if self.alive:
             self._registry.unregister(self)
             seconds = self.server.runtime.settings.drain_timeout / 1000
-            self._within_loop(self.server.drain(seconds)).result()
+            drained = self.server.drain(seconds)
+            asyncio.run_coroutine_threadsafe(drained, self._loop).result()
             self.kill()
 
     def kill(self) -> None:
         """End it without a word to anybody. Raises RuntimeError if a method holds its loop."""
         if self._thread is None or not self.alive:
             return
-        loop = self.server.runtime.ioloop()
-        loop.call_soon_threadsafe(loop.stop)
+        with contextlib.suppress(RuntimeError):  # it has just ended
+            self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(PATIENCE)
         if self._thread.is_alive():
-            raise RuntimeError(f"A method of {self.name} does not end; only processes can be killed")
-
-    def _within_loop(self, coroutine: Any) -> Future[Any]:
-        return asyncio.run_coroutine_threadsafe(coroutine, self.server.runtime.ioloop())
+            raise RuntimeError(
+                f"A method of {self.name} does not end; only processes can be killed"
+            )
 
 
 def _finish(loop: asyncio.AbstractEventLoop) -> None:

@@ -53,4 +53,5 @@ def describe(info: Method) -> dict[str, Any]:
         "results": list(info.results),
         "docstring": info.wrapped.__doc__,
         "attachments": {"incoming": incoming, "outgoing": outgoing},
+        **info.details,
     }

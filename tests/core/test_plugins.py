@@ -131,7 +131,7 @@ def test_optional_that_is_well_is_used(
 
 @pytest.mark.parametrize("kind", ["disable", "optional"])
 def test_name_of_no_plugin_in_the_settings(kind: str, make_runtime: MakeRuntime) -> None:
-    with pytest.raises(PluginError, match="names nonsense, but installed are balancing, call"):
+    with pytest.raises(PluginError, match="names nonsense, but installed are .*balancing, call"):
         make_runtime(**{kind: ("nonsense",)})
 
 
@@ -289,7 +289,8 @@ def test_hooks_run_in_the_order_of_names(
         )
     runtime = make_runtime()
     assert runtime.seen == ["dd", "aa", "bb", "ee", "cc"]
-    assert runtime.plugins.order("pycom_configure") == runtime.seen
+    order = runtime.plugins.order("pycom_configure")
+    assert [name for name in order if name not in OURS] == runtime.seen
 
 
 def test_by_hand_later_is_called_earlier_but_for_marks() -> None:
@@ -315,7 +316,7 @@ def test_registered_by_hand(make_runtime: MakeRuntime) -> None:
     assert runtime.plugins.infos["mine"].distributions == []
     runtime.plugins.unregister("mine")
     assert runtime.plugins.active == OURS
-    assert runtime.plugins.order("pycom_configure") == []
+    assert "mine" not in runtime.plugins.order("pycom_configure")
 
 
 def test_name_of_a_plugin_without_one() -> None:

@@ -272,6 +272,24 @@ def test_what_arrives_while_the_loop_is_held_is_answered(runtime: Runtime, work:
     assert work.ran == [0, 1, 2, 3, 4]
 
 
+def test_time_of_arrival_is_known_while_short_calls_follow_one_another(
+    runtime: Runtime,
+) -> None:
+    @interface("com.foo.short")
+    class Short:
+        @method
+        def nap(self, request: Request) -> None:
+            time.sleep(0.005)
+
+    frames = payload("com.foo.short", "nap", extensions={DEADLINE_EXTENSION: 100})
+    with running(ServiceServer([ANY_PORT], [Short], runtime)) as server, dealer(server) as client:
+        for _ in range(100):
+            client.send(b"", *frames)
+        codes = [helpers.answer_in(client.receive()[1:])["code"] for _ in range(100)]
+    assert codes[-1] == 7
+    assert codes == sorted(codes), "in their order"
+
+
 # The end.
 
 

@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime
 import json
 import logging
-import threading
 import types
-import warnings
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 import zmq
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 from documents import ROOT, python_in, sections
+from in_process import MakeRuntime, running
 
 import pycom
-from pycom_core import (
-    LocalTransport,
-    Runtime,
-    ServiceRecord,
-    ServiceServer,
-    Settings,
-    cli,
-)
-from pycom_core.testing import BalancerContract, SessionStoreContract
+from pycom_core import LocalTransport, Request, Runtime, ServiceRecord, ServiceServer
+from pycom_core.testing import BalancerContract, Clock, SessionStoreContract
 
 HOOKS = {
     heading.partition("(")[0]: python_in(text)
@@ -40,44 +34,53 @@ SMALL, REAL = 0, 1
 class Shop(pycom.Service):
     """What the plugins are tried on."""
 
-    closed = False
-
     @pycom.method
-    def buy(self, request: pycom.BaseComponent, article: str) -> str:
+    def buy(self, request: Request, article: str) -> str:
         return article
 
     @pycom.method("list")
-    def all_articles(self, request: Any) -> list[str]:
+    def everything(self, request: Request) -> list[str]:
         return []
 
     @pycom.method("delete-all")
-    def delete_all(self, request: Any) -> None:
+    def delete_all(self, request: Request) -> None:
         pass
 
     @pycom.method
-    def again(self, request: Any) -> Any:
+    def caller(self, request: Request) -> str | None:
+        return request.identity and request.identity.name
+
+    @pycom.method
+    def again(self, request: Request) -> Any:
         return request.context().connect("test:shop", "com.foo.shop").buy("tea")
 
     @pycom.method
-    def trace(self, request: Any) -> Any:
-        return request.extensions.get("com.foo.trace")
+    def trace(self, request: Request) -> Any:
+        return request.extensions["com.foo.trace"]
 
     @pycom.method
-    def inner_trace(self, request: Any) -> Any:
-        return [self.trace(request), request.context().connect("test:shop", "com.foo.shop").trace()]
+    def traces(self, request: Request) -> list[Any]:
+        """The trace of this call, and that of a call that it makes."""
+        inner = request.context().connect("test:shop", "com.foo.shop")
+        return [request.extensions["com.foo.trace"], inner.trace()]
 
     def check_health(self) -> str:
         return "sick"
 
 
-def example(hook: str, number: int) -> types.ModuleType:
+def example(hook: str, number: int) -> Any:
     """A module made of one of the examples of a hook."""
-    module = types.ModuleType(f"{hook}_{number}")
-    exec(compile(HOOKS[hook][number], module.__name__, "exec"), vars(module))
+    return run(HOOKS[hook][number])
+
+
+def run(code: str) -> Any:
+    """A module made of a piece of code."""
+    module = types.ModuleType("example")
+    exec(compile(code, "example", "exec"), vars(module))
     return module
 
 
-def plugin(hook: str, number: int) -> object:
+def plugin(hook: str, number: int) -> Any:
     """The plugin in an example: the module, or an object of the class that has the hooks."""
     module = example(hook, number)
     if hasattr(module, hook):
@@ -86,32 +89,25 @@ def plugin(hook: str, number: int) -> object:
     return owner()
 
 
-@pytest.fixture
-def made() -> Iterator[list[Runtime]]:
-    """Runtimes to be closed at the end."""
-    runtimes: list[Runtime] = []
-    yield runtimes
-    for runtime in runtimes:
-        runtime.close()
+class World:
+    """A shop with the plugins of an example, and somebody who calls it."""
+
+    def __init__(self, runtime: Runtime, example: Any) -> None:
+        self.runtime = runtime
+        self.plugin = example
+        self.server = ServiceServer(["test:shop"], [Shop], runtime)
+        self.context = pycom.Context(runtime=runtime)
+        self.call = self.context.connect("test:shop", "com.foo.shop").invoke
 
 
 @pytest.fixture
-def shop(made: list[Runtime]) -> Any:
-    """Makes a component of a shop that has the plugins of an example, and of a table."""
+def shop(make_runtime: MakeRuntime) -> Callable[..., World]:
+    """Makes a shop with an example, on a network of its own; further arguments are tables."""
 
-    def make(hook: str, number: int, token: Any = None, **tables: Any) -> pycom.Context:
+    def make(hook: str, number: int, **tables: Any) -> World:
         found = plugin(hook, number)
-        runtime = Runtime(
-            Settings(tables=tables), plugins={"example": found}, transport=LocalTransport()
-        )
-        made.append(runtime)
-        server = ServiceServer(["test:shop"], [Shop], runtime)
-        server.setup()
-        context = pycom.Context(runtime=runtime)
-        context.token = token
-        component = context.connect(server.addresses[0], "com.foo.shop")
-        component.server, component.plugin = server, found  # type: ignore[attr-defined]
-        return component
+        transport = LocalTransport()
+        return World(make_runtime({"example": found}, transport, tables=tables), found)
 
     return make
 
@@ -122,16 +118,14 @@ def test_two_examples_of_each_hook() -> None:
 
 @pytest.mark.parametrize("number", [SMALL, REAL])
 @pytest.mark.parametrize("hook", HOOKS)
-def test_example_is_a_plugin(hook: str, number: int, made: list[Runtime]) -> None:
-    runtime = Runtime(Settings(), plugins={"example": plugin(hook, number)})
-    made.append(runtime)
+def test_example_is_a_plugin(hook: str, number: int, make_runtime: MakeRuntime) -> None:
+    runtime = make_runtime({"example": plugin(hook, number)})
     assert hook in runtime.plugins.hooks_of("example")
 
 
-def test_commands(shop: Any) -> None:
+def test_commands(shop: Callable[..., World]) -> None:
     def ask(number: int, command: bytes, body: bytes) -> Any:
-        component = shop("pycom_commands", number)
-        channel = component.server.runtime.connect("test:shop")
+        channel = shop("pycom_commands", number).runtime.connect("test:shop")
         status, reply = channel.exchange([command, body], 1000)
         assert status == b"OK"
         return json.loads(bytes(reply))
@@ -141,37 +135,47 @@ def test_commands(shop: Any) -> None:
     assert ask(REAL, b"LOAD", b'{"of": "moon"}')["code"] == 4
 
 
-async def test_nameserver_backends(tmp_path: Path) -> None:
-    record = ServiceRecord("/com/foo/one", "tcp://10.0.0.1:2013", ("com.foo",))
-    nowhere = example("pycom_nameserver_backends", SMALL).Nowhere()
-    await nowhere.register(record, 60)
-    assert list(await nowhere.list()) == []
-    entry = {"service": record.service, "address": record.address, "interfaces": ["com.foo"]}
+def test_nameserver_backends(tmp_path: Path) -> None:
+    one = {"service": "/com/foo/one", "address": "tcp://10.0.0.1:2013", "interfaces": ["com.foo"]}
+    record, stranger = (
+        ServiceRecord(**one),
+        ServiceRecord("/other", "tcp://10.0.0.1:1", ["com.foo"]),
+    )
     path = tmp_path / "services.json"
-    path.write_text(json.dumps([entry]))
-    fixed = example("pycom_nameserver_backends", REAL).Fixed(f"fixed://{path}")
-    await fixed.register(record, 60)
-    assert list(await fixed.find("com.foo")) == list(await fixed.list()) == [record]
-    assert list(await fixed.find("com.foo", "/com/foo/two")) == []
-    with pytest.raises(pycom.AccessDenied):
-        await fixed.register(ServiceRecord("/other", record.address, ("com.foo",)), 60)
+    path.write_text(json.dumps([one]))
+
+    async def use() -> None:
+        nowhere = example("pycom_nameserver_backends", SMALL).Nowhere()
+        await nowhere.register(record, 60)
+        assert list(await nowhere.list()) == []
+        fixed = example("pycom_nameserver_backends", REAL).Fixed(f"fixed://{path}")
+        await fixed.register(record, 60)
+        assert list(await fixed.find("com.foo")) == list(await fixed.list()) == [record]
+        assert list(await fixed.find("com.foo", "/com/foo/two")) == []
+        with pytest.raises(pycom.AccessDenied):
+            await fixed.register(stranger, 60)
+
+    asyncio.run(use())
 
 
 class TestBoundedStore(SessionStoreContract):
     @pytest.fixture
-    def store_factory(self, clock: Any) -> Any:
+    def store_factory(self, clock: Clock) -> Any:
         bounded = example("pycom_session_stores", REAL).Bounded
         return lambda: bounded("bounded:1000", clock.now)
 
 
-async def test_session_stores() -> None:
-    bounded = example("pycom_session_stores", REAL).Bounded("bounded:2")
-    for name in "abc":
-        await bounded.save(name, {}, 60)
-    assert [await bounded.load(name) for name in "abc"] == [None, {}, {}]
-    forever = example("pycom_session_stores", SMALL).Forever("forever:")
-    await forever.save("a", {"n": 1}, 0)
-    assert await forever.load("a") == {"n": 1}
+def test_session_stores() -> None:
+    async def use() -> None:
+        bounded = example("pycom_session_stores", REAL).Bounded("bounded:2")
+        for name in "abc":
+            await bounded.save(name, {}, 60)
+        assert [await bounded.load(name) for name in "abc"] == [None, {}, {}]
+        forever = example("pycom_session_stores", SMALL).Forever("forever:")
+        await forever.save("a", {"n": 1}, 0)
+        assert await forever.load("a") == {"n": 1}
+
+    asyncio.run(use())
 
 
 class TestNearBalancer(BalancerContract):
@@ -182,195 +186,189 @@ class TestNearBalancer(BalancerContract):
 
 
 def test_balancers() -> None:
-    records = [
-        ServiceRecord(f"/{number}", f"tcp://10.{number}.0.1:2013", ()) for number in (2, 1, 3)
-    ]
+    records = [ServiceRecord(f"/{n}", f"tcp://10.{n}.0.1:2013", ()) for n in (2, 1, 3)]
     assert example("pycom_balancers", SMALL).First().choose(records) == records[1]
     near = example("pycom_balancers", REAL).Near("near:tcp://10.3.")
-    assert {near.choose(records) for _ in range(5)} == {records[2]}
+    assert {near.choose(records).service for _ in range(5)} == {"/3"}
 
 
-@pytest.fixture
-def program(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Runs a command that an example adds to the command line."""
-
-    def run(number: int, *arguments: str) -> Any:
-        group = cli.click.Group()
-        plugin("pycom_cli", number).pycom_cli(group)  # type: ignore[attr-defined]
+def test_cli() -> None:
+    def run(number: int, *arguments: str) -> Result:
+        group = click.Group()
+        plugin("pycom_cli", number).pycom_cli(group)
         return CliRunner().invoke(group, arguments)
 
-    return run
-
-
-def test_cli(program: Any) -> None:
-    assert program(SMALL, "hello").output == "hello\n"
-    waited = program(REAL, "wait", "-t", "200", "-n", "tcp://127.0.0.1:9", "com.foo.shop")
+    assert run(SMALL, "hello").output == "hello\n"
+    waited = run(REAL, "wait", "-t", "200", "-n", "tcp://127.0.0.1:9", "com.foo.shop")
     assert isinstance(waited.exception, pycom.ServiceNotFound)
 
 
-def test_authenticate(shop: Any) -> None:
-    small = shop("pycom_authenticate", SMALL, token="letmein")
-    assert small.invoke("list") == []
+def test_authenticate(shop: Callable[..., World]) -> None:
+    small = shop("pycom_authenticate", SMALL)
+    assert small.call("caller") is None
+    small.context.token = "letmein"
+    assert small.call("caller") == "alice"
     signed = shop("pycom_authenticate", REAL, signed={"key": "k"})
     signed.context.token = f"signed:ann:{signed.plugin.sign('ann')}"
-    assert signed.invoke("list") == []
+    assert signed.call("caller") == "ann"
     signed.context.token = f"signed:bob:{signed.plugin.sign('ann')}"
     with pytest.raises(pycom.AccessDenied, match="Bad signature"):
-        signed.invoke("list")
+        signed.call("caller")
 
 
-def test_authorize(shop: Any) -> None:
+def test_authorize(shop: Callable[..., World]) -> None:
     small = shop("pycom_authorize", SMALL)
-    assert small.invoke("list") == []
+    assert small.call("list") == []
     with pytest.raises(pycom.AccessDenied, match="Only admins"):
-        small.invoke("delete-all")
+        small.call("delete-all")
     roles = shop("pycom_authorize", REAL, roles={"com.foo.shop": "seller"})
     with pytest.raises(pycom.AccessDenied, match="for the role seller"):
-        roles.invoke("list")
+        roles.call("list")
     with pytest.raises(pycom.ConfigurationError, match="must be the name of a role"):
         shop("pycom_authorize", REAL, roles={"com.foo.shop": 1})
 
 
-def test_prehook(shop: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_prehook(
+    shop: Callable[..., World], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     with caplog.at_level(logging.INFO, "calls"):
-        shop("pycom_prehook", SMALL).invoke("list")
+        shop("pycom_prehook", SMALL).call("list")
     assert "com.foo.shop.list by None" in caplog.messages
     flag = tmp_path / "maintenance"
-    component = shop("pycom_prehook", REAL, maintenance={"file": str(flag)})
-    assert component.invoke("buy", {"article": "tea"}) == "tea"
+    call = shop("pycom_prehook", REAL, maintenance={"file": str(flag)}).call
+    assert call("buy", {"article": "tea"}) == "tea"
     flag.touch()
     with pytest.raises(pycom.Overloaded):
-        component.invoke("buy", {"article": "tea"})
-    assert component.invoke("list") == []
+        call("buy", {"article": "tea"})
+    assert call("list") == []
 
 
-def test_invoke(shop: Any, caplog: pytest.LogCaptureFixture) -> None:
+def test_invoke(shop: Callable[..., World], caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, "timing"):
-        assert shop("pycom_invoke", SMALL).invoke("buy", {"article": "tea"}) == "tea"
+        assert shop("pycom_invoke", SMALL).call("buy", {"article": "tea"}) == "tea"
     assert "com.foo.shop.buy took" in caplog.text
-    component = shop("pycom_invoke", REAL, limit={"com.foo.shop": 1})
-    assert component.invoke("buy", {"article": "tea"}) == "tea"
+    call = shop("pycom_invoke", REAL, limit={"com.foo.shop": 1}).call
+    assert call("buy", {"article": "tea"}) == "tea"
     with pytest.raises(pycom.Overloaded, match="is busy"):
-        component.invoke("again")
-    assert component.invoke("buy", {"article": "tea"}) == "tea"
+        call("again")
+    assert call("buy", {"article": "tea"}) == "tea"
 
 
-def test_posthooks_on_both_sides(shop: Any, caplog: pytest.LogCaptureFixture) -> None:
+def test_posthooks_on_both_sides(
+    shop: Callable[..., World], caplog: pytest.LogCaptureFixture
+) -> None:
     seen: list[Any] = []
-    component = shop("pycom_posthook", SMALL)
-    component.context.posthooks.append(lambda component, data: seen.append(data.extensions))
-    component.invoke("list")
+    world = shop("pycom_posthook", SMALL)
+    world.context.posthooks.append(lambda component, data: seen.append(data.extensions))
+    world.call("list")
     assert list(seen[0]) == ["com.foo.host"]
-    component = shop("pycom_posthook", REAL, sunset={"com.foo.shop.buy": "2027-01-01"})
-    runtime = component.server.runtime
-    runtime.plugins.register(plugin("pycom_client_posthook", SMALL), "log")
-    runtime.plugins.register(plugin("pycom_client_posthook", REAL), "warn")
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        component.invoke("list")
+    world = shop("pycom_posthook", REAL, sunset={"com.foo.shop.buy": "2027-01-01"})
+    world.runtime.plugins.register(plugin("pycom_client_posthook", SMALL), "log")
+    world.runtime.plugins.register(plugin("pycom_client_posthook", REAL), "warn")
+    world.call("list")  # a warning would be an error here
     with (
         caplog.at_level(logging.DEBUG, "calls"),
         pytest.warns(DeprecationWarning, match="buy ends on 2027-01-01"),
     ):
-        component.invoke("buy", {"article": "tea"})
+        world.call("buy", {"article": "tea"})
     assert "com.foo.shop answered buy" in caplog.messages
 
 
-def test_client_prehook(shop: Any) -> None:
+def test_client_prehook(shop: Callable[..., World]) -> None:
     seen: list[Any] = []
-    component = shop("pycom_client_prehook", SMALL)
-    component.context.posthooks.append(lambda component, data: seen.append(data.request))
-    component.invoke("list")
+    world = shop("pycom_client_prehook", SMALL)
+    world.context.posthooks.append(lambda component, data: seen.append(data.request))
+    world.call("list")
     assert seen[0].extensions["com.foo.user"]
-    outer, inner = shop("pycom_client_prehook", REAL).invoke("inner_trace")
+    outer, inner = shop("pycom_client_prehook", REAL).call("traces")
     assert len(outer) == 16
     assert inner == outer
 
 
-def test_configure(made: list[Runtime], caplog: pytest.LogCaptureFixture) -> None:
+def test_configure(make_runtime: MakeRuntime, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, "pycom"):
-        made.append(Runtime(Settings(), plugins={"example": plugin("pycom_configure", SMALL)}))
+        make_runtime({"example": plugin("pycom_configure", SMALL)})
     assert "example" in caplog.text
-    mail: Any = plugin("pycom_configure", REAL)
-    made.append(Runtime(Settings(tables={"mail": {"port": 587}}), plugins={"mail": mail}))
+    mail = plugin("pycom_configure", REAL)
+    make_runtime({"mail": mail}, tables={"mail": {"port": 587}})
     assert (mail.settings.server, mail.settings.port) == ("localhost", 587)
     with pytest.raises(pycom.ConfigurationError, match=r"mail\.prot; did you mean 'port'"):
-        Runtime(Settings(tables={"mail": {"prot": 1}}), plugins={"mail": mail})
+        make_runtime({"mail": mail}, tables={"mail": {"prot": 1}})
 
 
-def test_provide(shop: Any, made: list[Runtime]) -> None:
-    assert shop("pycom_provide", SMALL).invoke("list") == []
-
+def test_provide(shop: Callable[..., World], make_runtime: MakeRuntime) -> None:
     @pycom.interface("com.bar.other")
     class Other:
         pass
 
     with pytest.raises(pycom.PluginError, match="not one of our names"):
-        ServiceServer([], [Other], made[0])
-    component = shop("pycom_provide", REAL)
-    runtime = component.server.runtime
-    runtime.plugins.unregister("example")
-    runtime.plugins.register(plugin("pycom_provide", REAL), "health")
-    assert component.invoke("health") == "sick"
+        shop("pycom_provide", SMALL).server.provide(Other)
+    runtime = make_runtime({"health": plugin("pycom_provide", REAL)}, LocalTransport())
+    world = World(runtime, None)
+    assert world.call("health") == "sick"
     runtime.plugins.unregister("health")
     with pytest.raises(pycom.MethodNotFound):
-        component.invoke("health")
-    del Shop.__interface__.methods["health"]  # type: ignore[attr-defined]
+        world.call("health")
+    del Shop.__interface__.methods["health"]
 
 
 def test_startup_and_shutdown(
-    shop: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    shop: Callable[..., World], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with caplog.at_level(logging.INFO, "pycom"):
-        shop("pycom_startup", SMALL)
+    caplog.set_level(logging.INFO, "pycom")
+    with running(shop("pycom_startup", SMALL).server):
         assert "Listening on test:shop" in caplog.messages
-        shop("pycom_shutdown", SMALL).server.close()
-        assert "That was all" in caplog.messages
+    with running(shop("pycom_shutdown", SMALL).server):
+        assert "That was all" not in caplog.messages
+    assert "That was all" in caplog.messages
     path = tmp_path / "address"
-    component = shop("pycom_shutdown", REAL, address_file={"path": str(path)})
-    assert path.read_text() == "test:shop"
-    component.server.close()
+    with running(shop("pycom_shutdown", REAL, address_file={"path": str(path)}).server):
+        assert path.read_text() == "test:shop"
     assert not path.exists()
-    shop("pycom_startup", REAL).server.close()
+
+
+def test_heartbeat(shop: Callable[..., World], monkeypatch: pytest.MonkeyPatch) -> None:
+    beats: list[tuple[Callable[[], None], float]] = []
+
+    class Task:
+        def __init__(self, callback: Callable[[], None], timeout: float) -> None:
+            self.start = lambda: beats.append((callback, timeout))
+            self.stop = beats.clear
+
+    world = shop("pycom_startup", REAL)
+    monkeypatch.setattr(world.runtime, "create_task", Task)
+    with running(world.server):
+        ((beat, timeout),) = beats
+        assert timeout == 10_000
+        beat()
+    assert not beats
 
 
 @pytest.mark.skipif(not zmq.has("curve"), reason="this libzmq was built without CURVE")
-def test_socket(made: list[Runtime]) -> None:
+def test_socket(make_runtime: MakeRuntime) -> None:
     public, secret = (key.decode() for key in zmq.curve_keypair())
     stranger = zmq.curve_keypair()[0].decode()
 
     def runtime(**keys: str) -> Runtime:
         plugins = {"curve": plugin("pycom_socket", REAL), "small": plugin("pycom_socket", SMALL)}
-        made.append(Runtime(Settings(tables={"curve": keys}), plugins=plugins))
-        return made[-1]
+        return make_runtime(plugins, None, tables={"curve": keys})
+
+    def call(client: Runtime, timeout: float) -> Any:
+        component = pycom.Context(runtime=client).connect(server.addresses[0], "com.foo.shop")
+        return component.invoke("buy", {"article": "tea"}, timeout=timeout)
 
     server = ServiceServer(["tcp://127.0.0.1:*"], [Shop], runtime(public=public, secret=secret))
-    server.setup()
-    assert server.loop is not None
-    thread = threading.Thread(target=server.loop.run_forever)
-    thread.start()
-    try:
-
-        def call(client: Runtime, timeout: float) -> Any:
-            component = pycom.Context(runtime=client).connect(server.addresses[0], "com.foo.shop")
-            return component.invoke("buy", {"article": "tea"}, timeout=timeout)
-
+    with running(server):
         assert call(runtime(public=public), 10_000) == "tea"
-        made.append(Runtime(Settings()))
-        for other in (runtime(public=stranger), made[-1]):
+        for other in (runtime(public=stranger), make_runtime(None, None)):
             with pytest.raises(pycom.CallTimeout):
                 call(other, 300)
-    finally:
-        server.loop.call_soon_threadsafe(server.loop.stop)
-        thread.join()
 
 
-def test_opening_hours(made: list[Runtime]) -> None:
-    (code,) = (code for code in python_in(sections(ROOT / "docs" / "extending.rst")[
-        "A plugin in five minutes"]) if "Overloaded" in code)
-    curfew = types.ModuleType("curfew")
-    exec(compile(code, "curfew", "exec"), vars(curfew))
-    curfew.pycom_prehook(None, None, None)
-    curfew.OPENS = curfew.CLOSES = datetime.time.max
+def test_curfew() -> None:
+    page = sections(ROOT / "docs" / "extending.rst")
+    module = run(python_in(page["A plugin in five minutes"])[0])
+    module.pycom_prehook(None, None, None)
+    module.OPENS = module.CLOSES = datetime.time.max
     with pytest.raises(pycom.Overloaded):
-        curfew.pycom_prehook(None, None, None)
+        module.pycom_prehook(None, None, None)

@@ -14,9 +14,7 @@ def run_client(processes: helpers.Processes, example: str, module: str) -> tuple
     directory = EXAMPLES / example
     nameserver = processes.nameserver()
     service = processes.service(module, nameserver=nameserver, directory=directory)
-    client = processes.python(
-        (directory / "client.py").read_text(), nameserver.address, directory=directory
-    )
+    client = processes.python("client.py", nameserver.address, directory=directory)
     assert client.wait() == 0, client.output
     assert service.stop() == 0
     return client.output, service.output

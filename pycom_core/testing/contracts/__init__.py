@@ -1,4 +1,4 @@
-"""What every backend has to do, as test suites to subclass.
+"""What every plugin of a kind has to do, as test suites to subclass.
 
 Subclass a suite, supply the one fixture it names, and pytest runs it on your backend:
 
@@ -7,7 +7,10 @@ Subclass a suite, supply the one fixture it names, and pytest runs it on your ba
         def backend_factory(self, clock):
             return lambda: MyBackend("my:", clock=clock.now)
 
-The factory is called inside the running event loop. Every call within one test gives another
+Commands and authentication plugins are not made by a factory: there the fixture gives a
+`SampleCommand`, or `SampleCredentials`.
+
+The factory of a backend is called inside the running event loop. Every call within one test gives another
 backend on the same content, and every test finds it empty. The second call happens only where the
 backend claims to be `PERSISTENT` or `SHARED`: what a backend does not claim is not asked of it.
 
@@ -20,13 +23,27 @@ from __future__ import annotations
 
 import pytest
 
+_SUITES = ("authentication", "balancing", "commands", "common", "nameserver", "sessions")
 # So that a failing assertion of a suite shows its values, as in the author's own tests.
 pytest.register_assert_rewrite(
-    *(f"{__name__}.{name}" for name in ("balancing", "common", "nameserver", "sessions"))
+    *(f"{__name__}.{name}" for name in _SUITES), "pycom_core.testing.wire"
 )
 
+from pycom_core.testing.contracts.authentication import (  # noqa: E402
+    AuthenticationContract,
+    SampleCredentials,
+)
 from pycom_core.testing.contracts.balancing import BalancerContract  # noqa: E402
+from pycom_core.testing.contracts.commands import CommandContract, SampleCommand  # noqa: E402
 from pycom_core.testing.contracts.nameserver import NameserverBackendContract  # noqa: E402
 from pycom_core.testing.contracts.sessions import SessionStoreContract  # noqa: E402
 
-__all__ = ["BalancerContract", "NameserverBackendContract", "SessionStoreContract"]
+__all__ = [
+    "AuthenticationContract",
+    "BalancerContract",
+    "CommandContract",
+    "NameserverBackendContract",
+    "SampleCommand",
+    "SampleCredentials",
+    "SessionStoreContract",
+]

@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 from pycom_core.cli import main
 from pycom_core.runtime import load_settings
 from pycom_plugins.authentication import passwords
+from pycom_plugins.authentication.commands import users
 from pycom_plugins.authentication.users import User, Users
 
 Run = Callable[..., Result]
@@ -86,8 +87,7 @@ def test_what_is_no_name(arguments: list[str], run: Run, path: Path) -> None:
 
 
 def test_there_is_no_way_to_put_the_password_on_the_command_line() -> None:
-    options = main.get_command(None, "users").commands["add"].params  # type: ignore[attr-defined]
-    names = {name for option in options for name in option.opts}
+    names = {name for option in users.commands["add"].params for name in option.opts}
     assert names == {"-c", "--config", "--users", "--role", "--password-stdin", "name"}
 
 

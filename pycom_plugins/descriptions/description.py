@@ -1,0 +1,90 @@
+"""What a service says of its interface: the answer of `introspect`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+import msgspec
+
+from pycom_core import PycomError
+from pycom_plugins.descriptions.types import Type
+
+
+class NotUnderstood(PycomError):
+    """What was read describes no interface."""
+
+
+@attrs.frozen
+class Attachments:
+    """Names of the argument and of the result that travel beside the JSON."""
+
+    incoming: str | None = None
+    outgoing: str | None = None
+
+
+@attrs.frozen
+class Schemas:
+    """JSON Schemas of a method whose service checks its types."""
+
+    arguments: dict[str, Any]
+    result: dict[str, Any]
+
+
+@attrs.frozen
+class Method:
+    """How a method is called and what it answers."""
+
+    required_arguments: list[str]
+    optional_arguments: list[str]
+    results: list[str] = attrs.field(factory=list)
+    docstring: str | None = None
+    attachments: Attachments = Attachments()
+    schema: Schemas | None = None
+
+    @property
+    def arguments(self) -> list[str]:
+        """Names of all arguments."""
+        return [*self.required_arguments, *self.optional_arguments]
+
+    @property
+    def types(self) -> Mapping[str, Type]:
+        """The types of the arguments, as far as they are known."""
+        if self.schema is None:
+            return {}
+        return Type(self.schema.arguments, _definitions(self.schema.arguments)).properties
+
+    @property
+    def result(self) -> Type:
+        """The type of the result; with several results that of the object of them."""
+        if self.schema is None:
+            return Type({})
+        return Type(self.schema.result, _definitions(self.schema.result))
+
+    @property
+    def summary(self) -> str:
+        """The first line of the docstring."""
+        return (self.docstring or "").strip().partition("\n")[0]
+
+
+@attrs.frozen
+class Description:
+    """An interface and its methods."""
+
+    name: str
+    methods: dict[str, Method]
+    docstring: str | None = None
+
+
+def understand(found: Any) -> Description:
+    """Read a description. Raises `NotUnderstood`."""
+    try:
+        return msgspec.convert(found, Description)
+    except msgspec.ValidationError as error:
+        raise NotUnderstood(f"This is no description of an interface: {error}") from error
+
+
+def _definitions(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    found = schema.get("$defs")
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,237 @@
+"""Typed clients, written from descriptions of interfaces.
+
+A description comes from a stranger, and code is made of it: every name in it becomes an identifier
+and every text a literal before it is written down.
+"""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+import keyword
+import re
+import unicodedata
+from collections.abc import Iterator
+from typing import Any
+
+from pycom_core import constants
+from pycom_plugins.descriptions.description import Description, Method
+from pycom_plugins.descriptions.types import Type, as_json
+
+_HEADER = """\
+# Written by `pycom stubs`: what is changed here is lost when it is written again.
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, cast
+
+from msgspec import UNSET, UnsetType
+
+if TYPE_CHECKING:
+    import builtins
+    from typing import TypeAlias
+
+    from typing_extensions import NotRequired
+
+    from pycom import BaseComponent
+    from pycom_core.aio.component import AsyncComponent
+"""
+
+_FOOTER = '''\
+
+
+def _given(arguments: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in arguments.items() if value is not UNSET}
+
+
+def _pair(answer: Any) -> Any:
+    """Result and attachment, also where no attachment came back."""
+    return answer if isinstance(answer, tuple) else (answer, None)
+'''
+
+#: What the file itself defines; nothing else may have these names.
+_OURS = frozenset(
+    re.findall(r"\w+", "annotations TYPE_CHECKING Any Literal TypedDict cast UNSET UnsetType")
+    + re.findall(r"\w+", "builtins TypeAlias NotRequired BaseComponent AsyncComponent")
+    + re.findall(r"\w+", "INTERFACE Attachment isinstance self _component _call _given _pair")
+)
+_BUILTINS = {
+    "null": "None",
+    "boolean": "bool",
+    "integer": "int",
+    "number": "float",
+    "string": "str",
+    "array": "list",
+    "object": "dict",
+}
+
+
+def write(description: Description) -> str:
+    """The source of a module with a client of the interface, and one for asyncio."""
+    return _Module(description).source()
+
+
+class _Module:
+    def __init__(self, description: Description) -> None:
+        self._description = description
+        self._methods = {
+            name: method
+            for name, method in description.methods.items()
+            if name != constants.GENERIC_METHOD_INTROSPECT
+        }
+        #: Names that hide those of types where they are in scope: of methods, arguments, fields.
+        self._hiding = set(self._methods)
+        for method in self._methods.values():
+            self._hiding.update(method.arguments)
+            if method.schema is not None:
+                self._hiding.update(_property_names([method.schema.arguments, method.schema.result]))
+        self._classes: dict[tuple[str, str], str] = {}
+        self._blocks: list[str] = []
+
+    def source(self) -> str:
+        """The whole module."""
+        last = self._description.name.rpartition(".")[2]
+        client = self._class_name(f"{_capitals(last)}Client")
+        clients = [
+            self._client(client, "BaseComponent", ""),
+            self._client(self._class_name(f"Async{client}"), "AsyncComponent", "await "),
+        ]
+        parts = [
+            _docstring(f"A client of {self._description.name}.", ""),
+            _HEADER,
+            f"INTERFACE = {_literal(self._description.name)}",
+            'Attachment: TypeAlias = "bytes | bytearray | memoryview"\n',
+            *(f"\n{block}\n" for block in [*self._blocks, *clients]),
+        ]
+        return "\n".join(parts) + _FOOTER
+
+    # Clients.
+
+    def _client(self, name: str, component: str, wait: str) -> str:
+        define = "async def" if wait else "def"
+        lines = [
+            f"class {name}:",
+            _docstring(self._description.docstring or f"A client of {self._description.name}."),
+            "",
+            f"    def __init__(self, component: {component}) -> None:",
+            "        self._component = component",
+        ]
+        taken = set(_OURS)
+        for remote, method in sorted(self._methods.items()):
+            lines += ["", *self._method(remote, _identifier(remote, taken), method, define, wait)]
+        return "\n".join(lines)
+
+    def _method(
+        self, remote: str, name: str, method: Method, define: str, wait: str
+    ) -> Iterator[str]:
+        taken = set(_OURS)
+        names = {argument: _identifier(argument, taken) for argument in method.arguments}
+        parameters = ["self"]
+        for argument in method.required_arguments:
+            parameters.append(f"{names[argument]}: {self._argument(remote, method, argument)}")
+        if method.optional_arguments:
+            parameters.append("*")
+        for argument in method.optional_arguments:
+            type_ = self._argument(remote, method, argument)
+            if argument == method.attachments.incoming:
+                parameters.append(f"{names[argument]}: {type_} | None = None")
+            else:
+                parameters.append(f"{names[argument]}: {type_} | UnsetType = UNSET")
+        result = self._result(remote, method)
+        yield f"    {define} {name}({', '.join(parameters)}) -> {result}:"
+        if method.docstring:
+            yield _docstring(method.docstring, " " * 8)
+        incoming = method.attachments.incoming
+        given = ", ".join(
+            f"{_literal(argument)}: {names[argument]}"
+            for argument in method.arguments
+            if argument != incoming
+        )
+        attachment = f", attachment={names[incoming]}" if incoming in names else ""
+        call = f"{wait}self._component.invoke({_literal(remote)}, _given({{{given}}}){attachment})"
+        if method.attachments.outgoing is not None:
+            call = f"_pair({call})"
+        if result == "None":
+            yield f"        {call}"
+        elif result == "Any":
+            yield f"        return {call}"
+        else:
+            yield f"        return cast({_literal(result)}, {call})"
+
+    def _argument(self, remote: str, method: Method, argument: str) -> str:
+        if argument == method.attachments.incoming:
+            return "Attachment"
+        hint = _capitals(remote) + _capitals(argument)
+        return self._annotation(method.types.get(argument, Type({})), hint)
+
+    def _result(self, remote: str, method: Method) -> str:
+        if method.results and method.schema is None:
+            result = f"{self._builtin('dict')}[{self._builtin('str')}, Any]"
+        else:
+            result = self._annotation(method.result, f"{_capitals(remote)}Result")
+        if method.attachments.outgoing is not None:
+            return f"{self._builtin('tuple')}[{result}, Attachment | None]"
+        return result
+
+    # Types.
+
+    def _annotation(self, type_: Type, hint: str) -> str:
+        """A type as it is written; `hint` is a name for it if it needs one and has none."""
+        if type_.reference:
+            return self._class(type_.resolved(), type_.title or type_.reference)
+        members = type_.alternatives
+        if len(members) > 1:
+            return _union(self._annotation(member, hint) for member in members)
+        if type_.values is not None and all(isinstance(one, (str, int)) for one in type_.values):
+            return f"Literal[{', '.join(map(_literal, type_.values))}]" if type_.values else "Any"
+        return _union(self._of_kind(kind, type_, hint) for kind in type_.kinds) or "Any"
+
+    def _of_kind(self, kind: str, type_: Type, hint: str) -> str:
+        if kind == "object" and type_.properties:
+            return self._class(type_, hint)
+        name = _BUILTINS.get(kind)
+        if name is None:
+            return "Any"
+        if kind == "object":
+            extras = self._annotation(type_.extras, hint)
+            return f"{self._builtin(name)}[{self._builtin('str')}, {extras}]"
+        if kind == "array":
+            # What was a tuple there comes as a list.
+            items = type_.first_items or [type_.items]
+            return f"{self._builtin(name)}[{_union(self._annotation(one, hint) for one in items)}]"
+        return name if name == "None" else self._builtin(name)
+
+    def _class(self, type_: Type, title: str) -> str:
+        """The name of a type that has one; what defines it is written once."""
+        # In results fields are there that may be left out of arguments: one class serves both.
+        same = {key: value for key, value in type_.schema.items() if key != "required"}
+        key = (title, as_json(same))
+        if key not in self._classes:
+            self._classes[key] = name = self._class_name(_capitals(title))
+            place = len(self._blocks)
+            self._blocks.append("")
+            self._blocks[place] = self._definition(name, type_)
+        return self._classes[key]
+
+    def _definition(self, name: str, type_: Type) -> str:
+        if type_.kinds != ["object"] or not type_.properties:
+            plain = Type({**type_.schema, "$ref": None}, type_.definitions)
+            return f"{name}: TypeAlias = {_literal(self._annotation(plain, name))}"
+        fields = {
+            field: annotation if field in type_.required else f"NotRequired[{annotation}]"
+            for field, inner in type_.properties.items()
+            for annotation in [self._annotation(inner, name + _capitals(field))]
+        }
+        if all(field == _identifier(field, set(_OURS)) for field in fields):
+            lines = [f"class {name}(TypedDict):"]
+            if type_.description:
+                lines += [_docstring(type_.description), ""]
+            return "\n".join([*lines, *(f"    {field}: {text}" for field, text in fields.items())])
+        items = [f"    {_literal(field)}: {_literal(text)}," for field, text in fields.items()]
+        return "\n".join([f"{name} = TypedDict({_literal(name)}, {{", *items, "})"])
+
+    def _class_name(self, wanted: str) -> str:
+        taken = {*_OURS, *_BUILTINS.values(), *self._hiding, *self._classes.values()}
+        ...
+
+    def _builtin(self, name: str) -> str:
+        return f"builtins.{name}" if name in self._hiding else name

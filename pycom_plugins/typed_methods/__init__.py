@@ -1,0 +1,18 @@
+"""Typed methods: the annotations of a method are its contract."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pycom_core import hookimpl
+
+if TYPE_CHECKING:
+    from pycom_core.interfaces import Interface
+
+
+@hookimpl(trylast=True)
+def pycom_provide(iface: Interface) -> None:
+    """Check the methods of an interface, those too that other plugins have added to it."""
+    from pycom_plugins.typed_methods.contracts import apply_contracts
+
+    apply_contracts(iface)

@@ -1,0 +1,100 @@
+"""What the annotations of a method say."""
+
+from __future__ import annotations
+
+import builtins
+import inspect
+from types import SimpleNamespace
+from typing import Any, get_type_hints
+
+import attrs
+
+from pycom_core import ConfigurationError, Interface, Method
+
+
+@attrs.frozen
+class Argument:
+    """One argument. What has no annotation may be anything."""
+
+    name: str
+    type: Any
+    default: Any  #: `inspect.Parameter.empty` where it is required
+    keyword_only: bool
+
+    @property
+    def required(self) -> bool:
+        """Whether it has no default."""
+        return self.default is inspect.Parameter.empty
+
+
+@attrs.frozen
+class Signature:
+    """The arguments of a method, its attachment among them, and its result."""
+
+    arguments: tuple[Argument, ...]
+    result: Any
+
+
+def read(iface: Interface, method: Method) -> Signature | None:
+    """The signature of a method, or None where its annotations promise nothing.
+
+    Raises `ConfigurationError` for an annotation that cannot be resolved.
+    """
+    function = inspect.unwrap(method.wrapped)
+    signature = inspect.signature(function)
+    parameters = [
+        parameter
+        for parameter in list(signature.parameters.values())[2:]
+        if parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+    ]
+    names = _Names(iface, method, function)
+    arguments = tuple(
+        Argument(
+            parameter.name,
+            Any
+            if parameter.name == method.attachments[0]
+            else names.resolve(f"argument {parameter.name!r}", parameter.annotation),
+            parameter.default,
+            parameter.kind is parameter.KEYWORD_ONLY,
+        )
+        for parameter in parameters
+    )
+    result = names.resolve("the result", signature.return_annotation)
+    if result is Any and all(argument.type is Any for argument in arguments):
+        return None
+    return Signature(arguments, result)
+
+
+class _Names:
+    """The names that annotations of one method may use."""
+
+    def __init__(self, iface: Interface, method: Method, function: Any) -> None:
+        self._where = f"{iface.name}.{method.name}"
+        self._function, self._wrapped = function, iface.wrapped
+        self._known: dict[str, Any] | None = None
+
+    def resolve(self, what: str, annotation: Any) -> Any:
+        """The type that an annotation stands for. Raises `ConfigurationError`."""
+        if annotation is inspect.Parameter.empty:
+            return Any
+        try:
+            # As of a function, but one by one: `self` and the request may say what they like.
+            annotated = SimpleNamespace(__annotations__={"it": annotation})
+            found = get_type_hints(annotated, {}, self._all(), include_extras=True)["it"]
+        except Exception as error:
+            raise ConfigurationError(
+                f"{self._where}: the annotation {annotation!r} of {what} cannot be resolved: "
+                f"{error}. It has to name what the module or the class holds when the service "
+                "starts, also without a type checker"
+            ) from error
+        return Any if found is object else found
+
+    def _all(self) -> dict[str, Any]:
+        if self._known is None:
+            self._known = {}
+            for cls in reversed(self._wrapped.__mro__):
+                self._known.update(vars(cls))
+            # Later, so that a method called `list` does not hide the type from annotations.
+            self._known.update(vars(builtins))
+            self._known.update(getattr(self._function, "__globals__", {}))
+        return self._known

@@ -1,0 +1,215 @@
+"""JSON Schemas of types, written from what msgspec says of them.
+
+msgspec writes schemas too, but says only "string" of a time that may lack its zone.
+"""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, get_args, get_origin
+
+import attrs
+import msgspec
+from msgspec import inspect as info
+
+Schema = dict[str, Any]
+
+_REFERENCE = "#/$defs/"
+#: Types of which there is no more to say than this.
+_PLAIN: dict[type[info.Type], Schema] = {
+    info.AnyType: {},
+    info.RawType: {},
+    info.NoneType: {"type": "null"},
+    info.BoolType: {"type": "boolean"},
+    info.DateTimeType: {"type": "string", "format": "date-time"},
+    info.DateType: {"type": "string", "format": "date"},
+    info.TimeType: {"type": "string", "format": "time"},
+    info.TimeDeltaType: {"type": "string", "format": "duration"},
+    info.UUIDType: {"type": "string", "format": "uuid"},
+    info.DecimalType: {"type": "string", "format": "decimal"},
+    info.BytesType: {"type": "string", "contentEncoding": "base64"},
+    info.ByteArrayType: {"type": "string", "contentEncoding": "base64"},
+    info.MemoryViewType: {"type": "string", "contentEncoding": "base64"},
+}
+_OF_NUMBER = {
+    "ge": "minimum",
+    "gt": "exclusiveMinimum",
+    "le": "maximum",
+    "lt": "exclusiveMaximum",
+    "multiple_of": "multipleOf",
+}
+_OF_TEXT = {"min_length": "minLength", "max_length": "maxLength", "pattern": "pattern"}
+_OF_ARRAY = {"min_length": "minItems", "max_length": "maxItems"}
+_OF_DICT = {"min_length": "minProperties", "max_length": "maxProperties"}
+
+
+class Schemas:
+    """The schemas of the types of one interface, in which each class has one name.
+
+    In `results` a field is there also if it has its default; in arguments it may be left out.
+    """
+
+    def __init__(self, results: bool = False) -> None:
+        self._of_results = results
+        self._names: dict[Any, str] = {}
+        self._definitions: dict[str, Schema] = {}
+
+    def of(self, type_: Any) -> Schema:
+        """The schema of a type, without definitions. Raises TypeError for what no JSON can be."""
+        before = dict(self._names), dict(self._definitions)
+        try:
+            return self._schema(info.type_info(type_))
+        except BaseException:
+            self._names, self._definitions = before  # without classes of which a part is missing
+            raise
+
+    def complete(self, schema: Schema) -> Schema:
+        """The schema, with the definitions that it needs."""
+        needed: dict[str, Schema] = {}
+        self._find_definitions(schema, needed)
+        return {**schema, "$defs": needed} if needed else schema
+
+    def _find_definitions(self, value: Any, needed: dict[str, Schema]) -> None:
+        if isinstance(value, list):
+            for inner in value:
+                self._find_definitions(inner, needed)
+        elif isinstance(value, dict):
+            name = value.get("$ref", "").removeprefix(_REFERENCE)
+            if name and name not in needed:
+                needed[name] = self._definitions[name]
+                self._find_definitions(needed[name], needed)
+            self._find_definitions(list(value.values()), needed)
+
+    def _schema(self, type_: info.Type) -> Schema:
+        extra: Schema = {}
+        while isinstance(type_, info.Metadata):
+            extra = {**(type_.extra_json_schema or {}), **extra}
+            type_ = type_.type
+        return {**self._bare(type_), **extra}
+
+    def _bare(self, type_: info.Type) -> Schema:
+        if type(type_) in _PLAIN:
+            return _PLAIN[type(type_)]
+        match type_:
+            case info.IntType() | info.FloatType():
+                kind = "integer" if isinstance(type_, info.IntType) else "number"
+                return {"type": kind, **_limits(type_, _OF_NUMBER)}
+            case info.StrType():
+                return {"type": "string", **_limits(type_, _OF_TEXT)}
+            case info.LiteralType():
+                return {"enum": sorted(type_.values, key=repr)}
+            case info.UnionType():
+                return {"anyOf": [self._schema(member) for member in type_.types]}
+            case info.CollectionType():
+                unique = isinstance(type_, (info.SetType, info.FrozenSetType))
+                return {
+                    "type": "array",
+                    "items": self._schema(type_.item_type),
+                    **({"uniqueItems": True} if unique else {}),
+                    **_limits(type_, _OF_ARRAY),
+                }
+            case info.TupleType():
+                return _tuple([self._schema(item) for item in type_.item_types])
+            case info.DictType():
+                return {
+                    "type": "object",
+                    "additionalProperties": self._schema(type_.value_type),
+                    **_limits(type_, _OF_DICT),
+                }
+            case info.EnumType():
+                return self._named(type_.cls, lambda: {"enum": [one.value for one in type_.cls]})
+            case info.NamedTupleType():
+                return self._named(type_.cls, lambda: self._array(type_))
+            case info.StructType() if type_.array_like:
+                return self._named(type_.cls, lambda: self._array(type_))
+            case info.StructType() | info.DataclassType() | info.TypedDictType():
+                return self._named(type_.cls, lambda: self._object(type_))
+        raise TypeError(f"{getattr(type_, 'cls', type_)!r} is nothing that JSON knows")
+
+    def _named(self, cls: Any, describe: Callable[[], Schema]) -> Schema:
+        """A reference to the definition of a class, which may refer to itself."""
+        if cls not in self._names:
+            title = _title(cls)
+            name = plain = re.sub(r"\W+", "_", title).strip("_")
+            for number in itertools.count(2):
+                if name not in self._definitions:
+                    break
+                name = f"{plain}_{number}"
+            self._names[cls], self._definitions[name] = name, {}
+            self._definitions[name] = {"title": title, **_description(cls), **describe()}
+        return {"$ref": _REFERENCE + self._names[cls]}
+
+    def _object(self, type_: info.StructType | info.DataclassType | info.TypedDictType) -> Schema:
+        fields = [field for field in type_.fields if not self._is_hidden(type_, field)]
+        properties = {field.encode_name: self._field(field) for field in fields}
+        required = [field.encode_name for field in fields if self._is_there(type_, field)]
+        schema: Schema = {"type": "object", "properties": properties, "required": required}
+        if isinstance(type_, info.StructType):
+            if type_.tag_field is not None:
+                schema["properties"] = {type_.tag_field: {"enum": [type_.tag]}, **properties}
+                schema["required"] = [type_.tag_field, *required]
+            if type_.forbid_unknown_fields:
+                schema["additionalProperties"] = False
+        return schema
+
+    def _array(self, type_: info.StructType | info.NamedTupleType) -> Schema:
+        items = [self._field(field) for field in type_.fields]
+        optional = sum(not self._is_there(type_, field) for field in type_.fields)
+        if isinstance(type_, info.StructType) and type_.tag_field is not None:
+            items.insert(0, {"enum": [type_.tag]})
+        return _tuple(items, optional)
+
+    def _is_hidden(self, type_: info.Type, field: info.Field) -> bool:
+        if not self._of_results or not isinstance(type_, info.DataclassType):
+            return False
+        return field.name.startswith("_") and attrs.has(get_origin(type_.cls) or type_.cls)
+
+    def _is_there(self, type_: info.Type, field: info.Field) -> bool:
+        if field.required or not self._of_results or isinstance(type_, info.TypedDictType):
+            return field.required
+        if isinstance(type_, info.StructType) and type_.cls.__struct_config__.omit_defaults:
+            return False
+        return field.default is not msgspec.UNSET
+
+    def _field(self, field: info.Field) -> Schema:
+        return {**self._schema(field.type), **default(field.default)}
+
+
+def default(value: Any) -> Schema:
+    """What a schema says of a default, if it is one that JSON knows."""
+    if value is msgspec.NODEFAULT:
+        return {}
+    try:
+        return {"default": msgspec.to_builtins(value, str_keys=True)}
+    except (TypeError, ValueError):
+        return {}
+
+
+def _tuple(items: list[Schema], optional: int = 0) -> Schema:
+    return {
+        "type": "array",
+        "prefixItems": items,
+        "minItems": len(items) - optional,
+        "maxItems": len(items),
+    }
+
+
+def _limits(type_: info.Type, names: Mapping[str, str]) -> Schema:
+    limits = {name: getattr(type_, attribute) for attribute, name in names.items()}
+    return {name: value for name, value in limits.items() if value is not None}
+
+
+def _title(cls: Any) -> str:
+    arguments = ", ".join(map(_title, get_args(cls)))
+    name: str = getattr(get_origin(cls) or cls, "__name__", str(cls))
+    return f"{name}[{arguments}]" if arguments else name
+
+
+def _description(cls: Any) -> Schema:
+    """The docstring of a class, if somebody wrote it."""
+    text = inspect.cleandoc(vars(get_origin(cls) or cls).get("__doc__") or "")
+    written = text and not text.startswith((f"{cls.__name__}(", "An enumeration."))
+    return {"description": text} if written else {}
