@@ -172,27 +172,6 @@ def ls(interface: str | None, timeout: float, as_json: bool, **given: Any) -> No
     print_table(["service", "address", "interfaces"], rows)
 
 
-@main.command()
-@options("nameserver", "service", "config", "timeout", "token", "json")
-@click.argument("interface")
-def describe(
-    interface: str, service: str | None, timeout: float, as_json: bool, **given: Any
-) -> None:
-    """Show the methods of an interface."""
-    context = client_context(given, timeout)
-    with context.locate(interface, service) as component:
-        found = component.introspect()
-    if as_json:
-        print_json(found)
-        return
-    click.echo(found["name"] + (f": {found['docstring']}" if found.get("docstring") else ""))
-    rows = [
-        [signature(name, method), (method.get("docstring") or "").strip().partition("\n")[0]]
-        for name, method in sorted(found["methods"].items())
-    ]
-    print_table(["method", ""], rows)
-
-
 def signature(name: str, method: Mapping[str, Any]) -> str:
     """One line that says how a method is called."""
     arguments = [

@@ -94,8 +94,12 @@ class LocalListener(Listener):
     """An address of a `LocalTransport`."""
 
     def __init__(self, address: str, network: dict[str, Server]) -> None:
-        self.address = address
+        self.addresses = [address]
         self._network = network
+
+    def also(self, address: str) -> None:
+        bind(self._network, address, self._network[self.address])
+        self.addresses.append(address)
 
     def fileno(self) -> None:
         return None
@@ -110,7 +114,14 @@ class LocalListener(Listener):
         return False
 
     def close(self) -> None:
-        self._network.pop(self.address, None)
+        for address in self.addresses:
+            self._network.pop(address, None)
+
+
+def bind(network: dict[str, Server], address: str, server: Server) -> None:
+    """Let a server be found at an address. Raises `ConfigurationError`."""
+    if network.setdefault(address, server) is not server:
+        raise ConfigurationError(f"Cannot listen on {address!r}: Address already in use")
 
 
 class LocalTransport(Transport):
@@ -123,8 +134,7 @@ class LocalTransport(Transport):
     def listen(self, address: str, server: Server) -> LocalListener:
         if address.endswith((":*", ":0")):
             address = f"{address.rpartition(':')[0]}:{next(self._ports)}"
-        if self._network.setdefault(address, server) is not server:
-            raise ConfigurationError(f"Cannot listen on {address!r}: Address already in use")
+        bind(self._network, address, server)
         return LocalListener(address, self._network)
 
     def connect(self, address: str) -> Channel:

@@ -54,7 +54,10 @@ class Server:
         self.aliases: list[str] = []  #: addresses that others may know it by, and that reach it
         try:
             for address in addresses:
-                self.listeners.append(runtime.transport.listen(address, self))
+                if self.listeners:
+                    self.listeners[0].also(address)
+                else:
+                    self.listeners.append(runtime.transport.listen(address, self))
         except BaseException:
             self._close_listeners()
             raise
@@ -63,7 +66,7 @@ class Server:
     @property
     def addresses(self) -> list[str]:
         """The addresses as bound, with the ports that the system chose."""
-        return [listener.address for listener in self.listeners]
+        return [address for listener in self.listeners for address in listener.addresses]
 
     @property
     def session_factory(self) -> Callable[[], Session]:

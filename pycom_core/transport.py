@@ -33,9 +33,18 @@ HIGH_WATER_MARK = 100_000
 
 
 class Listener(ABC):
-    """An address that a server answers on."""
+    """What a server answers on: one address, and perhaps more."""
 
-    address: str  #: as bound: with the real port
+    addresses: list[str]  #: as bound: with the real port
+
+    @property
+    def address(self) -> str:
+        """The address that it was made for."""
+        return self.addresses[0]
+
+    @abstractmethod
+    def also(self, address: str) -> None:
+        """Bind one more address. Raises `ConfigurationError`."""
 
     @abstractmethod
     def fileno(self) -> int | None:
@@ -112,12 +121,13 @@ class ZmqTransport(Transport):
         socket = self._socket(zmq.ROUTER, "server", address)
         socket.setsockopt(zmq.MAXMSGSIZE, self._max_message_size)
         socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
+        listener = RouterListener(socket)
         try:
-            socket.bind(address)
-        except zmq.ZMQError as error:
+            listener.also(address)
+        except ConfigurationError:
             socket.context.destroy(linger=0)
-            raise ConfigurationError(f"Cannot listen on {address!r}: {_reason(error)}") from error
-        return RouterListener(socket)
+            raise
+        return listener
 
     def connect(self, address: str) -> DealerChannel:
         return DealerChannel(self.dealer(address), address)
@@ -197,9 +207,16 @@ class RouterListener(Listener):
 
     def __init__(self, socket: zmq.Socket[bytes]) -> None:
         self.socket = socket
-        self.address = socket.getsockopt_string(zmq.LAST_ENDPOINT)
+        self.addresses = []
         self._lock = threading.Lock()
         self._backlog: deque[Arrival] = deque()
+
+    def also(self, address: str) -> None:
+        try:
+            self.socket.bind(address)
+        except zmq.ZMQError as error:
+            raise ConfigurationError(f"Cannot listen on {address!r}: {_reason(error)}") from error
+        self.addresses.append(self.socket.getsockopt_string(zmq.LAST_ENDPOINT))
 
     def fileno(self) -> int:
         return self.socket.getsockopt(zmq.FD)  # type: ignore[return-value]

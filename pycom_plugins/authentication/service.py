@@ -86,8 +86,9 @@ class Authenticator:
         self._nobody = User(passwords.hashed(secrets.token_hex()))
 
     @method(constants.AUTH_METHOD_AUTHENTICATE, results=("token",))
-    async def authenticate(self, request: Request, user: str, credentials: str) -> str:
+    async def authenticate(self, request: Request, user: Any, credentials: Any) -> str:
         """Give a token to a user, whose password the credentials are."""
+        # Not annotated as texts: what is none is denied as a wrong password is.
         if not (_is_text(user) and _is_text(credentials)):
             raise AccessDenied(_WRONG)
         if self._waiting >= MOST_WAITING:
@@ -115,7 +116,7 @@ class Authenticator:
             self._waiting -= 1
 
     @method(constants.AUTH_METHOD_VALIDATE, results=("name", "roles"))
-    async def validate(self, request: Request, token: str) -> tuple[str, list[str]]:
+    async def validate(self, request: Request, token: Any) -> tuple[str, list[str]]:
         """Name and roles of the user whom a token belongs to."""
         owner = self._tokens.owner(token) if type(token) is str else None
         # Who was removed, or has another password since, is no longer the token's owner.

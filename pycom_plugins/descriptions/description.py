@@ -9,7 +9,7 @@ import attrs
 import msgspec
 
 from pycom_core import PycomError
-from pycom_plugins.descriptions.types import Type
+from pycom_plugins.descriptions.types import ANYTHING, Type
 
 
 class NotUnderstood(PycomError):
@@ -51,16 +51,22 @@ class Method:
     @property
     def types(self) -> Mapping[str, Type]:
         """The types of the arguments, as far as they are known."""
-        if self.schema is None:
-            return {}
-        return Type(self.schema.arguments, _definitions(self.schema.arguments)).properties
+        return {} if self.schema is None else _type(self.schema.arguments).properties
 
     @property
     def result(self) -> Type:
-        """The type of the result; with several results that of the object of them."""
+        """The type of the result; of several results that of the object of them."""
+        return ANYTHING if self.schema is None else _type(self.schema.result)
+
+    @property
+    def definitions(self) -> Mapping[str, Type]:
+        """The classes that the types refer to."""
         if self.schema is None:
-            return Type({})
-        return Type(self.schema.result, _definitions(self.schema.result))
+            return {}
+        parts = (_type(self.schema.result), _type(self.schema.arguments))
+        return {
+            name: part.inner(part.definitions[name]) for part in parts for name in part.definitions
+        }
 
     @property
     def summary(self) -> str:
@@ -85,6 +91,6 @@ def understand(found: Any) -> Description:
         raise NotUnderstood(f"This is no description of an interface: {error}") from error
 
 
-def _definitions(schema: Mapping[str, Any]) -> Mapping[str, Any]:
-    found = schema.get("$defs")
-    return found if isinstance(found, dict) else {}
+def _type(schema: Mapping[str, Any]) -> Type:
+    definitions = schema.get("$defs")
+    return Type(schema, definitions if isinstance(definitions, dict) else {})

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 import attrs
 
 from pycom_plugins.descriptions.description import Description, Method
-from pycom_plugins.descriptions.types import LOWER, OTHER, UPPER, Type, as_json, kind_of
+from pycom_plugins.descriptions.types import ANYTHING, LOWER, OTHER, UPPER, Type, as_json, kind_of
 
 
 @attrs.frozen
@@ -53,7 +53,7 @@ def _method(name: str, old: Method, new: Method) -> Iterator[Change]:
     yield from (Change(breaking, name, *rest) for breaking, *rest in _arguments(old, new))
     for argument in old.arguments:
         if argument in new.arguments:
-            before, after = (side.types.get(argument, Type({})) for side in (old, new))
+            before, after = (side.types.get(argument, ANYTHING) for side in (old, new))
             for found in differences(before, after, f"args.{argument}"):
                 yield Change(found.narrows, name, found.where, found.what)
     if old.attachments.outgoing != new.attachments.outgoing:

@@ -7,16 +7,15 @@ and every text a literal before it is written down.
 from __future__ import annotations
 
 import inspect
-import itertools
 import keyword
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from pycom_core import constants
 from pycom_plugins.descriptions.description import Description, Method
-from pycom_plugins.descriptions.types import Type, as_json
+from pycom_plugins.descriptions.types import ANYTHING, Type, as_json
 
 _HEADER = """\
 # Written by `pycom stubs`: what is changed here is lost when it is written again.
@@ -54,6 +53,7 @@ _OURS = frozenset(
     + re.findall(r"\w+", "builtins TypeAlias NotRequired BaseComponent AsyncComponent")
     + re.findall(r"\w+", "INTERFACE Attachment isinstance self _component _call _given _pair")
 )
+_WIDTH = 100
 _BUILTINS = {
     "null": "None",
     "boolean": "bool",
@@ -83,12 +83,18 @@ class _Module:
         for method in self._methods.values():
             self._hiding.update(method.arguments)
             if method.schema is not None:
-                self._hiding.update(_property_names([method.schema.arguments, method.schema.result]))
+                self._hiding.update(
+                    _property_names([method.schema.arguments, method.schema.result])
+                )
+        self._taken = {*_OURS, *_BUILTINS.values(), *self._hiding}
         self._classes: dict[tuple[str, str], str] = {}
         self._blocks: list[str] = []
 
     def source(self) -> str:
         """The whole module."""
+        for remote, method in self._methods.items():
+            for argument in method.arguments:  # whose classes serve for results too
+                self._argument(remote, method, argument)
         last = self._description.name.rpartition(".")[2]
         client = self._class_name(f"{_capitals(last)}Client")
         clients = [
@@ -96,7 +102,7 @@ class _Module:
             self._client(self._class_name(f"Async{client}"), "AsyncComponent", "await "),
         ]
         parts = [
-            _docstring(f"A client of {self._description.name}.", ""),
+            _docstring(f"A client of {self._description.name}.", "") + "\n",
             _HEADER,
             f"INTERFACE = {_literal(self._description.name)}",
             'Attachment: TypeAlias = "bytes | bytearray | memoryview"\n',
@@ -126,8 +132,10 @@ class _Module:
         taken = set(_OURS)
         names = {argument: _identifier(argument, taken) for argument in method.arguments}
         parameters = ["self"]
-        for argument in method.required_arguments:
-            parameters.append(f"{names[argument]}: {self._argument(remote, method, argument)}")
+        parameters += [
+            f"{names[argument]}: {self._argument(remote, method, argument)}"
+            for argument in method.required_arguments
+        ]
         if method.optional_arguments:
             parameters.append("*")
         for argument in method.optional_arguments:
@@ -137,7 +145,7 @@ class _Module:
             else:
                 parameters.append(f"{names[argument]}: {type_} | UnsetType = UNSET")
         result = self._result(remote, method)
-        yield f"    {define} {name}({', '.join(parameters)}) -> {result}:"
+        yield _call(f"    {define} {name}", parameters, f" -> {result}:")
         if method.docstring:
             yield _docstring(method.docstring, " " * 8)
         incoming = method.attachments.incoming
@@ -155,13 +163,13 @@ class _Module:
         elif result == "Any":
             yield f"        return {call}"
         else:
-            yield f"        return cast({_literal(result)}, {call})"
+            yield _call("        return cast", [_literal(result), call])
 
     def _argument(self, remote: str, method: Method, argument: str) -> str:
         if argument == method.attachments.incoming:
             return "Attachment"
         hint = _capitals(remote) + _capitals(argument)
-        return self._annotation(method.types.get(argument, Type({})), hint)
+        return self._annotation(method.types.get(argument, ANYTHING), hint)
 
     def _result(self, remote: str, method: Method) -> str:
         if method.results and method.schema is None:
@@ -181,8 +189,9 @@ class _Module:
         members = type_.alternatives
         if len(members) > 1:
             return _union(self._annotation(member, hint) for member in members)
-        if type_.values is not None and all(isinstance(one, (str, int)) for one in type_.values):
-            return f"Literal[{', '.join(map(_literal, type_.values))}]" if type_.values else "Any"
+        values = type_.values or ()
+        if values and all(isinstance(one, (str, int, type(None))) for one in values):
+            return f"Literal[{', '.join(map(_literal, values))}]"
         return _union(self._of_kind(kind, type_, hint) for kind in type_.kinds) or "Any"
 
     def _of_kind(self, kind: str, type_: Type, hint: str) -> str:
@@ -202,7 +211,7 @@ class _Module:
 
     def _class(self, type_: Type, title: str) -> str:
         """The name of a type that has one; what defines it is written once."""
-        # In results fields are there that may be left out of arguments: one class serves both.
+        # A field that may be left out of an argument is there in a result.
         same = {key: value for key, value in type_.schema.items() if key != "required"}
         key = (title, as_json(same))
         if key not in self._classes:
@@ -230,8 +239,68 @@ class _Module:
         return "\n".join([f"{name} = TypedDict({_literal(name)}, {{", *items, "})"])
 
     def _class_name(self, wanted: str) -> str:
-        taken = {*_OURS, *_BUILTINS.values(), *self._hiding, *self._classes.values()}
-        ...
+        return _identifier(wanted, self._taken)
 
     def _builtin(self, name: str) -> str:
         return f"builtins.{name}" if name in self._hiding else name
+
+
+def _property_names(schema: Any) -> Iterator[str]:
+    inner = schema.values() if isinstance(schema, dict) else schema
+    if isinstance(schema, dict) and isinstance(schema.get("properties"), dict):
+        yield from schema["properties"]
+    for value in inner:
+        if isinstance(value, (dict, list)):
+            yield from _property_names(value)
+
+
+def _call(head: str, arguments: list[str], tail: str = "") -> str:
+    """A call or a signature, on one line if it fits."""
+    line = f"{head}({', '.join(arguments)}){tail}"
+    if len(line) <= _WIDTH:
+        return line
+    indent = " " * (len(head) - len(head.lstrip()))
+    return "\n".join(
+        [f"{head}(", *(f"{indent}    {one}," for one in arguments), f"{indent}){tail}"]
+    )
+
+
+def _union(members: Iterable[str]) -> str:
+    found = list(dict.fromkeys(members))
+    return "Any" if "Any" in found else " | ".join(found)
+
+
+def _capitals(text: str) -> str:
+    return "".join(part[:1].upper() + part[1:] for part in re.split(r"[\W_]+", text))
+
+
+def _identifier(name: str, taken: set[str]) -> str:
+    """A name that may stand in code and is not taken; takes it."""
+    found = re.sub(r"\W", "_", unicodedata.normalize("NFKC", name))
+    if not found.isidentifier():
+        found = "_" + re.sub(r"[^A-Za-z0-9_]", "_", found)
+    if found.startswith("__"):  # which Python would rename within a class
+        found = "_" + found.lstrip("_")
+    while found in taken or keyword.iskeyword(found):
+        found += "_"
+    taken.add(found)
+    return found
+
+
+def _literal(value: Any) -> str:
+    text = repr(value)
+    if isinstance(value, str) and not {'"', "'"} & set(value):
+        text = f'"{text[1:-1]}"'
+    return text
+
+
+def _docstring(text: str, indent: str = "    ") -> str:
+    """A text as a docstring, whatever is in it."""
+    shown = "".join(
+        one if one.isprintable() or one == "\n" else one.encode("unicode_escape").decode()
+        for one in inspect.cleandoc(text).replace("\\", "\\\\")
+    ).replace('"""', '\\"\\"\\"')
+    if shown.endswith('"'):
+        shown = f'{shown[:-1]}\\"'
+    lines = f'"""{shown}"""' if "\n" not in shown else f'"""{shown}\n"""'
+    return "\n".join(indent + line if line else "" for line in lines.split("\n"))

@@ -176,6 +176,9 @@ class Type:
         ]
 
 
+ANYTHING = Type({})
+
+
 def declaration(name: str, type_: Type, required: bool) -> str:
     """An argument or a property with its type, and its default where it is known."""
     if required:

@@ -35,6 +35,12 @@ class Life(pycom.Service):
             return pipe.read()
 
     @pycom.method
+    def hold_and_send(self, request: Any, gate: str) -> Any:
+        """The same, for an attachment of 10 MB."""
+        self.hold(request, gate)
+        return request.response(None, attachment=bytes(10**7))
+
+    @pycom.method
     async def hold_async(self, request: Any, gate: str) -> str:
         say("holding")
         descriptor = os.open(gate, os.O_RDONLY | os.O_NONBLOCK)

@@ -380,7 +380,7 @@ def test_expressions_match_from_the_beginning(nameserver: Target, long_name: str
 def test_addresses_that_are_none(nameserver: Target, address: Any) -> None:
     answer = register(nameserver, address=address)
     assert answer["code"] == 4
-    assert "'address'" in answer["error"]
+    assert "address" in answer["error"]
     assert len(answer["error"]) < 1000
     assert list_services(nameserver, service="/bad/input")["result"] == []
 
@@ -396,7 +396,7 @@ def test_addresses_that_are_none(nameserver: Target, address: Any) -> None:
 def test_names_of_services_that_are_none(nameserver: Target, service: Any) -> None:
     answer = register(nameserver, service=service)
     assert answer["code"] == 4
-    assert "'service'" in answer["error"]
+    assert "service" in answer["error"]
     assert len(answer["error"]) < 1000
     assert list_services(nameserver, interface="bad.input")["result"] == []
 
@@ -413,7 +413,7 @@ def test_names_of_services_that_are_none(nameserver: Target, service: Any) -> No
 def test_names_of_interfaces_that_are_none(nameserver: Target, interfaces: Any) -> None:
     answer = register(nameserver, interfaces=interfaces)
     assert answer["code"] == 4
-    assert "'interfaces'" in answer["error"]
+    assert "interfaces" in answer["error"]
     assert len(answer["error"]) < 1000
     assert list_services(nameserver, service="/bad/input")["result"] == []
 
@@ -422,7 +422,7 @@ def test_names_of_interfaces_that_are_none(nameserver: Target, interfaces: Any) 
 def test_metadata_that_is_none(nameserver: Target, metadata: Any) -> None:
     answer = register(nameserver, metadata=metadata)
     assert answer["code"] == 4
-    assert "'metadata'" in answer["error"]
+    assert "metadata" in answer["error"]
 
 
 @pytest.mark.parametrize("method", ["locate", "find", "unregister", "register"])
@@ -430,7 +430,9 @@ def test_metadata_that_is_none(nameserver: Target, metadata: Any) -> None:
 def test_arguments_of_wrong_types(nameserver: Target, method: str, value: Any) -> None:
     names = ("interface", "service", "address", "interfaces")
     args = dict.fromkeys(names, value)
-    nameserver.refuses(4, "rgument '", b"CALL", nameserver.body(method=method, args=args))
+    answer = nameserver.ask(b"CALL", nameserver.body(method=method, args=args))
+    assert answer["code"] == 4
+    assert any(name in answer["error"] for name in names)
 
 
 @pytest.mark.parametrize("name", ["\x00", "", "x" * MEGABYTE], ids=lambda name: ascii(name)[:9])

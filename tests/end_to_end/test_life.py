@@ -334,6 +334,21 @@ def test_what_runs_at_the_signal_is_answered(
     assert service.wait() == 0
 
 
+@pytest.mark.parametrize("_round", range(3))
+def test_a_large_answer_at_the_signal_arrives(
+    processes: helpers.Processes, runtime: Runtime, gate: Gate, calls: Executor, _round: int
+) -> None:
+    service = processes.service("life_services")
+    component = connected(runtime, service)
+    call = calls.submit(component.invoke, "hold_and_send", {"gate": gate.path})
+    service.wait_for("holding")
+    service.signal(signal.SIGTERM)
+    gate.open()
+    _result, attachment = call.result()
+    assert len(attachment) == 10**7
+    assert service.wait() == 0
+
+
 def test_a_second_signal_ends_it_at_once(processes: helpers.Processes, gate: Gate) -> None:
     service = processes.service("life_services", PYCOM_DRAIN_TIMEOUT="600000")
     with helpers.Dealer(service.address) as dealer:

@@ -7,12 +7,11 @@ Subclass a suite, supply the one fixture it names, and pytest runs it on your ba
         def backend_factory(self, clock):
             return lambda: MyBackend("my:", clock=clock.now)
 
-Commands and authentication plugins are not made by a factory: there the fixture gives a
-`SampleCommand`, or `SampleCredentials`.
-
-The factory of a backend is called inside the running event loop. Every call within one test gives another
+The factory is called inside the running event loop. Every call within one test gives another
 backend on the same content, and every test finds it empty. The second call happens only where the
 backend claims to be `PERSISTENT` or `SHARED`: what a backend does not claim is not asked of it.
+The fixtures for commands and for authentication are no factories, but a `SampleCommand` and
+`SampleCredentials`.
 
 The suites move `clock`, a `pycom_core.testing.Clock`, so they need not wait. A backend that keeps
 time elsewhere overrides two things: `ttl`, its shortest sensible lease in seconds, and `advance`,

@@ -65,12 +65,6 @@ class CommandContract:
             for number in range(3):
                 self._answers(client, command, number)
 
-    def test_envelope_comes_back(self, command: SampleCommand) -> None:
-        with RealNetwork() as network, self._client(_serve(network, command)) as client:
-            client.send(b"one", b"\0two", b"three", b"", command.name, command.body(0))
-            *envelope, _status, _body = client.receive()[:6]
-            assert envelope == [b"one", b"\0two", b"three", b""]
-
     def test_bad_body_is_refused(self, command: SampleCommand) -> None:
         with RealNetwork() as network, self._client(_serve(network, command)) as client:
             for body in BAD_BODIES:

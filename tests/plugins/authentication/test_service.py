@@ -194,6 +194,7 @@ class TestBruteForce:
     ) -> None:
         token = token_of(server, "ann")
         released, lock = threading.Event(), threading.Lock()
+        side_by_side = threading.Barrier(service.CHECKS, timeout=helpers.PATIENCE)
         running = most = 0
 
         def matches(kept: str, password: str) -> bool:
@@ -202,6 +203,7 @@ class TestBruteForce:
                 running += 1
                 most = max(most, running)
             assert released.wait(helpers.PATIENCE)
+            side_by_side.wait()
             with lock:
                 running -= 1
             return True
