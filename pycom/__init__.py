@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pycom import constants
+from pycom import constants, interfaces, nsclient
 from pycom.constants import __version__, __version_info__
 from pycom_core.aio.context import AsyncContext
 from pycom_core.cli import service_main as main
@@ -56,8 +56,10 @@ __all__ = [
     "constants",
     "create_task",
     "interface",
+    "interfaces",
     "ioloop",
     "logger",
     "main",
     "method",
+    "nsclient",
 ]

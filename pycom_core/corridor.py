@@ -128,8 +128,9 @@ async def call(server: ServiceServer, request: Request) -> Response:
         await server.sessions.open(opened)
     try:
         method.check_arguments(iface, request)
-        if type(request.attachment) is memoryview and not method.takes_view:
-            request.attachment = bytes(request.attachment)
+        blob = request.attachment
+        if blob is not None and (type(blob) is memoryview) is not method.takes_view:
+            request.attachment = memoryview(blob) if method.takes_view else bytes(blob)
         for hook in chains.prehook:
             hook(iface, method, request)
         if method.prehooks and not method.overrides_call:

@@ -29,8 +29,6 @@ from pycom_core.service import Provider, ServiceServer
 _NOT_SERVED = ("pycom_core", "pycom_plugins")
 #: s beyond the drain that the last replies and the closing of sockets may take.
 _LAST_WORDS = 1.5
-#: s that clients have to read the last replies.
-_PARTING = 0.05
 #: s for clients to take in the last replies: where the connection ends first, 0MQ may drop them.
 _PARTING = 0.1
 
@@ -149,8 +147,6 @@ class ServiceProcess:
 
     async def _drain(self) -> None:
         await self.server.drain(self.runtime.settings.drain_timeout / 1000)
-        # 0MQ takes from a client what it has not read yet when the connection ends.
-        await asyncio.sleep(_PARTING)
         await asyncio.sleep(_PARTING)
         self.loop.stop()
 

@@ -91,15 +91,14 @@ def _is_of_this_thread(loop: asyncio.AbstractEventLoop) -> bool:
 
 
 class LocalListener(Listener):
-    """An address of a `LocalTransport`."""
+    """An address of a `LocalTransport`, or several."""
 
-    def __init__(self, address: str, network: dict[str, Server]) -> None:
-        self.addresses = [address]
-        self._network = network
+    def __init__(self, network: Network, address: str, server: Server) -> None:
+        self._network, self._server = network, server
+        self.addresses = [network.bind(address, server)]
 
     def also(self, address: str) -> None:
-        bind(self._network, address, self._network[self.address])
-        self.addresses.append(address)
+        self.addresses.append(self._network.bind(address, self._server))
 
     def fileno(self) -> None:
         return None
@@ -115,33 +114,39 @@ class LocalListener(Listener):
 
     def close(self) -> None:
         for address in self.addresses:
-            self._network.pop(address, None)
+            self._network.servers.pop(address, None)
 
 
-def bind(network: dict[str, Server], address: str, server: Server) -> None:
-    """Let a server be found at an address. Raises `ConfigurationError`."""
-    if network.setdefault(address, server) is not server:
-        raise ConfigurationError(f"Cannot listen on {address!r}: Address already in use")
+class Network:
+    """Which server is found at which address."""
+
+    def __init__(self) -> None:
+        self.servers: dict[str, Server] = {}
+        self._ports = itertools.count(1)
+
+    def bind(self, address: str, server: Server) -> str:
+        """Let a server be found; returns the address. Raises `ConfigurationError`."""
+        if address.endswith((":*", ":0")):
+            address = f"{address.rpartition(':')[0]}:{next(self._ports)}"
+        if self.servers.setdefault(address, server) is not server:
+            raise ConfigurationError(f"Cannot listen on {address!r}: Address already in use")
+        return address
 
 
 class LocalTransport(Transport):
     """A network without sockets. Runtimes that share one reach each other's servers."""
 
     def __init__(self) -> None:
-        self._network: dict[str, Server] = {}
-        self._ports = itertools.count(1)
+        self._network = Network()
 
     def listen(self, address: str, server: Server) -> LocalListener:
-        if address.endswith((":*", ":0")):
-            address = f"{address.rpartition(':')[0]}:{next(self._ports)}"
-        bind(self._network, address, server)
-        return LocalListener(address, self._network)
+        return LocalListener(self._network, address, server)
 
     def connect(self, address: str) -> Channel:
-        return _Lookup(self._network, address)
+        return _Lookup(self._network.servers, address)
 
     def connect_async(self, address: str) -> AsyncChannel:
-        return _AsyncLookup(self._network, address)
+        return _AsyncLookup(self._network.servers, address)
 
     def close(self) -> None:
         pass

@@ -133,6 +133,8 @@ class Call:
             if not isinstance(result, dict):
                 return result, attachment
             result[self._outgoing] = attachment
+        elif self._outgoing in self._results and isinstance(result, dict):
+            result.setdefault(self._outgoing, None)  # this time the method sent none
         if self._tuple is not None:
             return self._tuple(*(result[name] for name in self._results))
         return result[self._results[0]] if self._results else result

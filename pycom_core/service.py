@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import inspect
 from collections.abc import Coroutine, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -97,13 +98,17 @@ class ServiceServer(Server):
     def run(self, iface: Interface, method: Method, request: Request, nested: bool) -> Any:
         """Run a method here, or let a worker run it where there are workers."""
         function = method.call if method.overrides_call else method.run
-        loop = asyncio.get_running_loop()
-        if self._pool is None or method.is_async or (nested and loop is not self.loop):
+        if self._pool is None or method.is_async:
             return function(iface, request)
+        loop = asyncio.get_running_loop()
+        if nested and loop is not self.loop:
+            return function(iface, request)
+
+        context = contextvars.copy_context()  # what hooks have set is there in the worker too
 
         def work() -> Any:
             corridor.refuse_if_late(request)
-            return function(iface, request)
+            return context.run(function, iface, request)
 
         if not nested:
             return loop.run_in_executor(self._pool, work)

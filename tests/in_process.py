@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import sys
 import textwrap
 import threading
@@ -16,7 +17,7 @@ import pytest
 import stevedore._cache
 from stevedore import ExtensionManager
 
-from pycom_core import LocalTransport, Runtime, Server, Settings, Transport, codec
+from pycom_core import LocalTransport, Runtime, Server, Settings, Transport, codec, runtime
 from pycom_core.settings import Plugins
 
 _ServerT = TypeVar("_ServerT", bound=Server)
@@ -42,6 +43,30 @@ def make_runtime() -> Iterator[MakeRuntime]:
             return runtime
 
         yield make
+
+
+@pytest.fixture
+def default_runtime(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], Runtime]]:
+    """The runtime of the process, for this test alone: without PYCOM_ variables, not yet made."""
+    for variable in [name for name in os.environ if name.startswith("PYCOM_")]:
+        monkeypatch.delenv(variable)
+    default = runtime._Default()
+    made: list[Runtime] = []
+    load = default.get
+
+    def get() -> Runtime:
+        found = load()
+        if found not in made:
+            made.append(found)
+        return found
+
+    monkeypatch.setattr(default, "get", get)
+    monkeypatch.setattr(runtime, "_default", default)
+    yield get
+    for one in made:
+        one.close()
+        if one._loop is not None:
+            one._loop.close()
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ import contextlib
 import threading
 import time
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from pycom_core.aio.channel import AsyncChannel
@@ -130,6 +130,8 @@ class FaultyTransport(Transport):
         self.faults = faults
         self.waits = waits
         self.addresses: list[str] = []  #: that this peer listens on
+        self._lock = threading.Lock()
+        self._in_use, self._closed = 0, False
 
     def listen(self, address: str, server: Server) -> Listener:
         listener = self._inner.listen(address, server)
@@ -142,8 +144,25 @@ class FaultyTransport(Transport):
     def connect_async(self, address: str) -> AsyncChannel:
         return AsyncFaultyChannel(self._inner.connect_async(address), Line(self, address))
 
+    @contextlib.contextmanager
+    def used(self) -> Iterator[None]:
+        """Stay open: a thread is in a call, which it alone can end."""
+        with self._lock:
+            self._in_use += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._in_use -= 1
+                last = self._closed and not self._in_use
+            if last:
+                self._inner.close()
+
     def close(self) -> None:
-        self._inner.close()
+        with self._lock:
+            self._closed, idle = True, not self._in_use
+        if idle:
+            self._inner.close()
 
 
 class Line:
@@ -151,6 +170,7 @@ class Line:
 
     def __init__(self, transport: FaultyTransport, address: str) -> None:
         self._transport, self._address = transport, address
+        self.used = transport.used
 
     def is_cut(self) -> bool:
         """Whether nothing gets through."""
@@ -181,10 +201,11 @@ class FaultyChannel(Channel):
         fate = line.fate(timeout)
         if fate.arrives:
             time.sleep(fate.delay / 1000)
-            reply = self._inner.exchange(payload, timeout - fate.delay)
-            for _ in range(fate.copies):
-                with contextlib.suppress(PycomError):
-                    self._inner.exchange(payload, timeout)
+            with line.used():
+                reply = self._inner.exchange(payload, timeout - fate.delay)
+                for _ in range(fate.copies):
+                    with contextlib.suppress(PycomError):
+                        self._inner.exchange(payload, timeout)
             if fate.answered and not line.is_cut():
                 return reply
         time.sleep(line.seconds_until(deadline))

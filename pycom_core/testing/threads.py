@@ -53,7 +53,11 @@ class ServiceThread:
             target=self._run, args=(self._make_runtime(), started), name=self.name, daemon=True
         )
         self._thread.start()
-        self.server = started.result(PATIENCE)
+        try:
+            self.server = started.result(PATIENCE)
+        except Exception:
+            self._thread.join(PATIENCE)
+            raise
         self.address = self.server.addresses[0]
         try:
             self._registry.register(self.name, self.address, self.server.interfaces)

@@ -13,6 +13,9 @@ import attrs
 from pycom_plugins.descriptions.description import Description, Method
 from pycom_plugins.descriptions.types import ANYTHING, LOWER, OTHER, UPPER, Type, as_json, kind_of
 
+#: Pairs of classes that were compared.
+_Seen = set[tuple[str, str]]
+
 
 @attrs.frozen
 class Change:
@@ -96,17 +99,18 @@ def _change(old: Method, new: Method, side: str) -> str:
     return f"{before} → {after}"
 
 
-def differences(
-    old: Type, new: Type, where: str, above: tuple[tuple[str, str], ...] = ()
-) -> Iterator[Difference]:
-    """The differences between two types; `above` are the classes that these are part of."""
+def differences(old: Type, new: Type, where: str) -> Iterator[Difference]:
+    """The differences between two types, those of a class where it is met first."""
+    return _differences(old, new, where, set())
+
+
+def _differences(old: Type, new: Type, where: str, seen: _Seen) -> Iterator[Difference]:
     if {"default"} <= old.schema.keys() & new.schema.keys():
         defaults = as_json(old.schema["default"]), as_json(new.schema["default"])
         if defaults[0] != defaults[1]:
             yield Difference(where, f"default {' → '.join(defaults)}")
-    before, after = _by_kind(old), _by_kind(new)
-    narrows = not before if after else False
-    widens = not after if before else False
+    before, after = _by_kind(old, new)
+    narrows, widens = bool(after), bool(before)
     if before and after:
         narrows = any(_partner(kind, after) is None for kind in before)
         widens = any(_partner(kind, before) is None for kind in after)
@@ -114,29 +118,40 @@ def differences(
         yield Difference(where, f"{old} → {new}", narrows, widens)
     for one, other in _pairs(before, after):
         classes = (one.reference, other.reference)
-        if not all(classes):
-            yield from _of_one_kind(one, other, where, above)
-        elif classes not in above:  # else a class within itself
-            yield from _of_one_kind(one.resolved(), other.resolved(), where, (*above, classes))
+        if classes not in seen:
+            if all(classes):
+                seen.add(classes)
+            yield from _of_one_kind(one.resolved(), other.resolved(), where, seen)
 
 
-def _by_kind(type_: Type) -> dict[str, Type]:
-    """The alternatives of a type by what tells them apart in JSON; none: it may be anything."""
-    found: dict[str, Type] = {}
-    for alternative in type_.alternatives:
-        resolved = alternative.resolved()
-        if not resolved.kinds:
-            return {}
-        for kind in resolved.kinds:
-            part = alternative
-            if len(resolved.kinds) > 1:
-                values = [value for value in resolved.values or () if kind_of(value) == kind]
-                part = resolved.inner({"type": kind, "enum": values} if values else {"type": kind})
-            name = f"{kind} {_tag(resolved)}" if kind == "object" else kind
-            while name in found:
-                name += "'"
-            found[name] = part
+def _by_kind(*types: Type) -> list[dict[str, Type]]:
+    """The alternatives of types by what tells them apart in JSON; none: it may be anything."""
+    found: list[dict[str, Type]] = []
+    several = any(
+        sum("object" in one.resolved().kinds for one in type_.alternatives) > 1 for type_ in types
+    )
+    for type_ in types:
+        parts: dict[str, Type] = {}
+        alternatives = type_.alternatives
+        for alternative in alternatives:
+            for kind, part in _parts(alternative):
+                tag = _tag(part.resolved()) if several and kind == "object" else ""
+                while kind + tag in parts:
+                    tag += "'"
+                parts[kind + tag] = part
+        anything = any(not one.resolved().kinds for one in alternatives)
+        found.append({} if anything else parts)
     return found
+
+
+def _parts(type_: Type) -> Iterator[tuple[str, Type]]:
+    resolved = type_.resolved()
+    for kind in resolved.kinds:
+        if len(resolved.kinds) == 1:
+            yield kind, type_
+        else:
+            values = [value for value in resolved.values or () if kind_of(value) == kind]
+            yield kind, resolved.inner({"type": kind, **({"enum": values} if values else {})})
 
 
 def _tag(type_: Type) -> str:
@@ -163,9 +178,7 @@ def _pairs(before: Mapping[str, Type], after: Mapping[str, Type]) -> Iterator[tu
             yield type_, after[other]
 
 
-def _of_one_kind(
-    old: Type, new: Type, where: str, above: tuple[tuple[str, str], ...]
-) -> Iterator[Difference]:
+def _of_one_kind(old: Type, new: Type, where: str, seen: _Seen) -> Iterator[Difference]:
     yield from _values(old, new, where)
     yield from _limits(old, new, where)
     for index in range(max(len(old.first_items), len(new.first_items))):
@@ -173,16 +186,16 @@ def _of_one_kind(
             side.first_items[index] if index < len(side.first_items) else side.items
             for side in (old, new)
         )
-        yield from differences(one, other, f"{where}[{index}]", above)
+        yield from _differences(one, other, f"{where}[{index}]", seen)
     if not old.first_items and not new.first_items:
-        yield from differences(old.items, new.items, f"{where}[]", above)
+        yield from _differences(old.items, new.items, f"{where}[]", seen)
     for name in {**old.properties, **new.properties}:
-        yield from _property(old, new, name, f"{where}.{name}", above)
+        yield from _property(old, new, name, f"{where}.{name}", seen)
     if old.is_closed != new.is_closed:
         what = "unknown properties refused" if new.is_closed else "unknown properties allowed"
         yield Difference(where, what, new.is_closed, old.is_closed)
     else:
-        yield from differences(old.extras, new.extras, f"{where}[...]", above)
+        yield from _differences(old.extras, new.extras, f"{where}[...]", seen)
 
 
 def _values(old: Type, new: Type, where: str) -> Iterator[Difference]:
@@ -214,15 +227,14 @@ def _limits(old: Type, new: Type, where: str) -> Iterator[Difference]:
         ):
             narrows = (before < after) == (key in LOWER)
             widens = not narrows
-        what = f"{key} {as_json(before)} → {as_json(after)}"
+        shown = ("none" if value is None else as_json(value) for value in (before, after))
+        what = f"{key} {' → '.join(shown)}"
         if key in ("format", "contentEncoding", "uniqueItems"):
             what = f"{old} → {new}"
         yield Difference(where, what, narrows, widens)
 
 
-def _property(
-    old: Type, new: Type, name: str, where: str, above: tuple[tuple[str, str], ...]
-) -> Iterator[Difference]:
+def _property(old: Type, new: Type, name: str, where: str, seen: _Seen) -> Iterator[Difference]:
     if name not in new.properties:
         # Who sends it is not heard any more, and who reads it finds nothing.
         yield Difference(where, "removed", narrows=True, widens=True)
@@ -235,4 +247,4 @@ def _property(
             narrows = name in new.required
             what = "now required" if narrows else "now optional"
             yield Difference(where, what, narrows, not narrows)
-        yield from differences(old.properties[name], new.properties[name], where, above)
+        yield from _differences(old.properties[name], new.properties[name], where, seen)

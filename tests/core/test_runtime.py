@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -295,24 +294,13 @@ def test_import_loads_no_plugin_and_makes_no_runtime() -> None:
 # The runtime of the process.
 
 
-@pytest.fixture
-def default(monkeypatch: pytest.MonkeyPatch) -> Iterator[runtime._Default]:
-    for variable in [name for name in os.environ if name.startswith("PYCOM_")]:
-        monkeypatch.delenv(variable)
-    default = runtime._Default()
-    monkeypatch.setattr(runtime, "_default", default)
-    yield default
-    if default._loop is not None:
-        default._loop.close()
-
-
-@pytest.mark.usefixtures("default")
+@pytest.mark.usefixtures("default_runtime")
 def test_default_is_made_once() -> None:
     assert runtime.default_runtime() is runtime.default_runtime()
     assert Context().runtime is runtime.default_runtime()
 
 
-@pytest.mark.usefixtures("default")
+@pytest.mark.usefixtures("default_runtime")
 def test_configure_adds_up_and_touches_no_context_that_is_there() -> None:
     runtime.configure(service="/a")
     before = Context()
@@ -325,7 +313,7 @@ def test_configure_adds_up_and_touches_no_context_that_is_there() -> None:
     assert runtime.default_runtime() is after, "nothing changed"
 
 
-@pytest.mark.usefixtures("default")
+@pytest.mark.usefixtures("default_runtime")
 def test_configure_with_a_mistake_changes_nothing() -> None:
     runtime.configure(service="/a")
     before = runtime.default_runtime()
@@ -335,7 +323,8 @@ def test_configure_with_a_mistake_changes_nothing() -> None:
     assert runtime.default_runtime() is before
 
 
-def test_tasks_of_before_run_on_the_loop_of_after(default: runtime._Default) -> None:
+@pytest.mark.usefixtures("default_runtime")
+def test_tasks_of_before_run_on_the_loop_of_after() -> None:
     ran: list[str] = []
     loop = runtime.ioloop()
     task = runtime.create_task(lambda: (ran.append("task"), loop.stop()), 1)
@@ -347,7 +336,7 @@ def test_tasks_of_before_run_on_the_loop_of_after(default: runtime._Default) -> 
     assert ran == ["task"]
 
 
-@pytest.mark.usefixtures("default")
+@pytest.mark.usefixtures("default_runtime")
 def test_program_settles_its_own_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
     made = runtime.configure_program(None, {"service": "/own", "threads": 1}, threads=None)
     assert (made.settings.service, made.settings.threads) == ("/own", 1)

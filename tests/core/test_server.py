@@ -26,7 +26,6 @@ from pycom_core import (
     method,
 )
 from pycom_core.constants import DEADLINE_EXTENSION
-from pycom_core.server import BURST
 
 ANY_PORT = "tcp://127.0.0.1:*"
 IFACE = "com.foo.work"
@@ -167,7 +166,7 @@ def test_address_that_cannot_be_bound_frees_the_others(runtime: Runtime) -> None
 
 
 def test_more_than_one_burst(runtime: Runtime) -> None:
-    count = 3 * BURST
+    count = 1000
     with running(Echo([ANY_PORT], runtime)) as server, dealer(server) as client:
         for number in range(count):
             client.send(b"%d" % number, b"", *payload("any", "plain", number))

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from in_process import distributions, make_runtime
+from in_process import default_runtime, distributions, make_runtime
 
-__all__ = ["distributions", "make_runtime"]
+__all__ = ["default_runtime", "distributions", "make_runtime"]
