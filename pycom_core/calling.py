@@ -47,6 +47,10 @@ class Caller:
         addresses = runtime.settings.nameserver if nameserver is None else nameserver
         #: Addresses of the nameserver's replicas, the one that is asked first at the head.
         self.nameservers = [addresses] if isinstance(addresses, str) else list(addresses)
+        self._prepare()
+
+    def _prepare(self) -> None:
+        """Make what a subclass needs beside; it takes the same arguments."""
 
     def time_left(self, timeout: float | None) -> float:
         """How long a call may take, in ms. Raises `DeadlineExceeded`."""

@@ -26,8 +26,7 @@ class Context(Caller):
     `hook(component, data)`; an object that a hook returns replaces the data, None leaves it.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def _prepare(self) -> None:
         self.pool = Pool(self.runtime.connect)
         self._nameserver = Nameserver(self)
 

@@ -239,8 +239,12 @@ class Plugins:
         )
 
     def implementations(self, hook: str) -> list[tuple[PluginInfo, Callable[..., Any]]]:
-        """Who implements a hook, and how, first called first."""
-        return [(self._info_of(impl.plugin_name), impl.function) for impl in self.calls(hook)]
+        """Who implements a hook, and a function of its arguments, first called first."""
+
+        def by_name(impl: pluggy.HookImpl) -> Callable[..., Any]:
+            return lambda **arguments: self._call(impl, hook, arguments)
+
+        return [(self._info_of(impl.plugin_name), by_name(impl)) for impl in self.calls(hook)]
 
     def calls(self, hook: str) -> list[pluggy.HookImpl]:
         """The implementations of a hook as pluggy knows them, first called first."""

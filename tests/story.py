@@ -42,6 +42,9 @@ class Story:
         self._environ = {
             "PYTHONPATH": str(directory),
             "PYTHONDONTWRITEBYTECODE": "1",
+            "COLUMNS": "80",
+            # Python warns of a fork while threads run, those of 0MQ among them.
+            "PYTHONWARNINGS": "ignore:This process",
             "XDG_CACHE_HOME": str(directory / ".cache"),
         }
 

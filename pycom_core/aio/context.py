@@ -29,8 +29,7 @@ class AsyncContext(Caller):
     place, and its late reply is dropped.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def _prepare(self) -> None:
         self._channels: dict[str, AsyncChannel] = {}
         self._home: tuple[int, asyncio.AbstractEventLoop | None] = (0, None)
         self._refreshes: set[asyncio.Task[Any]] = set()

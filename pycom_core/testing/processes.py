@@ -148,6 +148,7 @@ def _kill(process: subprocess.Popen[str]) -> None:
     if process.poll() is None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -90,10 +90,11 @@ class RealNetwork(Network):
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        logs = self.logs if exc_type is not None else ()
+        titles = [title for title, _ in self.logs]
         self.close()
-        for title, text in logs:
-            print(f"--- {title}\n{text}", file=sys.stderr)
+        if exc_type is not None:
+            for title, child in zip(titles, self._children, strict=True):
+                print(f"--- {title}\n{child.log}", file=sys.stderr)
 
 
 def open_logs() -> Iterator[tuple[str, str]]:

@@ -21,7 +21,7 @@ from in_process import MakeRuntime, running
 
 import pycom
 from pycom_core import LocalTransport, Request, Runtime, ServiceRecord, ServiceServer
-from pycom_core.testing import BalancerContract, Clock, SessionStoreContract
+from pycom_core.testing import BalancerContract, Clock, LocalNetwork, SessionStoreContract
 
 HOOKS = {
     heading.partition("(")[0]: python_in(text)
@@ -53,7 +53,7 @@ class Shop(pycom.Service):
 
     @pycom.method
     def again(self, request: Request) -> Any:
-        return request.context().connect("test:shop", "com.foo.shop").buy("tea")
+        return request.context().connect("inproc://shop", "com.foo.shop").buy("tea")
 
     @pycom.method
     def trace(self, request: Request) -> Any:
@@ -62,7 +62,7 @@ class Shop(pycom.Service):
     @pycom.method
     def traces(self, request: Request) -> list[Any]:
         """The trace of this call, and that of a call that it makes."""
-        inner = request.context().connect("test:shop", "com.foo.shop")
+        inner = request.context().connect("inproc://shop", "com.foo.shop")
         return [request.extensions["com.foo.trace"], inner.trace()]
 
     def check_health(self) -> str:
@@ -96,9 +96,9 @@ class World:
     def __init__(self, runtime: Runtime, example: Any) -> None:
         self.runtime = runtime
         self.plugin = example
-        self.server = ServiceServer(["test:shop"], [Shop], runtime)
+        self.server = ServiceServer(["inproc://shop"], [Shop], runtime)
         self.context = pycom.Context(runtime=runtime)
-        self.call = self.context.connect("test:shop", "com.foo.shop").invoke
+        self.call = self.context.connect("inproc://shop", "com.foo.shop").invoke
 
 
 @pytest.fixture
@@ -126,7 +126,7 @@ def test_example_is_a_plugin(hook: str, number: int, make_runtime: MakeRuntime) 
 
 def test_commands(shop: Callable[..., World]) -> None:
     def ask(number: int, command: bytes, body: bytes) -> Any:
-        channel = shop("pycom_commands", number).runtime.connect("test:shop")
+        channel = shop("pycom_commands", number).runtime.connect("inproc://shop")
         status, reply = channel.exchange([command, body], 1000)
         assert status == b"OK"
         return json.loads(bytes(reply))
@@ -286,6 +286,13 @@ def test_client_prehook(shop: Callable[..., World]) -> None:
     assert inner == outer
 
 
+def test_trace_goes_on_in_threads() -> None:
+    with LocalNetwork(plugins={"trace": plugin("pycom_client_prehook", REAL)}) as network:
+        network.serve(Shop, address="inproc://shop", threads=2)
+        outer, inner = network.context().locate("com.foo.shop").invoke("traces")
+    assert inner == outer
+
+
 def test_configure(make_runtime: MakeRuntime, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, "pycom"):
         make_runtime({"example": plugin("pycom_configure", SMALL)})
@@ -317,13 +324,13 @@ def test_startup_and_shutdown(
 ) -> None:
     caplog.set_level(logging.INFO, "pycom")
     with running(shop("pycom_startup", SMALL).server):
-        assert "Listening on test:shop" in caplog.messages
+        assert "Listening on inproc://shop" in caplog.messages
     with running(shop("pycom_shutdown", SMALL).server):
         assert "That was all" not in caplog.messages
     assert "That was all" in caplog.messages
     path = tmp_path / "address"
     with running(shop("pycom_shutdown", REAL, address_file={"path": str(path)}).server):
-        assert path.read_text() == "test:shop"
+        assert path.read_text() == "inproc://shop"
     assert not path.exists()
 
 
