@@ -109,6 +109,18 @@ class Transport(ABC):
         """Let go of everything."""
 
 
+class _Socket(zmq.Socket[bytes]):
+    """Closes without a word when nobody holds it: programs need not close what they drop.
+
+    pyzmq's own warns first, and a warning that is made an error would leave the socket open, and
+    whoever then ends its 0MQ context waiting.
+    """
+
+    def __del__(self) -> None:
+        if not self.closed:
+            self.close(linger=0)
+
+
 class ZmqTransport(Transport):
     """0MQ: ROUTER sockets on the server's side, DEALER sockets on the client's."""
 
@@ -155,7 +167,7 @@ class ZmqTransport(Transport):
             raise ConfigurationError(f"Invalid address {address!r}: ports end at 65535")
         # A server has a context of its own: its end waits for the last replies, and for no others.
         context = zmq.Context() if side == "server" else self._context_of_process()
-        socket = context.socket(kind)
+        socket = context.socket(kind, _Socket)
         socket.setsockopt(zmq.LINGER, 0)
         socket.setsockopt(zmq.SNDHWM, HIGH_WATER_MARK)
         socket.setsockopt(zmq.RCVHWM, HIGH_WATER_MARK)

@@ -172,8 +172,8 @@ class Schemas:
             return field.required
         if isinstance(type_, info.StructType) and type_.cls.__struct_config__.omit_defaults:
             return False
-        # Without any default it is UNSET, and left out.
-        return not field.default is field.default_factory is msgspec.NODEFAULT
+        # Without either its default is UNSET, and then it is left out.
+        return not (field.default is field.default_factory is msgspec.NODEFAULT)
 
     def _field(self, field: info.Field) -> Schema:
         return {**self._schema(field.type), **default(field.default)}

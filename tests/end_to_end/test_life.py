@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -329,6 +330,8 @@ def test_what_runs_at_the_signal_is_answered(
         dealer.begin("test.life", method, {"gate": gate.path})
         service.wait_for("holding")
         service.signal(signal.SIGTERM)
+        with pytest.raises(subprocess.TimeoutExpired):
+            service.process.wait(0.5)
         gate.open()
         assert dealer.end()["result"] == "released"
     assert service.wait() == 0
