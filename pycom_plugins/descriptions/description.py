@@ -43,6 +43,10 @@ class Method:
     attachments: Attachments = Attachments()
     schema: Schemas | None = None
 
+    def __attrs_post_init__(self) -> None:
+        if len(set(self.arguments)) < len(self.arguments):
+            raise ValueError("an argument is named twice")
+
     @property
     def arguments(self) -> list[str]:
         """Names of all arguments."""

@@ -75,17 +75,20 @@ class _Module:
         self._description = description
         self._methods = {
             name: method
-            for name, method in description.methods.items()
+            for name, method in sorted(description.methods.items())
             if name != constants.GENERIC_METHOD_INTROSPECT
         }
+        self._names = _identifiers(self._methods)
+        self._arguments = {
+            name: _identifiers(method.arguments) for name, method in self._methods.items()
+        }
         #: Names that hide those of types where they are in scope: of methods, arguments, fields.
-        self._hiding = set(self._methods)
-        for method in self._methods.values():
-            self._hiding.update(method.arguments)
+        self._hiding = {*self._names.values()}
+        for name, method in self._methods.items():
+            self._hiding.update(self._arguments[name].values())
             if method.schema is not None:
-                self._hiding.update(
-                    _property_names([method.schema.arguments, method.schema.result])
-                )
+                schemas = [method.schema.arguments, method.schema.result]
+                self._hiding.update(_property_names(schemas))
         self._taken = {*_OURS, *_BUILTINS.values(), *self._hiding}
         self._classes: dict[tuple[str, str], str] = {}
         self._blocks: list[str] = []
@@ -121,16 +124,12 @@ class _Module:
             f"    def __init__(self, component: {component}) -> None:",
             "        self._component = component",
         ]
-        taken = set(_OURS)
-        for remote, method in sorted(self._methods.items()):
-            lines += ["", *self._method(remote, _identifier(remote, taken), method, define, wait)]
+        for remote, method in self._methods.items():
+            lines += ["", *self._method(remote, method, define, wait)]
         return "\n".join(lines)
 
-    def _method(
-        self, remote: str, name: str, method: Method, define: str, wait: str
-    ) -> Iterator[str]:
-        taken = set(_OURS)
-        names = {argument: _identifier(argument, taken) for argument in method.arguments}
+    def _method(self, remote: str, method: Method, define: str, wait: str) -> Iterator[str]:
+        names = self._arguments[remote]
         parameters = ["self"]
         parameters += [
             f"{names[argument]}: {self._argument(remote, method, argument)}"
@@ -145,7 +144,7 @@ class _Module:
             else:
                 parameters.append(f"{names[argument]}: {type_} | UnsetType = UNSET")
         result = self._result(remote, method)
-        yield _call(f"    {define} {name}", parameters, f" -> {result}:")
+        yield _call(f"    {define} {self._names[remote]}", parameters, f" -> {result}:")
         if method.docstring:
             yield _docstring(method.docstring, " " * 8)
         incoming = method.attachments.incoming
@@ -287,6 +286,11 @@ def _identifier(name: str, taken: set[str]) -> str:
     return found
 
 
+def _identifiers(names: Iterable[str]) -> dict[str, str]:
+    taken = set(_OURS)
+    return {name: _identifier(name, taken) for name in names}
+
+
 def _literal(value: Any) -> str:
     text = repr(value)
     if isinstance(value, str) and not {'"', "'"} & set(value):
@@ -296,11 +300,17 @@ def _literal(value: Any) -> str:
 
 def _docstring(text: str, indent: str = "    ") -> str:
     """A text as a docstring, whatever is in it."""
-    shown = "".join(
-        one if one.isprintable() or one == "\n" else one.encode("unicode_escape").decode()
-        for one in inspect.cleandoc(text).replace("\\", "\\\\")
-    ).replace('"""', '\\"\\"\\"')
-    if shown.endswith('"'):
-        shown = f'{shown[:-1]}\\"'
+    shown = "".join(map(_printable, inspect.cleandoc(text)))
+    if '"""' in shown or shown.endswith('"'):
+        shown = shown.replace('"', '\\"')
     lines = f'"""{shown}"""' if "\n" not in shown else f'"""{shown}\n"""'
     return "\n".join(indent + line if line else "" for line in lines.split("\n"))
+
+
+def _printable(one: str) -> str:
+    if one == "\\":
+        return one * 2
+    if one.isprintable() or one == "\n":
+        return one
+    # No docstring may hold half a character.
+    return "\ufffd" if "\ud800" <= one <= "\udfff" else one.encode("unicode_escape").decode()

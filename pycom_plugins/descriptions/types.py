@@ -152,7 +152,7 @@ class Type:
     def bare(self) -> str:
         """How it is written without its name and its limits."""
         if self.values is not None:
-            return " | ".join(map(as_json, self.values))
+            return " | ".join(map(as_json, self.values)) or "Never"
         match self.kinds:
             case ["string"] if "contentEncoding" in self.schema:
                 return "bytes"

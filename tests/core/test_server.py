@@ -306,7 +306,7 @@ def test_drain_waits_for_what_runs(make_runtime: MakeRuntime, runtime: Runtime) 
                     await asyncio.sleep(0.001)
                 in_time = await server.drain(0.01)
                 work.release.set()
-                later = await server.drain(helpers.PATIENCE)
+                later = await asyncio.wait_for(server.drain(3600), helpers.PATIENCE)
                 return [in_time, later, helpers.answer_in(client.receive()[1:])["result"]]
         finally:
             server.close()

@@ -53,7 +53,7 @@ def mypy(*files: Path) -> tuple[int, str]:
     if installed.name != "site-packages":  # mypy cannot follow an editable installation
         environ["MYPYPATH"] = str(installed)
     done = subprocess.run(
-        [sys.executable, "-m", "mypy", "--strict", "--config-file", os.devnull, *map(str, files)],
+        [sys.executable, "-m", "mypy", "--strict", "--config-file=", *map(str, files)],
         cwd=directory,
         env=environ,
         stdout=subprocess.PIPE,
@@ -92,7 +92,7 @@ MISUSE = {
     'store.items([{"name": "tea"}])': "typeddict-item",
     'store.items([{"name": "tea", "price": "3"}])': "typeddict-item",
     'store.items([{"name": "tea", "price": 3, "color": "green"}])': "typeddict-item",
-    'store.number("3")': "call-arg|misc",
+    'store.number("3")': "misc",
     'store.number(whole="3")': "arg-type",
     "store.items()": "call-arg",
     "store.nowhere()": "attr-defined",
@@ -111,9 +111,11 @@ def test_mypy_accepts_it_and_finds_faults_with_it(source: str, tmp_path: Path) -
     complaints = [line for line in said.splitlines() if ": error: " in line]
     assert status == 1
     assert all(line.startswith("misuse.py:") for line in complaints), said
-    lines = {int(line.split(":")[1]): line for line in complaints}
     for number, (line, code) in enumerate(MISUSE.items(), 5):
-        assert any(f"[{one}]" in lines[number] for one in code.split("|")), (line, said)
+        assert any(
+            one.startswith(f"misuse.py:{number}:") and one.endswith(f"[{code}]")
+            for one in complaints
+        ), (line, said)
 
 
 @pytest.fixture
@@ -236,8 +238,8 @@ PART = st.fixed_dictionaries(
 )
 METHOD = st.fixed_dictionaries(
     {
-        "required_arguments": st.lists(TEXT, max_size=2, unique=True),
-        "optional_arguments": st.lists(TEXT, max_size=2, unique=True),
+        "required_arguments": st.lists(TEXT.map("a{}".format), max_size=2, unique=True),
+        "optional_arguments": st.lists(TEXT.map("b{}".format), max_size=2, unique=True),
         "results": st.lists(TEXT, max_size=2),
         "docstring": st.none() | TEXT,
         "attachments": st.fixed_dictionaries({"incoming": st.none() | TEXT, "outgoing": st.none() | TEXT}),
