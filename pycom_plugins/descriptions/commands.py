@@ -45,11 +45,13 @@ def describe(
 
 
 def _show(found: Any) -> None:
+    import inspect
+
     from pycom_plugins.descriptions.description import understand
     from pycom_plugins.descriptions.text import signature
 
     description = understand(found)
-    about = (description.docstring or "").strip()
+    about = inspect.cleandoc(description.docstring or "")
     click.echo(description.name + (f": {about}" if about else ""))
     methods = sorted(description.methods.items())
     cli.print_table(["method", ""], [[signature(name, one), one.summary] for name, one in methods])

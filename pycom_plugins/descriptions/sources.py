@@ -41,7 +41,7 @@ def _read_file(name: str) -> Any:
         understand(found)
     except OSError as error:
         raise ConfigurationError(f"Cannot read {name}: {error.strerror}") from error
-    except (msgspec.DecodeError, UnicodeDecodeError, NotUnderstood) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, NotUnderstood) as error:
         raise ConfigurationError(
             f"{name} does not hold what `pycom describe --json` prints: {error}"
         ) from error

@@ -62,7 +62,9 @@ def test_order_and_every_number_of_arguments(name: str) -> None:
 def test_arguments_in_an_order_of_the_plugin(name: str) -> None:
     seen: list[Any] = []
     first, *_, last = PLAIN[name]
-    function = eval(f"lambda {last}, {first}: see({last}, {first})", {"see": lambda *a: seen.extend(a)})
+    function = eval(
+        f"lambda {last}, {first}: see({last}, {first})", {"see": lambda *a: seen.extend(a)}
+    )
     run(registered(name, mine=function), name)
     assert seen == [last, first]
 

@@ -241,7 +241,9 @@ def test_session() -> None:
 # Channels.
 
 
-@pytest.mark.parametrize("error", [CallTimeout("late"), ServiceNotAvailable("gone"), KeyboardInterrupt()])
+@pytest.mark.parametrize(
+    "error", [CallTimeout("late"), ServiceNotAvailable("gone"), KeyboardInterrupt()]
+)
 def test_channel_of_a_call_that_failed_is_closed(error: BaseException) -> None:
     broken, good = Scripted(error), Scripted(ok(result=1), ok(result=2))
     channels = [broken, good]

@@ -187,7 +187,9 @@ def test_nameserver_that_sends_no_records(found: Any, serve: Serve, context: Mak
 
 
 def test_no_nameserver(context: MakeContext) -> None:
-    with pytest.raises(ServiceNotFound, match=r"No nameserver answers: Nobody listens on local://a"):
+    with pytest.raises(
+        ServiceNotFound, match=r"No nameserver answers: Nobody listens on local://a"
+    ):
         context("local://a").locate(IFACE)
     with pytest.raises(ServiceNotFound, match="no nameserver runs in this process"):
         context().locate(IFACE)

@@ -635,9 +635,7 @@ def test_overload(serve: Serve) -> None:
     server = serve(max_in_flight=2)
 
     async def run() -> list[dict[str, Any]]:
-        calls = [
-            asyncio.create_task(answer(server, "com.foo.steps", "stuck")) for _ in range(2)
-        ]
+        calls = [asyncio.create_task(answer(server, "com.foo.steps", "stuck")) for _ in range(2)]
         while seen_by(server) != ["started"] * 2:
             await asyncio.sleep(0)
         refused = await answer(server, "com.foo.steps", "now")
@@ -679,9 +677,7 @@ def test_async_methods_run_concurrently_and_sync_ones_do_not(make_runtime: MakeR
     server = ServiceServer(["local://a"], [meeting], make_runtime())
 
     async def run(name: str) -> list[dict[str, Any]]:
-        return await asyncio.gather(
-            *(answer(server, "com.foo.meeting", name) for _ in range(3))
-        )
+        return await asyncio.gather(*(answer(server, "com.foo.meeting", name) for _ in range(3)))
 
     assert [each["result"] for each in asyncio.run(run("meet"))] == [3, 3, 3]
     asyncio.run(run("alone"))

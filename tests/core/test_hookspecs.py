@@ -357,16 +357,17 @@ def test_hook_pycom_startup_that_raises_stops_the_start(make_runtime: MakeRuntim
     runtime.ioloop().close()
 
 
-def test_hook_pycom_shutdown(
-    make_runtime: MakeRuntime, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_hook_pycom_shutdown(make_runtime: MakeRuntime, caplog: pytest.LogCaptureFixture) -> None:
     seen: list[Any] = []
 
     def raising(server: Server) -> None:
         raise ValueError("no end")
 
     runtime = make_runtime(
-        {"mine": plugin(pycom_shutdown=lambda server: seen.append(server)), "bad": plugin(pycom_shutdown=raising)}
+        {
+            "mine": plugin(pycom_shutdown=lambda server: seen.append(server)),
+            "bad": plugin(pycom_shutdown=raising),
+        }
     )
     server = ServiceServer(["local://a"], [Greeter], runtime)
     assert asyncio.run(answer(server, "com.foo.greeter", "greet"))["code"] == 0

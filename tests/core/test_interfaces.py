@@ -139,13 +139,17 @@ def test_binding(name: str, args: Any, result: Any) -> None:
 @pytest.mark.parametrize("name", ["both", "keyword"])
 @pytest.mark.parametrize("args", [None, {}, {"b": 1}])
 def test_required_argument_is_missing(name: str, args: Any) -> None:
-    with pytest.raises(BadRequest, match=rf"Argument '[abc]' is required for com\.foo\.bound\.{name}"):
+    with pytest.raises(
+        BadRequest, match=rf"Argument '[abc]' is required for com\.foo\.bound\.{name}"
+    ):
         invoke(name, args)
 
 
 @pytest.mark.parametrize("args", [[], [1, 2], "text", 1, True, 0])
 def test_arguments_in_no_object(args: Any) -> None:
-    with pytest.raises(BadRequest, match=r"Expected dictionary as argument for com\.foo\.bound\.both"):
+    with pytest.raises(
+        BadRequest, match=r"Expected dictionary as argument for com\.foo\.bound\.both"
+    ):
         invoke("both", args)
 
 
@@ -262,7 +266,9 @@ def test_register_method() -> None:
     iface.register_method(added)
     iface.register_method(added)  # the same one again is no other
     assert iface.invoke("added", {"a": 1}) == ["More", 1]
-    with pytest.raises(RuntimeError, match="'added' is already registered for interface com.foo.more"):
+    with pytest.raises(
+        RuntimeError, match="'added' is already registered for interface com.foo.more"
+    ):
         iface.register_method(method("added", body=lambda self, request: 0))
     assert iface.methods == {"added": added}
 
@@ -399,7 +405,9 @@ def test_server_refuses_one_name_twice(make_runtime: MakeRuntime) -> None:
     class Other:
         pass
 
-    with pytest.raises(ConfigurationError, match=r"com\.foo\.bound is provided twice: by .*Bound.*Other"):
+    with pytest.raises(
+        ConfigurationError, match=r"com\.foo\.bound is provided twice: by .*Bound.*Other"
+    ):
         ServiceServer(["local://a"], [Bound, Other], make_runtime())
 
 

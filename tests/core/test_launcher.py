@@ -256,7 +256,9 @@ def test_drains_what_runs_after_it_has_unregistered(
 
 
 def test_drain_has_an_end(make_runtime: MakeRuntime, names: Names) -> None:
-    runtime = make_runtime(address="local://service", nameserver=("local://names",), drain_timeout=20)
+    runtime = make_runtime(
+        address="local://service", nameserver=("local://names",), drain_timeout=20
+    )
     waiting = Waiting()
     process = ServiceProcess(runtime, [waiting])
     frames = payload("com.foo.waiting", "wait")

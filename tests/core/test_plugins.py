@@ -249,7 +249,9 @@ def test_entry_point_that_gives_no_plugin(
 ) -> None:
     distributions.module("shapes", "class Bad:\n    def __init__(self): raise KeyError")
     distributions.add("dist-shapes", shapes=target)
-    with pytest.raises(PluginError, match=f"dist-shapes 1.0 cannot be loaded from {target}: {reason}"):
+    with pytest.raises(
+        PluginError, match=f"dist-shapes 1.0 cannot be loaded from {target}: {reason}"
+    ):
         make_runtime()
 
 
@@ -443,5 +445,3 @@ def test_kernel_starts_without_any_plugin_and_knows_no_command(make_runtime: Mak
         "error": "Unknown command: CALL",
     }
     server.close()
-
-

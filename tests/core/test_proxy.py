@@ -131,7 +131,10 @@ def test_arguments(call: Callable[[Any], Any], result: Any, tools: ProxyComponen
 @pytest.mark.parametrize(
     ("call", "says"),
     [
-        (lambda tools: tools.cut(1, 2, 3), r"cut\(\) takes 2 positional arguments, but 3 were given"),
+        (
+            lambda tools: tools.cut(1, 2, 3),
+            r"cut\(\) takes 2 positional arguments, but 3 were given",
+        ),
         (lambda tools: tools.nothing(1), r"nothing\(\) takes 0 positional arguments, but 1 were"),
         (lambda tools: tools.perhaps(b"x"), r"perhaps\(\) takes 0 positional arguments"),
         (lambda tools: tools.cut(1), r"cut\(\) misses the required argument 'where'"),
@@ -139,7 +142,10 @@ def test_arguments(call: Callable[[Any], Any], result: Any, tools: ProxyComponen
         (lambda tools: tools.cut(), r"cut\(\) misses the required argument 'what'"),
         (lambda tools: tools.size(), r"size\(\) misses the required argument 'blob'"),
         (lambda tools: tools.cut(1, what=2), r"cut\(\) got multiple values for argument 'what'"),
-        (lambda tools: tools.cut(1, 2, where=3), r"cut\(\) got multiple values for argument 'where"),
+        (
+            lambda tools: tools.cut(1, 2, where=3),
+            r"cut\(\) got multiple values for argument 'where",
+        ),
     ],
 )
 def test_mistakes_are_type_errors_and_nothing_is_called(
@@ -201,7 +207,11 @@ def test_methods_have_names_and_docstrings(tools: ProxyComponent) -> None:
 
 def test_introspect_is_a_method_like_any(tools: Any) -> None:
     found = tools.introspect()
-    assert (found.name, found.docstring, found.data) == (IFACE, "Tools of every kind.", {"since": 1})
+    assert (found.name, found.docstring, found.data) == (
+        IFACE,
+        "Tools of every kind.",
+        {"since": 1},
+    )
     assert found.methods["cut"]["required_arguments"] == ["what", "where"]
 
 

@@ -65,8 +65,12 @@ Register = Callable[..., Registrar]
 
 
 @pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+def renews_soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registration, "RENEWAL", 0.005)
+
+
+@pytest.fixture
+def retries_soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registration, "RETRY", 0.005)
 
 
@@ -143,7 +147,7 @@ def test_credentials_and_hooks_of_the_caller_stay_away(
     assert all(constants.AUTH_EXTENSION not in extensions for extensions in seen)
 
 
-@pytest.mark.usefixtures("quick")
+@pytest.mark.usefixtures("renews_soon")
 def test_renews(fakes: list[Fake], register: Register) -> None:
     registrar = register("local://0", "local://1")
     for fake in fakes:
@@ -158,7 +162,7 @@ def test_renews_twice_within_a_lease() -> None:
     assert registration.RENEWAL * 2000 == constants.NS_SERVICE_TIMEOUT == 60_000
 
 
-@pytest.mark.usefixtures("quick")
+@pytest.mark.usefixtures("renews_soon", "retries_soon")
 def test_one_replica_down_does_not_matter(
     fakes: list[Fake], register: Register, make_runtime: MakeRuntime
 ) -> None:
@@ -173,7 +177,7 @@ def test_one_replica_down_does_not_matter(
     assert late.told[-1][0] == "unregister"
 
 
-@pytest.mark.usefixtures("quick")
+@pytest.mark.usefixtures("retries_soon")
 def test_all_replicas_down_until_one_comes(
     register: Register, make_runtime: MakeRuntime, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -187,7 +191,7 @@ def test_all_replicas_down_until_one_comes(
         assert "Could not register /com/foo/one: " in caplog.text
 
 
-@pytest.mark.usefixtures("quick")
+@pytest.mark.usefixtures("renews_soon", "retries_soon")
 def test_refused_is_told(fakes: list[Fake], register: Register) -> None:
     refused: list[RemoteError] = []
     told = threading.Event()
@@ -206,7 +210,7 @@ def test_refused_is_told(fakes: list[Fake], register: Register) -> None:
     registrar.stop()
 
 
-@pytest.mark.usefixtures("quick")
+@pytest.mark.usefixtures("retries_soon")
 def test_other_errors_are_tried_again(
     fakes: list[Fake], register: Register, caplog: pytest.LogCaptureFixture
 ) -> None:

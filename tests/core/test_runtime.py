@@ -62,7 +62,9 @@ OPENS = {
 
 def mine(make_runtime: MakeRuntime, **settings: Any) -> Runtime:
     """A runtime with `MINE` for all that it contributes."""
-    return make_runtime({"mine": MINE}, nameserver_backend="mine:", session_store="mine:", **settings)
+    return make_runtime(
+        {"mine": MINE}, nameserver_backend="mine:", session_store="mine:", **settings
+    )
 
 
 @pytest.mark.parametrize("key", OPENS)

@@ -243,7 +243,9 @@ def test_mistakes_elsewhere_say_where() -> None:
         load(environ={"PYCOM_THREADS": "four"})
     with pytest.raises(ConfigurationError, match="threads in the arguments"):
         load(environ={}, overrides={"threads": "four"})
-    with pytest.raises(ConfigurationError, match="'treads' in the arguments; did you mean 'threads'"):
+    with pytest.raises(
+        ConfigurationError, match="'treads' in the arguments; did you mean 'threads'"
+    ):
         load(environ={}, overrides={"treads": 4})
 
 

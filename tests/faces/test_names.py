@@ -225,7 +225,7 @@ def test_version(dotted: str) -> None:
         assert module.__version__ == importlib.metadata.version("pycom")
     info = module.__version_info__
     assert [type(part) for part in info] == [int, int, int, str]
-    assert module.__version__ == "%d.%d.%d%s" % info
+    assert module.__version__ == "{}.{}.{}{}".format(*info)
     assert info >= (0, 6, 0, "")
 
 

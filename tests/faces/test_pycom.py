@@ -152,7 +152,9 @@ def test_interface() -> None:
 # Arguments.
 
 
-@pytest.mark.parametrize("args", [{"name": "a"}, {"name": "a", "value": None}, {"name": "a", "x": 1}])
+@pytest.mark.parametrize(
+    "args", [{"name": "a"}, {"name": "a", "value": None}, {"name": "a", "x": 1}]
+)
 def test_arguments_come_by_name(args: Any) -> None:
     assert Example.__interface__.invoke("plain", args) == {"a": None}
 

@@ -271,9 +271,7 @@ def test_call_command() -> None:
 # The wire.
 
 
-@pytest.mark.parametrize(
-    "data", [{}, {"a": None}, {"a": [1, 2.5, True, "é", {"b": []}]}, {"": ""}]
-)
+@pytest.mark.parametrize("data", [{}, {"a": None}, {"a": [1, 2.5, True, "é", {"b": []}]}, {"": ""}])
 def test_dicts_there_and_back(data: dict[str, Any]) -> None:
     assert dict_from_wire(dict_to_wire(data, with_version=False)) == data
     assert dict_from_wire(dict_to_wire(data)) == {**data, "version": "1.0"}

@@ -225,7 +225,9 @@ METHODS: list[tuple[Callable[..., Any], Callable[..., Any], list[tuple[bool, str
         (True, "args.a", "Any → int"), (True, "args.c", "Any → int"), (False, "result", "Any → int")
     ]),
     (typed_base, base, [
-        (True, "result", "int → Any"), (False, "args.a", "int → Any"), (False, "args.c", "int → Any")
+        (True, "result", "int → Any"),
+        (False, "args.a", "int → Any"),
+        (False, "args.c", "int → Any"),
     ]),
     (typed_base, other_default, [(False, "args.c", "default 1 → 2")]),
 ]  # fmt: skip

@@ -92,7 +92,7 @@ MISUSE = {
     'store.items([{"name": "tea"}])': "typeddict-item",
     'store.items([{"name": "tea", "price": "3"}])': "typeddict-item",
     'store.items([{"name": "tea", "price": 3, "color": "green"}])': "typeddict-item",
-    'store.number("3")': "misc",
+    'store.number("3")': "call-arg",
     'store.number(whole="3")': "arg-type",
     "store.items()": "call-arg",
     "store.nowhere()": "attr-defined",
@@ -178,7 +178,21 @@ def test_outgoing_attachment_that_is_not_there(tmp_path: Path) -> None:
 
 
 def hostile(**changes: Any) -> Description:
-    names = ["self", "class", "list", "Any", "cast", "UNSET", "_given", "a-b", "a_b", "1", "", "é", "__x"]
+    names = [
+        "self",
+        "class",
+        "list",
+        "Any",
+        "cast",
+        "UNSET",
+        "_given",
+        "a-b",
+        "a_b",
+        "1",
+        "",
+        "é",
+        "__x",
+    ]
     properties = {name: {"$ref": "#/$defs/Item"} for name in names}
     item = {
         "title": "Any",
@@ -187,16 +201,22 @@ def hostile(**changes: Any) -> Description:
         "properties": {**properties, 'a"b\\\n': {"type": "integer"}},
         "required": ["self"],
     }
-    definitions = {"Item": item, "dict": {"title": "list", "enum": ['a"\'b\\', "\ud800", 1]}}
+    definitions = {"Item": item, "dict": {"title": "list", "enum": ["a\"'b\\", "\ud800", 1]}}
     arguments = {
         "type": "object",
         "properties": {**properties, "list": {"$ref": "#/$defs/dict"}, "é": {"type": "array"}},
         "$defs": definitions,
     }
-    method = Method(names, ["int", "None"], schema=Schemas(arguments, {"$ref": "#/$defs/Item", "$defs": definitions}))
+    method = Method(
+        names,
+        ["int", "None"],
+        schema=Schemas(arguments, {"$ref": "#/$defs/Item", "$defs": definitions}),
+    )
     docstring = '"""\nimport os\n"""\\'
-    methods = {name: method for name in [*names, "Item", "ListClient", "dict", "str", "import os\n"]}
-    return Description("x.list", {**methods, "doc": Method([], [], docstring=docstring)}, docstring + "\x00\ud800")
+    methods = dict.fromkeys([*names, "Item", "ListClient", "dict", "str", "import os\n"], method)
+    return Description(
+        "x.list", {**methods, "doc": Method([], [], docstring=docstring)}, docstring + "\x00\ud800"
+    )
 
 
 def test_no_name_breaks_out(tmp_path: Path) -> None:
@@ -242,12 +262,18 @@ METHOD = st.fixed_dictionaries(
         "optional_arguments": st.lists(TEXT.map("b{}".format), max_size=2, unique=True),
         "results": st.lists(TEXT, max_size=2),
         "docstring": st.none() | TEXT,
-        "attachments": st.fixed_dictionaries({"incoming": st.none() | TEXT, "outgoing": st.none() | TEXT}),
+        "attachments": st.fixed_dictionaries(
+            {"incoming": st.none() | TEXT, "outgoing": st.none() | TEXT}
+        ),
         "schema": st.none() | st.fixed_dictionaries({"arguments": PART, "result": PART}),
     }
 )
 FOUND = st.fixed_dictionaries(
-    {"name": TEXT, "methods": st.dictionaries(TEXT, METHOD, max_size=3), "docstring": st.none() | TEXT}
+    {
+        "name": TEXT,
+        "methods": st.dictionaries(TEXT, METHOD, max_size=3),
+        "docstring": st.none() | TEXT,
+    }
 )
 
 

@@ -83,10 +83,10 @@ def test_accepted(server: ServiceServer, method: str, args: Any, result: Any) ->
 
 
 REFUSED: list[tuple[str, Any, str]] = [
-    ("items", {"items": [TEA, TEA, TEA, {**TEA, "price": "3"}]}, "args.items[3].price: expected float"),
-    ("items", {"items": [{**TEA, "parts": [{"name": 3}]}]}, "args.items[0].parts[0].name: expected str"),
+    ("items", {"items": [TEA] * 3 + [{**TEA, "price": ""}]}, "args.items[3].price: expected float"),
+    ("items", {"items": [{**TEA, "parts": [3]}]}, "args.items[0].parts[0]: expected object"),
     ("items", {"items": [{"name": "tea"}]}, "args.items[0].price: missing"),
-    ("items", {"items": [{**TEA, "color": "green"}]}, "args.items[0].color: Invalid enum value 'green'"),
+    ("items", {"items": [{**TEA, "color": ""}]}, "args.items[0].color: Invalid enum value ''"),
     ("items", {"items": [{**TEA, "price": 1000}]}, "args.items[0]: 'price' must be < 1000: 1000.0"),
     ("items", {"items": [{**TEA, "price": 10**400}]}, "args.items[0].price: Number out of range"),
     ("items", {"items": TEA}, "args.items: expected array"),
@@ -200,7 +200,8 @@ def test_methods_without_a_contract_are_as_they_were(server: ServiceServer) -> N
         "anything", "introspect", "plain"
     }  # fmt: skip
     # These have nothing to check, and only say what they answer.
-    assert {name for name in ours if ours[name] is not shared[name] and "run" not in vars(ours[name])} == {
+    copied = {name for name in ours if ours[name] is not shared[name]}
+    assert {name for name in copied if "run" not in vars(ours[name])} == {
         "nothing", "one", "unencodable"
     }  # fmt: skip
 

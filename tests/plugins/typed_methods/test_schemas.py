@@ -43,19 +43,28 @@ TYPES: list[tuple[Any, dict[str, Any]]] = [
     (Sequence[int], {"type": "array", "items": WHOLE}),
     (tuple[int, ...], {"type": "array", "items": WHOLE}),
     (set[str], {"type": "array", "items": TEXT, "uniqueItems": True}),
-    (tuple[int, str], {"type": "array", "prefixItems": [WHOLE, TEXT], "minItems": 2, "maxItems": 2}),
+    (
+        tuple[int, str],
+        {"type": "array", "prefixItems": [WHOLE, TEXT], "minItems": 2, "maxItems": 2},
+    ),
     (dict, {"type": "object", "additionalProperties": ANY}),
     (Mapping[int, str], {"type": "object", "additionalProperties": TEXT}),
     (Literal["b", "a", 1, None], {"enum": ["a", "b", 1, None]}),
     (int | None, {"anyOf": [WHOLE, {"type": "null"}]}),
     (datetime.date | None, {"anyOf": [{"type": "string", "format": "date"}, {"type": "null"}]}),
-    (Annotated[int, msgspec.Meta(ge=0, lt=9)], {"type": "integer", "minimum": 0, "exclusiveMaximum": 9}),
+    (
+        Annotated[int, msgspec.Meta(ge=0, lt=9)],
+        {"type": "integer", "minimum": 0, "exclusiveMaximum": 9},
+    ),
     (Annotated[float, msgspec.Meta(multiple_of=0.5)], {"type": "number", "multipleOf": 0.5}),
     (
         Annotated[str, msgspec.Meta(min_length=1, pattern="a", description="A word.")],
         {"type": "string", "minLength": 1, "pattern": "a", "description": "A word."},
     ),
-    (Annotated[list[str], msgspec.Meta(max_length=2)], {"type": "array", "items": TEXT, "maxItems": 2}),
+    (
+        Annotated[list[str], msgspec.Meta(max_length=2)],
+        {"type": "array", "items": TEXT, "maxItems": 2},
+    ),
     (
         Annotated[dict[str, str], msgspec.Meta(min_length=1)],
         {"type": "object", "additionalProperties": TEXT, "minProperties": 1},

@@ -1,0 +1,1 @@
+"""`pycom plugins new`: the beginning of a plugin, which works."""

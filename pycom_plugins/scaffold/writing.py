@@ -1,0 +1,81 @@
+"""Writing the project of a plugin: a plugin named acme, which gets another name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from importlib import resources
+from pathlib import Path
+from typing import Final
+
+import attrs
+
+from pycom_core import settings
+from pycom_core.plugins import installed_names
+
+#: What plugins can give, each with a template of its module and one of its tests.
+FAMILIES: Final = (
+    *("command", "hooks", "backend", "store"),
+    *("balancer", "authentication", "cli"),
+)
+_NAME = re.compile(r"[a-z][a-z0-9]*(?:[-_][a-z0-9]+)*")
+_OURS = ("core", "plugins")
+
+
+@attrs.frozen
+class Names:
+    """The names of a plugin, for each place where one stands."""
+
+    plugin: str
+    distribution: str
+    package: str
+
+    @classmethod
+    def of(cls, name: str) -> Names:
+        """From `geo-ip`, `geo_ip` or `pycom-geo-ip`. Raises ValueError for what is no name."""
+        short = name.removeprefix("pycom-").removeprefix("pycom_")
+        if not _NAME.fullmatch(short):
+            raise ValueError(f"{name!r} is no name; write small letters, digits and dashes: geo-ip")
+        plugin = short.replace("-", "_")
+        if plugin in _OURS or plugin in settings.names():
+            raise ValueError(f"{plugin!r} means something to PyCOM itself; choose another name")
+        if plugin in installed_names():
+            raise ValueError(f"There is a plugin {plugin!r} already; choose another name")
+        return cls(plugin, f"pycom-{plugin.replace('_', '-')}", f"pycom_{plugin}")
+
+    def put_into(self, text: str) -> str:
+        """A template with these names instead of those of the plugin acme."""
+        title = "".join(part.capitalize() for part in self.plugin.split("_"))
+        for before, after in (
+            ("pycom-acme", self.distribution),
+            ("acme", self.plugin),
+            ("Acme", title),
+            ("ACME", self.plugin.upper()),
+        ):
+            text = text.replace(before, after)
+        return text
+
+
+def write(names: Names, family: str, directory: Path) -> list[Path]:
+    """Write a project; the files. Raises ValueError for a directory that holds something."""
+    if directory.exists() and any(directory.iterdir()):
+        raise ValueError(f"{directory} is there already, and not empty")
+    written = []
+    for place, text in _files(names, family):
+        path = directory / place
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(names.put_into(text))
+        written.append(path)
+    return written
+
+
+def _files(names: Names, family: str) -> Iterator[tuple[str, str]]:
+    yield "pyproject.toml", _template("pyproject.toml")
+    yield "README.md", _template("README.md") + _template(f"{family}.md")
+    yield f"src/{names.package}/__init__.py", _template(f"{family}.py")
+    yield f"src/{names.package}/py.typed", ""
+    yield f"tests/test_{names.plugin}.py", _template(f"test_{family}.py")
+
+
+def _template(name: str) -> str:
+    return (resources.files(__package__) / "templates" / f"{name}.template").read_text()
