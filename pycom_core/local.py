@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import itertools
 import threading
 from collections.abc import Coroutine, Sequence
@@ -45,7 +46,7 @@ class LocalChannel(Channel):
                 finally:
                     answer.cancel()
         # Two names for one exception from Python 3.11 on.
-        except (asyncio.TimeoutError, TimeoutError):
+        except (concurrent.futures.TimeoutError, TimeoutError):
             raise CallTimeout(f"No answer from this process within {timeout:.0f} ms") from None
         return list(reply[2:])
 

@@ -12,6 +12,7 @@ import inspect
 import itertools
 import time
 from collections.abc import Callable, Iterable, Mapping
+from types import ModuleType
 from typing import Any
 
 import pluggy
@@ -193,6 +194,8 @@ class Plugins:
             raise _fault(info, f"is registered twice: {error}") from error
         try:
             self._check_hooks(plugin, info)
+            if inspect.ismodule(plugin) and not self.hooks_of(info.name):
+                _check_for_classes(plugin, info)
         except PluginError:
             self._manager.unregister(name=info.name)
             raise
@@ -394,6 +397,18 @@ def _check_markers(plugin: object, info: PluginInfo) -> None:
         function = getattr(plugin, name, None)
         if callable(function) and not hasattr(function, "pycom_impl"):
             raise _fault(info, f"defines {name} without the marker @hookimpl")
+
+
+def _check_for_classes(module: ModuleType, info: PluginInfo) -> None:
+    for name, value in vars(module).items():
+        if inspect.isclass(value) and any(
+            hasattr(getattr(value, hook, None), "pycom_impl") for hook in hook_names()
+        ):
+            raise _fault(
+                info,
+                f"has no hooks, but its class {name} has; the entry point must name the class: "
+                f"{module.__name__}:{name}",
+            )
 
 
 def _check_contribution(info: PluginInfo, hook: str, name: object, value: object) -> None:

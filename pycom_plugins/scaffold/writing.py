@@ -6,11 +6,8 @@ import re
 from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
-import attrs
-
-from pycom_core import settings
 from pycom_core.plugins import installed_names
 
 #: What plugins can give, each with a template of its module and one of its tests.
@@ -18,12 +15,13 @@ FAMILIES: Final = (
     *("command", "hooks", "backend", "store"),
     *("balancer", "authentication", "cli"),
 )
+#: Families whose plugin is an object of a class, because it keeps something; others are modules.
+_OBJECTS = ("hooks", "authentication")
 _NAME = re.compile(r"[a-z][a-z0-9]*(?:[-_][a-z0-9]+)*")
 _OURS = ("core", "plugins")
 
 
-@attrs.frozen
-class Names:
+class Names(NamedTuple):
     """The names of a plugin, for each place where one stands."""
 
     plugin: str
@@ -36,6 +34,8 @@ class Names:
         short = name.removeprefix("pycom-").removeprefix("pycom_")
         if not _NAME.fullmatch(short):
             raise ValueError(f"{name!r} is no name; write small letters, digits and dashes: geo-ip")
+        from pycom_core import settings  # a program that only asks for help need not wait for it
+
         plugin = short.replace("-", "_")
         if plugin in _OURS or plugin in settings.names():
             raise ValueError(f"{plugin!r} means something to PyCOM itself; choose another name")
@@ -45,15 +45,13 @@ class Names:
 
     def put_into(self, text: str) -> str:
         """A template with these names instead of those of the plugin acme."""
-        title = "".join(part.capitalize() for part in self.plugin.split("_"))
-        for before, after in (
-            ("pycom-acme", self.distribution),
-            ("acme", self.plugin),
-            ("Acme", title),
-            ("ACME", self.plugin.upper()),
-        ):
-            text = text.replace(before, after)
-        return text
+        named = {
+            "pycom-acme": self.distribution,
+            "acme": self.plugin,
+            "Acme": "".join(part.capitalize() for part in self.plugin.split("_")),
+            "ACME": self.plugin.upper(),
+        }
+        return re.sub("|".join(named), lambda found: named[found[0]], text)
 
 
 def write(names: Names, family: str, directory: Path) -> list[Path]:
@@ -70,7 +68,8 @@ def write(names: Names, family: str, directory: Path) -> list[Path]:
 
 
 def _files(names: Names, family: str) -> Iterator[tuple[str, str]]:
-    yield "pyproject.toml", _template("pyproject.toml")
+    target = "pycom_acme:Acme" if family in _OBJECTS else "pycom_acme"
+    yield "pyproject.toml", _template("pyproject.toml").replace("TARGET", target)
     yield "README.md", _template("README.md") + _template(f"{family}.md")
     yield f"src/{names.package}/__init__.py", _template(f"{family}.py")
     yield f"src/{names.package}/py.typed", ""

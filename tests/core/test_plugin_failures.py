@@ -231,6 +231,23 @@ def test_plugin_that_goes_while_its_hook_runs(
     assert call(server, "com.foo.greeter", "greet")["result"] == "Hello"
 
 
+def test_module_named_instead_of_its_class(
+    distributions: Distributions, make_runtime: MakeRuntime
+) -> None:
+    distributions.plugin(
+        "bad",
+        """
+        class Plugin:
+            @hookimpl
+            def pycom_authorize(self): raise ValueError
+        """,
+    )
+    with pytest.raises(PluginError) as caught:
+        make_runtime()
+    for part in ("'bad' of dist-bad 1.0 has no hooks", "must name the class: module_bad:Plugin"):
+        assert part in str(caught.value)
+
+
 # Hooks that hang.
 
 

@@ -312,6 +312,15 @@ def test_sessions_that_are_not_there(service: Target) -> None:
     assert answer["code"] in (4, 6)
 
 
+def test_a_session_that_was_discarded(service: Target) -> None:
+    call = {"interface": "com.foo.stateful", "args": None}
+    session_id = service.ask(b"CALL", service.body(**call, method="incr"))["session_id"]
+    body = service.body(**call, method="reset", session_id=session_id)
+    assert service.ask(b"CALL", body)["session_id"] == session_id
+    body = service.body(**call, method="incr", session_id=session_id)
+    service.refuses(6, "expired", b"CALL", body)
+
+
 # The nameserver's methods.
 
 #: Each would keep a backtracking matcher busy for longer than the universe is old.

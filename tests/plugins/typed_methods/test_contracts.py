@@ -321,7 +321,7 @@ class Odd:
 
 BROKEN: dict[str, tuple[Any, str]] = {
     "unknown name": ("NoSuchName", "name 'NoSuchName' is not defined"),
-    "unknown name within": (list["NoSuchName"], "name 'NoSuchName' is not defined"),  # type: ignore[name-defined]  # noqa: F821
+    "unknown name within": (list["NoSuchName"], "NoSuchName"),  # type: ignore[name-defined]  # noqa: F821
     "no expression": ("list[", "Forward reference must be an expression"),
     "no type": ("3 + 'a'", "unsupported operand"),
     "two objects": (dict[str, int] | Item, "may not contain more than one dict-like type"),

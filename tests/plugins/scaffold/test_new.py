@@ -1,0 +1,113 @@
+"""`pycom plugins new`: what it writes can be installed, and its tests pass."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from wheels import Environment
+
+from pycom_core.cli import main
+from pycom_plugins.scaffold.writing import FAMILIES, Names
+
+
+def new(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(main, ["plugins", "new", *map(str, arguments)])
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_written(family: str, tmp_path: Path) -> None:
+    project = tmp_path / "here"
+    done = new("pycom-geo-ip", "--family", family, "--directory", project)
+    assert done.exit_code == 0
+    *files, following = done.output.splitlines()
+    assert {Path(file).relative_to(project).as_posix() for file in files} == {
+        "README.md",
+        "pyproject.toml",
+        "src/pycom_geo_ip/__init__.py",
+        "src/pycom_geo_ip/py.typed",
+        "tests/test_geo_ip.py",
+    }
+    assert following == f"Next: pip install -e '{project}[test]' && pytest {project}"
+    for file in files:
+        text = Path(file).read_text()
+        assert "acme" not in text.lower()
+        if file.endswith(".py"):
+            compile(text, file, "exec")
+
+
+@pytest.mark.parametrize("name", ["geo-ip", "geo_ip", "pycom-geo-ip", "pycom_geo_ip"])
+def test_names(name: str) -> None:
+    assert Names.of(name) == Names("geo_ip", "pycom-geo-ip", "pycom_geo_ip")
+
+
+def test_names_that_hold_that_of_the_template() -> None:
+    names = Names.of("acme-acme")
+    assert names.put_into("pycom-acme pycom_acme Acme ACME") == (
+        "pycom-acme-acme pycom_acme_acme AcmeAcme ACME_ACME"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("", "is no name"),
+        ("5", "is no name"),
+        ("a b", "is no name"),
+        ("../up", "is no name"),
+        ("Geo", "is no name"),
+        ("geo--ip", "is no name"),
+        ("pycom-", "is no name"),
+        ("core", "choose another name"),
+        ("plugins", "choose another name"),
+        ("session-store", "choose another name"),
+        ("call", "There is a plugin 'call' already"),
+    ],
+)
+def test_name_that_is_none(name: str, reason: str, tmp_path: Path) -> None:
+    project = tmp_path / "here"
+    refused = new(name, "--family", "cli", "--directory", project)
+    assert refused.exit_code == 2
+    assert reason in refused.output
+    assert not project.exists()
+
+
+def test_directory_that_holds_something(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    refused = new("geo", "--family", "cli", "--directory", tmp_path)
+    assert refused.exit_code == 2
+    assert "not empty" in refused.output
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_without_the_plugin(monkeypatch: pytest.MonkeyPatch) -> None:
+    plugins = main.commands["plugins"]
+    monkeypatch.setattr(plugins, "commands", {})
+    monkeypatch.setenv("PYCOM_PLUGINS", '{"disable": ["scaffold"]}')
+    refused = new("geo", "--family", "cli")
+    assert refused.exit_code == 2
+    assert "No such command 'new'" in refused.output
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_installed(family: str, base: Environment, tmp_path: Path) -> None:
+    """A user's way, on an installed PyCOM: write, build, install, test, and ask the doctor."""
+    base.run("pycom", "plugins", "new", f"try-{family}", "--family", family, directory=tmp_path)
+    project = tmp_path / f"pycom-try-{family}"
+    wheel = base.build(project, tmp_path)
+
+    environment = Environment(tmp_path / "environment", base)
+    environment.install(wheel)
+    report = environment.run("python", "-m", "pytest", "-W", "error", directory=project)
+    assert " passed" in report
+    assert "failed" not in report
+    environment.run("python", "-m", "mypy", directory=project)
+    listed = json.loads(environment.pycom("plugins", "--json"))
+    [mine] = [item for item in listed if item["name"] == f"try_{family}"]
+    assert (mine["state"], mine["reason"]) == ("active", "")
+    assert (mine["distribution"], mine["version"]) == (f"pycom-try-{family}", "0.1.0")
+    assert mine["hooks"]
