@@ -40,14 +40,13 @@ def read(iface: Interface, method: Method) -> Signature | None:
 
     Raises `ConfigurationError` for an annotation that cannot be resolved.
     """
-    function = inspect.unwrap(method.wrapped)
-    signature = inspect.signature(function)
+    signature = inspect.signature(method.wrapped)
     parameters = [
         parameter
         for parameter in list(signature.parameters.values())[2:]
         if parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
     ]
-    names = _Names(iface, method, function)
+    names = _Names(iface, method)
     arguments = tuple(
         Argument(
             parameter.name,
@@ -68,9 +67,9 @@ def read(iface: Interface, method: Method) -> Signature | None:
 class _Names:
     """The names that annotations of one method may use."""
 
-    def __init__(self, iface: Interface, method: Method, function: Any) -> None:
+    def __init__(self, iface: Interface, method: Method) -> None:
         self._where = f"{iface.name}.{method.name}"
-        self._function, self._wrapped = function, iface.wrapped
+        self._class, self._function = iface.wrapped, inspect.unwrap(method.wrapped)
         self._known: dict[str, Any] | None = None
 
     def resolve(self, what: str, annotation: Any) -> Any:
@@ -92,7 +91,7 @@ class _Names:
     def _all(self) -> dict[str, Any]:
         if self._known is None:
             self._known = {}
-            for cls in reversed(self._wrapped.__mro__):
+            for cls in reversed(self._class.__mro__):
                 self._known.update(vars(cls))
             # Later, so that a method called `list` does not hide the type from annotations.
             self._known.update(vars(builtins))
