@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import inspect
+import weakref
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar, cast, overload
 
@@ -47,6 +48,7 @@ class Interface(BaseComponent):
         self.methods: dict[str, Method] = {}
         self._instance: Any = None
         self._session = Session("local")
+        self._twins: weakref.WeakSet[Interface] = weakref.WeakSet()  # which get its new methods
         for attribute in dir(wrapped):
             info = getattr(getattr(wrapped, attribute, None), "__method__", None)
             if isinstance(info, Method):
@@ -74,6 +76,8 @@ class Interface(BaseComponent):
         twin.methods = dict(self.methods)
         twin._instance = instance
         twin._session = Session("local")
+        twin._twins = weakref.WeakSet()
+        self._twins.add(twin)
         return twin
 
     def register_method(self, method_info: Method) -> None:
@@ -82,6 +86,8 @@ class Interface(BaseComponent):
             raise RuntimeError(
                 f"Method {method_info.name!r} is already registered for interface {self.name}"
             )
+        for twin in self._twins:
+            twin.methods.setdefault(method_info.name, method_info)
 
     def find_method(self, name: str) -> Method:
         """The method of that remote name. Raises `MethodNotFound`."""

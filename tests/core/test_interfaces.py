@@ -12,6 +12,7 @@ from in_process import MakeRuntime, call
 from pycom_core import (
     BadRequest,
     ConfigurationError,
+    Context,
     Future,
     Interface,
     Method,
@@ -441,3 +442,17 @@ def test_long_names_are_cut_in_errors(make_runtime: MakeRuntime) -> None:
     server = ServiceServer(["local://a"], [Bound], make_runtime())
     assert len(call(server, "x" * 10_000, "both")["error"]) < 1000
     assert len(call(server, "com.foo.bound", "x" * 10_000)["error"]) < 1000
+
+
+def test_method_registered_while_a_server_provides_the_interface(
+    make_runtime: MakeRuntime,
+) -> None:
+    provided = interface("com.foo.growing")(type("Growing", (), {}))
+    runtime = make_runtime()
+    ServiceServer(["local://growing"], [provided], runtime)
+    component = Context(runtime=runtime).connect("local://growing", "com.foo.growing")
+    with pytest.raises(MethodNotFound):
+        component.invoke("late")
+    added = method("late", body=lambda self, request: "here")
+    provided.__interface__.register_method(added)  # type: ignore[attr-defined]
+    assert component.invoke("late") == "here"
