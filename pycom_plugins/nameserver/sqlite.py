@@ -91,7 +91,7 @@ class SqliteBackend(NameserverBackend):
             self._table.read(
                 "SELECT service, address, interfaces, metadata FROM pycom_providers "
                 "JOIN pycom_services USING (service) "
-                "WHERE interface = ?1 AND service = ifnull(?2, service) AND ends > ?3",
+                "WHERE interface = ? AND service = ifnull(?, service) AND ends > ?",
                 interface,
                 service,
                 self._table.now(),
