@@ -29,8 +29,6 @@ from pycom_core.service import Provider, ServiceServer
 _NOT_SERVED = ("pycom_core", "pycom_plugins")
 #: s beyond the drain that the last replies and the closing of sockets may take.
 _LAST_WORDS = 1.5
-#: s for clients to take in the last replies: where the connection ends first, 0MQ may drop them.
-_PARTING = 0.1
 
 
 def load_providers(names: Iterable[str]) -> list[Provider]:
@@ -147,7 +145,6 @@ class ServiceProcess:
 
     async def _drain(self) -> None:
         await self.server.drain(self.runtime.settings.drain_timeout / 1000)
-        await asyncio.sleep(_PARTING)
         self.loop.stop()
 
     def _refused(self, error: RemoteError) -> None:
