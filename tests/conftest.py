@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import helpers
 import pytest
+import wheels
 
 from pycom_core import Runtime, Settings
 
@@ -21,6 +22,12 @@ def processes() -> Iterator[helpers.Processes]:
 def nameserver(processes: helpers.Processes) -> helpers.Service:
     """A nameserver in a process of its own."""
     return processes.nameserver()
+
+
+@pytest.fixture(scope="session")
+def base(tmp_path_factory: pytest.TempPathFactory) -> wheels.Environment:
+    """An environment with the wheel of this project, and with tools for tests."""
+    return wheels.base_environment(tmp_path_factory.mktemp("environments"))
 
 
 @pytest.fixture

@@ -90,6 +90,9 @@ class Story:
         if words[-1] == "&":
             self._start(words[:-1], environ)
             return ""
+        if words[:3] == ["pip", "install", "-e"]:
+            self._install_project(self._directory / words[3])
+            return ""
         self._write_files()
         done = subprocess.run(
             [self._real(word) for word in executable(words)],
@@ -162,6 +165,10 @@ class Story:
             path.write_text(self._real(text))
             if path.name == "pyproject.toml":
                 self._install(tomllib.loads(text)["project"])
+
+    def _install_project(self, folder: Path) -> None:
+        self._install(tomllib.loads((folder / "pyproject.toml").read_text())["project"])
+        self._environ["PYTHONPATH"] += f"{os.pathsep}{folder / 'src'}"
 
     def _install(self, project: dict[str, object]) -> None:
         """Make a project's entry points known, as if it were installed from where it is."""
