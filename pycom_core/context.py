@@ -78,14 +78,14 @@ class Context(Caller):
         records = self.records.get(key)
         if records:
             use = self.choose(records, iface)
-            if self.pool.is_alive(use.record.address):
+            if self.pool.is_alive(use.address):
                 if self.records.wants_refresh(key):
                     threading.Thread(target=self._refresh, args=(key,), daemon=True).start()
-                return Client(use.record.address, iface, self, use)
+                return Client(use.address, iface, self, use)
             use.release()
             records = (use.record,)
         use = self.choose_again(records, self._ask(key), iface)
-        return Client(use.record.address, iface, self, use)
+        return Client(use.address, iface, self, use)
 
     def _ask(self, key: Key) -> Any:
         try:

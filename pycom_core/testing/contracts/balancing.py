@@ -60,7 +60,7 @@ class BalancerContract:
         balancer, candidates = balancer_factory(), records(5)
         for _ in range(20):
             use(balancer, candidates)
-        assert candidates == records(5)
+            assert candidates == records(5)
         assert balancer.choose(tuple(candidates)) in candidates
 
     def test_nobody_is_left_out(self, balancer_factory: Factory) -> None:
