@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from operator import itemgetter
 from typing import Any
 
 from pycom_core.errors import AccessDenied, PycomError, RemoteError
@@ -133,8 +134,10 @@ def _with_all_arguments(
     if argnames == arguments:
         return function
     wanted = [arguments.index(name) for name in argnames]
-
-    def fewer(*values: Any) -> Any:
-        return function(*[values[index] for index in wanted])
-
-    return fewer
+    if not wanted:
+        return lambda *values: function()
+    if len(wanted) == 1:
+        only = wanted[0]
+        return lambda *values: function(values[only])
+    pick = itemgetter(*wanted)
+    return lambda *values: function(*pick(values))

@@ -23,16 +23,17 @@ Frames = Sequence[Attachment]
 _FrameT = TypeVar("_FrameT", bound=Attachment)
 
 
-def split_frames(frames: Sequence[_FrameT]) -> tuple[list[_FrameT], list[_FrameT]]:
+def split_frames(frames: Sequence[_FrameT]) -> tuple[Sequence[_FrameT], Sequence[_FrameT]]:
     """Part a message to a ROUTER at its first empty frame: return address, payload.
 
     The return address is everything before the delimiter, and is sent back as it came. Raises
     `BadRequest` when there is no delimiter.
     """
-    for index, frame in enumerate(frames):
-        if not frame:
-            return list(frames[:index]), list(frames[index + 1 :])
-    raise BadRequest("No empty delimiter frame before the command")
+    try:
+        index = frames.index(b"")
+    except ValueError:
+        raise BadRequest("No empty delimiter frame before the command") from None
+    return frames[:index], frames[index + 1 :]
 
 
 def as_frame(value: Any) -> Attachment:
@@ -116,11 +117,9 @@ def _json_type_of(value: Any) -> str:
 
 def response_to_dict(response: Response) -> dict[str, Any]:
     """The response object of CALL, without its code and error."""
-    data: dict[str, Any] = {}
+    data: dict[str, Any] = {} if response.code else {"result": response.result}
     if response.session_id is not None:
         data["session_id"] = response.session_id
-    if not response.code:
-        data["result"] = response.result
     if response.extensions:
         data["extensions"] = response.extensions
     return data

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any
 
-from pycom_core import codec
+from pycom_core import codec, constants
 from pycom_core.errors import RemoteError
-from pycom_core.messages import Attachment, Future, Response
+from pycom_core.log import logger
+from pycom_core.messages import Attachment, Future, Request, Response
 from pycom_core.waiting import settle
 
 if TYPE_CHECKING:
@@ -75,10 +76,18 @@ class BaseCommand:
             response = await (settle(answer) if self.needs_task else answer)
         except RemoteError as error:
             response = Response(None, code=error.code or 1, message=str(error))
-        parts: list[Attachment] = [self.response_to_wire(response)]
-        if response.attachment is not None:
-            parts.append(response.attachment)
-        return parts
+        try:
+            body = self.response_to_wire(response)
+        except Exception:
+            logger().exception("%s returned what cannot be sent", self._name(response.request))
+            response = Response(
+                None,
+                code=constants.ERROR_UNKNOWN,
+                message="Unknown error during request",
+                session_id=response.session_id,
+            )
+            body = self.response_to_wire(response)
+        return [body] if response.attachment is None else [body, response.attachment]
 
     def real_process_request(
         self, request: Any, *other_parts: Attachment
@@ -90,10 +99,12 @@ class BaseCommand:
         """Pack a response, with its code and error, and see that its attachment is one."""
         if response.attachment is not None:
             response.attachment = codec.as_frame(response.attachment)
-        data = codec.status_to_dict(response)
-        data.update(self.response_to_dict(response, **kw))
+        data = {**codec.status_to_dict(response), **self.response_to_dict(response, **kw)}
         return codec.dict_to_wire(data, with_version=False)
 
     def response_to_dict(self, response: Response) -> dict[str, Any]:
         """What the response holds beside its code and error, as a dict of JSON values."""
         return {}
+
+    def _name(self, request: Request | None) -> str:
+        return type(self).__name__ if request is None else f"{request.interface}.{request.method}"

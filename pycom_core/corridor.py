@@ -37,7 +37,7 @@ async def answer(
 ) -> list[Attachment]:
     """Answer one message to a ROUTER: frames in, frames out, whatever they hold."""
     address: Sequence[Attachment] = message[:1]
-    delivery.set(Delivery(arrived, nested))
+    delivery.set((arrived, nested))
     try:
         try:
             address, payload = codec.split_frames(message)
@@ -73,7 +73,7 @@ def _find_command(server: Server, payload: Sequence[Attachment]) -> Any:
 
 async def process(server: Server, request: Request) -> Response:
     """Take a decoded request through the server: what `Server.process` does."""
-    arrived = _delivery().arrived
+    arrived, _nested = _delivery()
     request.context_factory = server.context_for
     request.deadline = _deadline(request, arrived)
     refuse_if_late(request)
@@ -110,6 +110,7 @@ def refuse_if_late(request: Request) -> None:
 async def call(server: ServiceServer, request: Request) -> Response:
     """Take a request through its interface: what `ServiceServer.dispatch` does."""
     chains = server.runtime.plugins.chains
+    _arrived, nested = _delivery()
 
     iface = server.find_interface(request.interface)
     method = server.find_method(iface, request.method)
@@ -138,9 +139,9 @@ async def call(server: ServiceServer, request: Request) -> Response:
         refuse_if_late(request)
 
         if chains.invoke:
-            result = await _wrapped(server, chains, iface, method, request)
+            result = await _wrapped(server, chains, iface, method, request, nested)
         else:
-            result = server.run(iface, method, request, _delivery().nested)
+            result = server.run(iface, method, request, nested)
             if waits(result):
                 result = await settle(result, request.deadline)
         # A method with a `call` of its own has run its own hooks there.
@@ -158,7 +159,7 @@ async def call(server: ServiceServer, request: Request) -> Response:
 
 def _delivery() -> Delivery:
     # A command of somebody else's may call `process` from where no message is being answered.
-    return delivery.get(None) or Delivery(time.monotonic())
+    return delivery.get(None) or (time.monotonic(), False)
 
 
 async def _authenticate(
@@ -167,7 +168,9 @@ async def _authenticate(
     """The first identity that a plugin gives. Whatever else happens, access is denied."""
     for hook in chains.authenticate:
         try:
-            identity = await settle(hook(iface, method, request), request.deadline)
+            identity = hook(iface, method, request)
+            if waits(identity):
+                identity = await settle(identity, request.deadline)
             if isinstance(identity, Identity):
                 return identity
             if identity is not None:
@@ -184,7 +187,12 @@ async def _authenticate(
 
 
 async def _wrapped(
-    server: ServiceServer, chains: Chains, iface: Interface, method: Method, request: Request
+    server: ServiceServer,
+    chains: Chains,
+    iface: Interface,
+    method: Method,
+    request: Request,
+    nested: bool,
 ) -> Any:
     """Run the method inside the wrappers of plugins."""
     opened: list[tuple[Link, Any]] = []
@@ -199,9 +207,7 @@ async def _wrapped(
                 raise TypeError("a wrapper that never yields")
             opened.append((wrapper, generator))
         culprit = None
-        result = await settle(
-            server.run(iface, method, request, _delivery().nested), request.deadline
-        )
+        result = await settle(server.run(iface, method, request, nested), request.deadline)
     except BaseException as raised:
         error = raised
     for wrapper, generator in reversed(opened):

@@ -8,7 +8,7 @@ import inspect
 import sys
 import time
 from collections.abc import Callable, Coroutine
-from typing import Any, NamedTuple
+from typing import Any
 
 from pycom_core.errors import DeadlineExceeded
 from pycom_core.messages import Future, Response
@@ -16,14 +16,9 @@ from pycom_core.messages import Future, Response
 EAGER_TASKS = sys.version_info >= (3, 12)
 
 
-class Delivery(NamedTuple):
-    """How the message that is being answered came to the server."""
-
-    arrived: float  #: s, of `time.monotonic()`
-    #: Its caller keeps a thread of this process waiting, which a method may need to run in.
-    nested: bool = False
-
-
+#: How the message that is being answered came to the server: when (s, of `time.monotonic()`), and
+#: whether its caller keeps a thread of this process waiting, which a method may need to run in.
+Delivery = tuple[float, bool]
 #: Set where a message is answered, read at the steps of the corridor.
 delivery: contextvars.ContextVar[Delivery] = contextvars.ContextVar("delivery")
 

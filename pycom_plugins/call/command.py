@@ -15,23 +15,18 @@ class CallCommand(BaseCommand):
 
     needs_task = False
 
+    request_from_dict = staticmethod(codec.request_from_dict)
+    response_from_dict = staticmethod(codec.response_from_dict)
+
     def request_to_dict(
         self, request: Request, session_id: str | None = None, **kw: Any
     ) -> dict[str, Any]:
         """The request object, with the session that the client holds."""
         return codec.request_to_dict(request, session_id)
 
-    def request_from_dict(self, data: dict[str, Any]) -> Request:
-        """Build the request. Raises `BadRequest`."""
-        return codec.request_from_dict(data)
-
     def response_to_dict(self, response: Response, **kw: Any) -> dict[str, Any]:
         """Session, result and extensions of a response."""
         return codec.response_to_dict(response)
-
-    def response_from_dict(self, data: dict[str, Any]) -> Response:
-        """Build the response."""
-        return codec.response_from_dict(data)
 
     async def real_process_request(self, request: Request, *other_parts: Attachment) -> Response:
         """Call the method. No text of an unexpected exception gets into the response."""
@@ -47,20 +42,3 @@ class CallCommand(BaseCommand):
         except Exception:
             logger().exception("%s.%s failed", request.interface, request.method)
             return request.error(constants.ERROR_UNKNOWN, "Unknown error during request")
-
-    def response_to_wire(self, response: Response, **kw: Any) -> bytes:
-        """Pack a response; what cannot be sent is a failure of the method."""
-        try:
-            return super().response_to_wire(response, **kw)
-        except Exception:
-            request = response.request
-            name = f"{request.interface}.{request.method}" if request else "A command"
-            logger().exception("%s returned what cannot be sent", name)
-            failure = Response(
-                None,
-                code=constants.ERROR_UNKNOWN,
-                message="Unknown error during request",
-                session_id=response.session_id,
-            )
-            response.attachment = None
-            return super().response_to_wire(failure, **kw)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from pycom_core import DeadlineExceeded, Future, Request
-from pycom_core.waiting import Delivery, Drive, delivery, settle, waits
+from pycom_core.waiting import Drive, delivery, settle, waits
 
 
 async def later(value: Any) -> Any:
@@ -197,16 +197,16 @@ def test_drive_gives_exceptions_to_the_coroutine() -> None:
 
 def test_drives_at_once_have_their_own_delivery() -> None:
     async def run(arrived: float) -> bool:
-        delivery.set(Delivery(arrived))
+        delivery.set((arrived, False))
         for _ in range(3):
             await asyncio.sleep(0)
-            if delivery.get().arrived != arrived:
+            if delivery.get()[0] != arrived:
                 return False
         return await settle(own(arrived))
 
     async def own(arrived: float) -> bool:
         await asyncio.sleep(0)
-        return delivery.get().arrived == arrived
+        return delivery.get()[0] == arrived
 
     loop = asyncio.new_event_loop()
     results: list[bool] = []
