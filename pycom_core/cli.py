@@ -120,7 +120,7 @@ def call(
     Each VALUE is JSON where it parses as such, and a string elsewhere.
     """
     context = client_context(given, timeout)
-    args = dict(_argument(text) for text in arguments)
+    args = dict(named_value(text) for text in arguments)
     with context.locate(interface, service) as component:
         blob = attachment.read() if attachment is not None else None
         result = component.invoke(method, args, timeout, blob)
@@ -143,7 +143,8 @@ def client_context(given: Mapping[str, Any], timeout: float) -> Context:
     return context
 
 
-def _argument(text: str) -> tuple[str, Any]:
+def named_value(text: str) -> tuple[str, Any]:
+    """An argument of a call as it is written: NAME=VALUE."""
     import json
 
     name, equals, value = text.partition("=")
