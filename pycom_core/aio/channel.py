@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from abc import ABC, abstractmethod
-from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -49,7 +48,7 @@ class DealerChannel(AsyncChannel):
         self._loop = asyncio.get_running_loop()
         self._serial = 0
         self._pending: dict[bytes, asyncio.Future[Reply]] = {}
-        self._unsent: deque[tuple[bytes, Sequence[Attachment]]] = deque()
+        self._unsent: dict[bytes, Sequence[Attachment]] = {}  # in the order of the calls
         self._look_again = False
         self._descriptor = int(socket.getsockopt(zmq.FD))
         self._loop.add_reader(self._descriptor, self._on_events)
@@ -61,28 +60,26 @@ class DealerChannel(AsyncChannel):
         self._pending[correlation] = reply
         timer = self._loop.call_later(timeout / 1000, self._expire, reply, timeout)
         try:
-            self._unsent.append((correlation, payload))
+            self._unsent[correlation] = payload
             if len(self._unsent) == 1:
                 self._send_waiting()
             return await reply
         finally:
             timer.cancel()
             del self._pending[correlation]
+            self._unsent.pop(correlation, None)
 
     def _send_waiting(self) -> None:
-        # A socket without a connection takes nothing (IMMEDIATE): requests wait here, where those
-        # that nobody waits for any more are left out.
-        socket = self._socket
-        while self._unsent:
-            correlation, payload = self._unsent[0]
-            if correlation in self._pending:
-                try:
-                    send_frames(socket, [correlation, b"", *payload], zmq.NOBLOCK)
-                except zmq.Again:
-                    return
-                except zmq.ZMQError as error:
-                    self._fail(ServiceNotAvailable(f"{self._address}: {error.strerror}"))
-            self._unsent.popleft()
+        # A socket without a connection takes nothing (IMMEDIATE): requests wait here, for as long
+        # as somebody waits for their replies.
+        for correlation, payload in list(self._unsent.items()):
+            try:
+                send_frames(self._socket, [correlation, b"", *payload], zmq.NOBLOCK)
+            except zmq.Again:
+                return
+            except zmq.ZMQError as error:
+                self._fail(ServiceNotAvailable(f"{self._address}: {error.strerror}"))
+            del self._unsent[correlation]
         if not self._look_again:
             # Sending may have swallowed the descriptor's notice of replies.
             self._look_again = True
