@@ -35,7 +35,11 @@ class Guarantee(enum.Flag):
 
 
 class NameserverBackend(ABC):
-    """Where a nameserver keeps its records. Times to live are seconds on a monotonic clock."""
+    """Where a nameserver keeps its records. Times to live are seconds on a monotonic clock.
+
+    Calls come from the event loop of the nameserver. A program that calls its own nameserver while
+    that loop does not run does so from other threads: what an object holds needs a lock.
+    """
 
     guarantees: ClassVar[Guarantee] = Guarantee.NONE
     #: The coroutines of this backend never wait, so that they may be run without an event loop.

@@ -122,7 +122,8 @@ class ServiceProcess:
         try:
             with self._signals():
                 self.server.setup(self.loop)
-                self.registrar.start()
+                # Not before the loop runs: a nameserver of this process would be called beside it.
+                self.loop.call_soon(self.registrar.start)
                 logger().info("Service %s listens on %s", self.name, self.address)
                 self.loop.run_forever()
         except KeyboardInterrupt:

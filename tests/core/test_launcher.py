@@ -233,6 +233,22 @@ def test_from_registration_to_the_last_word(told: Runtime, names: Names) -> None
     assert told.servers == []
 
 
+def test_registers_while_its_loop_runs(
+    told: Runtime, names: Names, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process, runs = ServiceProcess(told, [Waiting]), []
+    start = process.registrar.start
+
+    def watched() -> None:
+        runs.append(process.loop.is_running())
+        start()
+
+    monkeypatch.setattr(process.registrar, "start", watched)
+    with started(process):
+        assert process.registrar.registered.wait(PATIENCE)
+    assert runs == [True]
+
+
 def test_drains_what_runs_after_it_has_unregistered(
     told: Runtime, names: Names, make_runtime: MakeRuntime
 ) -> None:
