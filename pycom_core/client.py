@@ -17,6 +17,7 @@ from pycom_core.transport import Channel, DealerChannel
 
 if TYPE_CHECKING:
     from pycom_core.calling import Use
+    from pycom_core.commands import BaseCommand
     from pycom_core.context import Context
 
 
@@ -72,14 +73,7 @@ class Client(BaseComponent):
         return response
 
     def _exchange(self, payload: Sequence[Attachment], timeout: float) -> Response:
-        channel = self._pool.borrow(self.address)
-        try:
-            reply = channel.exchange(payload, timeout)
-        except BaseException:
-            # What was not sent yet must not be sent later, and a late reply must find nobody.
-            channel.close()
-            raise
-        self._pool.give_back(self.address, channel)
+        reply = exchange(self._pool, self.address, payload, timeout)
         return frames_to_response(reply, self.name, self._views)
 
     def _watched_exchange(
@@ -132,6 +126,43 @@ def frames_to_response(frames: Sequence[Attachment], name: str, view: bool = Fal
     if len(frames) > 2:
         response.attachment = memoryview(frames[2]) if view else bytes(frames[2])
     return response
+
+
+def command_to_frames(
+    name: bytes, command: BaseCommand, request: Any, attachment: Attachment | None
+) -> list[Attachment]:
+    """The payload of a command of one's own."""
+    frames: list[Attachment] = [name, command.request_to_wire(request)]
+    if attachment is not None:
+        frames.append(codec.as_frame(attachment))
+    return frames
+
+
+def frames_to_answer(
+    command: BaseCommand, frames: Sequence[Attachment], address: str, view: bool = False
+) -> Any:
+    """What a command makes of a reply, and the attachment beside it if one came."""
+    if len(frames) < 2 or bytes(frames[0]) != constants.PROTO_STATUS_SUCCESS:
+        raise ServiceNotAvailable(f"The server at {address} failed to answer")
+    answer = command.response_from_wire(frames[1])
+    if len(frames) == 2:
+        return answer
+    return answer, memoryview(frames[2]) if view else bytes(frames[2])
+
+
+def exchange(
+    pool: Pool | _OneSocket, address: str, payload: Sequence[Attachment], timeout: float
+) -> list[Attachment]:
+    """Send and receive through a channel of the pool; `timeout` in ms."""
+    channel = pool.borrow(address)
+    try:
+        reply = channel.exchange(payload, timeout)
+    except BaseException:
+        # What was not sent yet must not be sent later, and a late reply must find nobody.
+        channel.close()
+        raise
+    pool.give_back(address, channel)
+    return reply
 
 
 class _OneSocket:

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pycom_core import constants
 from pycom_core.calling import Caller
-from pycom_core.client import Client
+from pycom_core.client import Client, command_to_frames, exchange, frames_to_answer
 from pycom_core.components import BaseComponent
 from pycom_core.errors import PycomError, ServiceNotFound
 from pycom_core.log import logger
+from pycom_core.messages import Attachment
 from pycom_core.nsclient import Nameserver
 from pycom_core.pool import Pool
 from pycom_core.recordcache import Key
+
+if TYPE_CHECKING:
+    from pycom_core.commands import BaseCommand
+    from pycom_core.proxy import ProxyComponent
 
 
 class Context(Caller):
@@ -105,6 +110,28 @@ class Context(Caller):
     def connect(self, address: str, iface: str) -> Client:
         """A component for `iface` at an address that is known."""
         return Client(address, iface, self)
+
+    def send_command(
+        self,
+        server: str | Client | ProxyComponent,
+        name: bytes,
+        command: BaseCommand,
+        request: Any = None,
+        timeout: float | None = None,
+        attachment: Attachment | None = None,
+    ) -> Any:
+        """Send a command of the protocol that a plugin adds, as `name`; the hooks see calls only.
+
+        `server` is an address, or a component: then it is the server that the component calls.
+        Returns what `command` makes of the answer, or (answer, attachment) if one came back.
+
+        Raises the `RemoteError` of the answer, and `ServiceNotAvailable` if none came in time.
+        """
+        address = server if isinstance(server, str) else getattr(server, "_wrapped", server).address
+        timeout = self.time_left(timeout)
+        payload = command_to_frames(name, command, request, attachment)
+        reply = exchange(self.pool, address, payload, timeout)
+        return frames_to_answer(command, reply, address, self.views)
 
     def description(self, component: Client) -> Mapping[str, Any]:
         """The methods of an interface: asked for once, as long as a connection stands."""

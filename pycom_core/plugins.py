@@ -10,6 +10,7 @@ import difflib
 import importlib.metadata
 import inspect
 import itertools
+import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from types import ModuleType
@@ -189,7 +190,7 @@ class Plugins:
             self._manager.register(plugin, info.name)
         except pluggy.PluginValidationError as error:
             self._manager.unregister(name=info.name)
-            raise _fault(info, f"cannot be used: {error}") from error
+            raise _fault(info, f"cannot be used: {error}{_offer(str(error))}") from error
         except ValueError as error:
             raise _fault(info, f"is registered twice: {error}") from error
         try:
@@ -376,6 +377,15 @@ def nearest_hook(name: str) -> str:
     """A question whether the hook was meant whose name is most like `name`; empty without one."""
     near = difflib.get_close_matches(name, hook_names(), n=1)
     return f"; did you mean {near[0]}?" if near else ""
+
+
+def _offer(problem: str) -> str:
+    """What the hook offers whose arguments were not met; empty where that is not the problem."""
+    found = re.search(r"for hook '(\w+)'.*not be found in the hookspec", problem, re.DOTALL)
+    if found is None:
+        return ""
+    offered = ", ".join(inspect.signature(getattr(hookspecs, found[1])).parameters)
+    return f"; it offers {found[1]}({offered})"
 
 
 def _name_of(entry_point: importlib.metadata.EntryPoint) -> str:

@@ -226,7 +226,8 @@ def _convert(key: str, found: Mapping[str, Any], cls: type[_TableT]) -> _TableT:
     try:
         return msgspec.convert(found, cls)
     except msgspec.ValidationError as error:
-        raise ConfigurationError(f"{key}: {error}") from error
+        what, _, place = str(error).partition(" - at `$")
+        raise ConfigurationError(f"{key}{place.rstrip('`')}: {what}") from error
 
 
 def _nearest(key: str, tables: Iterable[str] = (), names: Iterable[str] | None = None) -> str:

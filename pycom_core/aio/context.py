@@ -6,15 +6,20 @@ import asyncio
 import os
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pycom_core import constants, nsclient
 from pycom_core.aio.channel import AsyncChannel
 from pycom_core.aio.component import AsyncComponent, Opening
 from pycom_core.calling import Caller, Use
+from pycom_core.client import command_to_frames, frames_to_answer
 from pycom_core.errors import MethodNotFound, PycomError, ServiceNotAvailable, ServiceNotFound
 from pycom_core.log import logger
+from pycom_core.messages import Attachment
 from pycom_core.recordcache import Key
+
+if TYPE_CHECKING:
+    from pycom_core.commands import BaseCommand
 
 
 class AsyncContext(Caller):
@@ -145,6 +150,22 @@ class AsyncContext(Caller):
             else:
                 return response.result, address
         raise ServiceNotFound("No nameserver answers: " + "; ".join(problems))
+
+    async def send_command(
+        self,
+        server: str | AsyncComponent,
+        name: bytes,
+        command: BaseCommand,
+        request: Any = None,
+        timeout: float | None = None,
+        attachment: Attachment | None = None,
+    ) -> Any:
+        """Send a command of the protocol that a plugin adds; as `Context.send_command`, awaited."""
+        address = server if isinstance(server, str) else server._address
+        timeout = self.time_left(timeout)
+        payload = command_to_frames(name, command, request, attachment)
+        reply = await self.channel(address).exchange(payload, timeout)
+        return frames_to_answer(command, reply, address, self.views)
 
     # What components share.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pycom_core import Runtime, ServiceNotAvailable
+from pycom_core import Context, Runtime
 from pycom_stats.command import NAME, StatsCommand
 
 
@@ -19,15 +19,9 @@ def read(
     Raises `CallTimeout` without an answer, and the `RemoteError` of one that refuses: a server
     without this plugin does not know the command, `BadRequest`.
     """
-    command, used = StatsCommand(), runtime or Runtime()
-    channel = used.connect(address)
+    context = Context(timeout=timeout, runtime=runtime)
     try:
-        status, body, *_ = channel.exchange([NAME, command.request_to_wire(token)], timeout)
+        report: dict[str, Any] = context.send_command(address, NAME, StatsCommand(), token)
     finally:
-        channel.close()
-        if runtime is None:
-            used.close()
-    if bytes(status) != b"OK":
-        raise ServiceNotAvailable(f"The server at {address} failed to answer")
-    report: dict[str, Any] = command.response_from_wire(body)
+        context.close()
     return report
