@@ -23,13 +23,18 @@ def main() -> None:
     yardstick = harness.server(sys.executable, str(harness.HERE / "bare.py"))
     with yardstick as (bare_address, _), harness.pycom_server() as (address, _):
         context = pycom.Context(nameserver=address)
-        component = context.locate("com.foo.example")
-        proxy = pycom.ProxyContext(context).locate("com.foo.example")
+        proxies = pycom.ProxyContext(context)
+        component = context.connect(address, "com.foo.example")
+        proxy = proxies.connect(address, "com.foo.example")
+        located = context.locate("com.foo.example")  # leads to a Unix socket
+        located_proxy = proxies.locate("com.foo.example")
         bare_call = bare.client(bare_address)
         calls = {
             "bare REQ and ROUTER": lambda: bare_call(ARGUMENTS),
-            "pycom, invoke()": lambda: component.invoke("bar", ARGUMENTS),
-            "pycom, proxy": lambda: proxy.bar(name="field1", value=42),
+            "pycom over TCP, invoke()": lambda: component.invoke("bar", ARGUMENTS),
+            "pycom over TCP, proxy": lambda: proxy.bar(name="field1", value=42),
+            "pycom as located, invoke()": lambda: located.invoke("bar", ARGUMENTS),
+            "pycom as located, proxy": lambda: located_proxy.bar(name="field1", value=42),
         }
         for call in calls.values():
             assert call() == RESULT

@@ -58,9 +58,25 @@ def pycom_server(*options: str) -> contextlib.AbstractContextManager[tuple[str, 
     return server(*command, directory=SEED)
 
 
+def service(
+    *modules: str, options: Sequence[str] = ()
+) -> contextlib.AbstractContextManager[tuple[str, int]]:
+    """Modules of `services/`, and a nameserver, in one process."""
+    command = [script("pycom"), "run", "-a", ANY_PORT, *options, *modules, "pycom.apps.nameserver"]
+    return server(*command, directory=HERE / "services")
+
+
 def script(name: str) -> str:
     """A script that was installed with this Python."""
     return str(Path(sys.executable).with_name(name))
+
+
+def memory(pid: int | str, peak: bool = False) -> float:
+    """Bytes that a process holds now, or the most that it has held; "self" is this one."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    found = re.search(rf"{'VmHWM' if peak else 'VmRSS'}:\s+(\d+) kB", status)
+    assert found is not None
+    return float(found[1]) * 1024
 
 
 def alternate(contenders: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:

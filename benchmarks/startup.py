@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import re
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import harness
 
@@ -90,7 +88,7 @@ def service_memory() -> float:
     """Bytes that a service holds after it has answered a call."""
     with harness.pycom_server() as (address, pid):
         call(address)
-        return resident(pid)
+        return harness.memory(pid)
 
 
 def library_memory() -> float:
@@ -105,14 +103,7 @@ def library_memory() -> float:
     with idle:
         assert idle.stderr is not None
         idle.stderr.readline()
-        return resident(idle.pid)
-
-
-def resident(pid: int) -> float:
-    status = Path(f"/proc/{pid}/status").read_text()
-    found = re.search(r"VmRSS:\s+(\d+) kB", status)
-    assert found is not None
-    return float(found[1]) * 1024
+        return harness.memory(idle.pid)
 
 
 if __name__ == "__main__":

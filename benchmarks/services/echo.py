@@ -1,0 +1,14 @@
+"""Gives attachments back, as `attachments.py` sends them."""
+
+import pycom
+
+
+@pycom.interface("benchmarks.echo")
+class Echo(pycom.Service):
+    @pycom.method(attachments=("blob", "blob"), results=("blob",))
+    def as_bytes(self, request, blob):
+        return blob
+
+    @pycom.method(attachments=("blob", "blob"), results=("blob",))
+    def as_view(self, request, blob: memoryview):
+        return blob

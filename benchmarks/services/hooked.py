@@ -1,0 +1,20 @@
+"""`plain`, and ten plugins that look on at each call from both sides."""
+
+from plain import Plain as Plain
+
+from pycom_core import hookimpl
+from pycom_core.runtime import default_runtime
+
+
+class Onlooker:
+    @hookimpl
+    def pycom_prehook(self, iface, method, data):
+        pass
+
+    @hookimpl
+    def pycom_posthook(self, iface, method, data):
+        pass
+
+
+for number in range(10):
+    default_runtime().plugins.register(Onlooker(), f"onlooker_{number}")
