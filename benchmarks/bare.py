@@ -36,11 +36,11 @@ def serve() -> None:
     print("listens on", socket.getsockopt_string(zmq.LAST_ENDPOINT), file=sys.stderr, flush=True)
     methods = {"bar": bar}
     while True:
-        identity, delimiter, _command, body = socket.recv_multipart()
+        *address, _command, body = socket.recv_multipart()
         request = decode(body)
         result = methods[request["method"]](**request["args"])
         reply = encode({"code": 0, "result": result})
-        socket.send_multipart([identity, delimiter, b"OK", reply])
+        socket.send_multipart([*address, b"OK", reply])
 
 
 if __name__ == "__main__":

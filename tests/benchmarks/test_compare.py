@@ -1,0 +1,53 @@
+"""The comparison with others: that it runs, with what needs nothing installed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where a short run has written its results."""
+    directory = tmp_path_factory.mktemp("comparison")
+    options = ["--rounds", "2", "--seconds", "0.02", "--json", "samples.json", "--rst", "table.inc"]
+    contenders = ["--only", "plain TCP", "PyCOM", "PyCOM, async def", "Pyro5"]
+    done = subprocess.run(
+        [sys.executable, str(BENCHMARKS / "compare.py"), *options, *contenders],
+        cwd=directory,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    (directory / "printed").write_text(done.stdout)
+    return directory
+
+
+def test_each_contender_is_measured_in_each_scenario_that_it_has(directory: Path) -> None:
+    samples = json.loads((directory / "samples.json").read_text())["samples"]
+    both = {"plain TCP", "pyzmq", "PyCOM"}
+    assert both <= samples["one"].keys()
+    assert {"pyzmq", "PyCOM", "PyCOM, async def"} <= samples["many"].keys()
+    assert both <= samples["threads"].keys()
+    assert both <= samples["echo"].keys()
+    for times in samples["one"].values():
+        assert len(times) == 2
+        assert min(times) > 0
+
+
+def test_what_is_not_installed_is_named(directory: Path) -> None:
+    installed = json.loads((directory / "samples.json").read_text())["versions"]["Pyro5"]
+    row = next(line for line in (directory / "printed").read_text().splitlines() if "Pyro5" in line)
+    assert installed or "not installed" in row
+
+
+def test_the_table_for_the_documentation(directory: Path) -> None:
+    table = (directory / "table.inc").read_text()
+    assert table.startswith(".. list-table::")
+    assert table.count("   * -") == 6  # the header, and one row each
