@@ -254,7 +254,7 @@ class RouterListener(Listener):
     def send(self, frames: Sequence[Attachment]) -> bool:
         with self._lock:
             try:
-                send_frames(self.socket, frames, _NOBLOCK)
+                send_frames(self.socket, frames, NOBLOCK)
             except zmq.ZMQError as error:
                 if error.errno in (zmq.EHOSTUNREACH, zmq.EAGAIN):
                     return False
@@ -272,8 +272,8 @@ class RouterListener(Listener):
 _send_frame: Callable[..., Any] = _Backend.send
 _receive_frame: Callable[..., zmq.Frame] = _Backend.recv
 _get_option: Callable[..., Any] = _Backend.get
-_NOBLOCK, _SNDMORE = int(zmq.NOBLOCK), int(zmq.SNDMORE)
-_EVENTS, _POLLIN, _POLLOUT = int(zmq.EVENTS), int(zmq.POLLIN), int(zmq.POLLOUT)
+NOBLOCK, _SNDMORE = int(zmq.NOBLOCK), int(zmq.SNDMORE)
+_EVENTS, POLLIN, POLLOUT = int(zmq.EVENTS), int(zmq.POLLIN), int(zmq.POLLOUT)
 
 #: Bytes from which a frame is sent from where it lies; copying less is cheaper than not copying.
 _WORTH_SHARING = 65_536
@@ -310,9 +310,9 @@ def socket_events(socket: zmq.Socket[bytes]) -> int:
 
 def _receive(socket: zmq.Socket[bytes]) -> list[Attachment] | None:
     # Asking first is cheaper than the exception.
-    if not socket_events(socket) & _POLLIN:
+    if not socket_events(socket) & POLLIN:
         return None
-    return receive_frames(socket, _NOBLOCK)
+    return receive_frames(socket, NOBLOCK)
 
 
 class DealerChannel(Channel):
@@ -348,7 +348,7 @@ class DealerChannel(Channel):
 
     def is_alive(self) -> bool:
         # With IMMEDIATE only a socket that is connected can be written to.
-        return bool(socket_events(self.socket) & _POLLOUT)
+        return bool(socket_events(self.socket) & POLLOUT)
 
     def _set_timeout(self, timeout: float) -> None:
         milliseconds = max(1, round(timeout))

@@ -12,7 +12,14 @@ import zmq
 
 from pycom_core.errors import CallTimeout, ServiceNotAvailable
 from pycom_core.messages import Attachment
-from pycom_core.transport import receive_frames, send_frames, socket_events
+from pycom_core.transport import (
+    NOBLOCK,
+    POLLIN,
+    POLLOUT,
+    receive_frames,
+    send_frames,
+    socket_events,
+)
 
 if TYPE_CHECKING:
     from pycom_core.server import Server
@@ -61,8 +68,11 @@ class DealerChannel(AsyncChannel):
         timer = self._loop.call_later(timeout / 1000, self._expire, reply, timeout)
         try:
             self._unsent[correlation] = payload
-            if len(self._unsent) == 1:
+            if len(self._pending) == 1:
                 self._send_waiting()
+            elif len(self._unsent) == 1:
+                # Together with those that others are about to make: 0MQ's thread wakes up once.
+                self._loop.call_soon(self._send_waiting)
             return await reply
         finally:
             timer.cancel()
@@ -72,9 +82,11 @@ class DealerChannel(AsyncChannel):
     def _send_waiting(self) -> None:
         # A socket without a connection takes nothing (IMMEDIATE): requests wait here, for as long
         # as somebody waits for their replies.
+        if self._socket.closed:
+            return
         for correlation, payload in list(self._unsent.items()):
             try:
-                send_frames(self._socket, [correlation, b"", *payload], zmq.NOBLOCK)
+                send_frames(self._socket, [correlation, b"", *payload], NOBLOCK)
             except zmq.Again:
                 return
             except zmq.ZMQError as error:
@@ -90,8 +102,8 @@ class DealerChannel(AsyncChannel):
         socket, pending = self._socket, self._pending
         if socket.closed:
             return
-        while socket_events(socket) & zmq.POLLIN:
-            frames = receive_frames(socket, zmq.NOBLOCK)
+        while socket_events(socket) & POLLIN:
+            frames = receive_frames(socket, NOBLOCK)
             waiting = pending.get(bytes(frames[0]))
             if waiting is not None and not waiting.done() and len(frames) >= 4:
                 waiting.set_result(frames[2:])
@@ -110,7 +122,7 @@ class DealerChannel(AsyncChannel):
                 reply.set_exception(error)
 
     def is_alive(self) -> bool:
-        return bool(socket_events(self._socket) & zmq.POLLOUT)
+        return bool(socket_events(self._socket) & POLLOUT)
 
     def close(self) -> None:
         if not self._loop.is_closed():
