@@ -74,7 +74,7 @@ def _find_command(server: Server, payload: Sequence[Attachment]) -> Any:
 async def process(server: Server, request: Request) -> Response:
     """Take a decoded request through the server: what `Server.process` does."""
     arrived, _nested = _delivery()
-    request.context_factory = server.context_for
+    request.server = server
     request.deadline = _deadline(request, arrived)
     refuse_if_late(request)
     if server.opens_sessions:

@@ -13,7 +13,9 @@ from pycom_core import constants
 from pycom_core.log import logger
 
 if TYPE_CHECKING:
+    from pycom_core.aio.context import AsyncContext
     from pycom_core.proxy import ProxyContext
+    from pycom_core.server import Server
 
 #: Bytes as they come from the wire or go to it. They are not copied, so they must not change.
 Attachment = bytes | bytearray | memoryview
@@ -66,10 +68,8 @@ class Request:
     identity: Identity | None = attrs.field(default=None, init=False)
     #: When the caller stops waiting, in seconds of `time.monotonic()`; None: it did not say.
     deadline: float | None = attrs.field(default=None, init=False)
-    #: Set by the server that the request came to; gives `context()`.
-    context_factory: Callable[[Request], ProxyContext] | None = attrs.field(
-        default=None, init=False, repr=False
-    )
+    #: The server that it came to.
+    server: Server | None = attrs.field(default=None, init=False, repr=False)
 
     @property
     def session_id(self) -> str | None:
@@ -87,16 +87,23 @@ class Request:
     def continues(self, other: Request) -> None:
         """Take the place of `other`: the same call, from the same caller."""
         self.session, self.identity = other.session, other.identity
-        self.deadline, self.context_factory = other.deadline, other.context_factory
+        self.deadline, self.server = other.deadline, other.server
 
     def _opened(self) -> str | None:
         return None if self.session is None else self.session.session_id
 
     def context(self) -> ProxyContext:
         """A context that calls other services on behalf of the caller, with the caller's token."""
-        if self.context_factory is None:
-            raise RuntimeError("context() is there only for a request that a server is handling")
-        return self.context_factory(self)
+        return self._server().context_for(self)
+
+    def async_context(self) -> AsyncContext:
+        """The same for `async def` methods, whose calls are awaited."""
+        return self._server().runtime.async_context_for(self)
+
+    def _server(self) -> Server:
+        if self.server is None:
+            raise RuntimeError("Contexts are there only for a request that a server is handling")
+        return self.server
 
 
 @attrs.define(eq=False, on_setattr=attrs.setters.NO_OP)

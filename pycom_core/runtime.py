@@ -22,6 +22,7 @@ from pycom_core.settings import Settings
 from pycom_core.transport import Channel, Transport, ZmqTransport
 
 if TYPE_CHECKING:
+    from pycom_core.aio.context import AsyncContext
     from pycom_core.context import Context
     from pycom_core.eventloop import PeriodicTask
     from pycom_core.messages import Request
@@ -64,7 +65,9 @@ class Runtime:
             self.settings.max_message_size, self._notify_socket
         )
         self.servers: list[Server] = []
-        self._context: Context | None = None  #: what those that live for one call come from
+        #: What those that live for one call come from.
+        self._context: Context | None = None
+        self._async_context: AsyncContext | None = None
         self._balancer: Balancer | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._pid = os.getpid()
@@ -167,6 +170,15 @@ class Runtime:
         token = request.extensions.get(constants.AUTH_EXTENSION)
         return ProxyContext(self._context.on_behalf_of(token, request.deadline))
 
+    def async_context_for(self, request: Request) -> AsyncContext:
+        """The same, for an event loop."""
+        from pycom_core.aio.context import AsyncContext
+
+        if self._async_context is None:
+            self._async_context = AsyncContext(runtime=self)
+        token = request.extensions.get(constants.AUTH_EXTENSION)
+        return self._async_context.on_behalf_of(token, request.deadline)
+
     def ioloop(self) -> asyncio.AbstractEventLoop:
         """The event loop that the services of this runtime run on."""
         if self._loop is None or self._loop.is_closed():
@@ -186,8 +198,9 @@ class Runtime:
         """Close servers and connections."""
         for server in list(self.servers):
             server.close()
-        if self._context is not None:
-            self._context.close()
+        for context in (self._context, self._async_context):
+            if context is not None:
+                context.close()
         self.transport.close()
 
 

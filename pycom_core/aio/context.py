@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -35,8 +35,8 @@ class AsyncContext(Caller):
     """
 
     def _prepare(self) -> None:
-        self._channels: dict[str, AsyncChannel] = {}
-        self._home: tuple[int, asyncio.AbstractEventLoop | None] = (0, None)
+        self._channels = _Channels(self.runtime.connect_async)
+        self._borrowed = False
         self._refreshes: set[asyncio.Task[Any]] = set()
 
     # Who calls.
@@ -96,7 +96,7 @@ class AsyncContext(Caller):
         records = self.records.get(key)
         if records:
             use = self.choose(records, key[0])
-            channel = self._current_channels().get(use.address)
+            channel = self._channels.known(use.address)
             if channel is not None and channel.is_alive():
                 if self.records.wants_refresh(key):
                     task = asyncio.ensure_future(self._refresh(key))
@@ -171,20 +171,7 @@ class AsyncContext(Caller):
 
     def channel(self, address: str) -> AsyncChannel:
         """The channel of this event loop to an address."""
-        channels = self._current_channels()
-        channel = channels.get(address)
-        if channel is None:
-            channel = channels[address] = self.runtime.connect_async(address)
-        return channel
-
-    def _current_channels(self) -> dict[str, AsyncChannel]:
-        home = (os.getpid(), asyncio.get_running_loop())
-        if home != self._home:
-            # Sockets of another loop, or of the parent of a fork, are of no use here.
-            if home[0] == self._home[0]:
-                self.close()
-            self._channels, self._home = {}, home
-        return self._channels
+        return self._channels.to(address)
 
     async def description(
         self, address: str, iface: str, component: AsyncComponent
@@ -197,9 +184,16 @@ class AsyncContext(Caller):
 
     def close(self) -> None:
         """Close all connections. Calls in flight fail with `ServiceNotAvailable`."""
-        for channel in self._channels.values():
-            channel.close()
-        self._channels = {}
+        if not self._borrowed:
+            self._channels.close()
+
+    def on_behalf_of(self, token: Any, deadline: float | None) -> AsyncContext:
+        """A context that shares what is known and connected, but not who calls."""
+        twin = AsyncContext(self.nameservers, timeout=self.timeout, runtime=self.runtime)
+        twin._channels, twin._borrowed = self._channels, True
+        twin.records, twin.descriptions = self.records, self.descriptions
+        twin.token, twin.deadline = token, deadline
+        return twin
 
     async def __aenter__(self) -> AsyncContext:
         return self
@@ -211,3 +205,33 @@ class AsyncContext(Caller):
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+
+class _Channels:
+    """The channels of one process and event loop; for another loop it begins anew."""
+
+    def __init__(self, connect: Callable[[str], AsyncChannel]) -> None:
+        self._connect = connect
+        self._channels: dict[str, AsyncChannel] = {}
+        self._pid = 0
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def to(self, address: str) -> AsyncChannel:
+        channel = self.known(address)
+        if channel is None:
+            channel = self._channels[address] = self._connect(address)
+        return channel
+
+    def known(self, address: str) -> AsyncChannel | None:
+        pid, loop = os.getpid(), asyncio.get_running_loop()
+        if loop is not self._loop or pid != self._pid:
+            # Sockets of another loop, or of the parent of a fork, are of no use here.
+            if pid == self._pid:
+                self.close()
+            self._channels, self._pid, self._loop = {}, pid, loop
+        return self._channels.get(address)
+
+    def close(self) -> None:
+        for channel in self._channels.values():
+            channel.close()
+        self._channels = {}

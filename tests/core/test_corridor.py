@@ -820,7 +820,7 @@ def test_request_that_replaces_another_is_of_the_same_call(make_runtime: MakeRun
         def count(self, request: Request) -> Any:
             request.session["calls"] = request.session.get("calls", 0) + 1
             assert request.deadline is not None
-            assert request.context_factory is not None
+            assert request.server is server
             return [request.identity.name, request.session["calls"], request.args]
 
     def replace(iface: Interface, method: Method, data: Request) -> Request:

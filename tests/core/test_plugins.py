@@ -135,7 +135,9 @@ def test_optional_that_is_well_is_used(
 
 @pytest.mark.parametrize("kind", ["disable", "optional"])
 def test_name_of_no_plugin_in_the_settings(kind: str, make_runtime: MakeRuntime) -> None:
-    with pytest.raises(PluginError, match="names nonsense, but installed are .*balancing, bench, call"):
+    with pytest.raises(
+        PluginError, match="names nonsense, but installed are .*balancing, bench, call"
+    ):
         make_runtime(**{kind: ("nonsense",)})
 
 

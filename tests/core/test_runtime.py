@@ -14,6 +14,7 @@ import pytest
 from in_process import MakeRuntime, call, payload
 
 from pycom_core import (
+    AsyncContext,
     Balancer,
     BaseCommand,
     ConfigurationError,
@@ -173,6 +174,22 @@ def test_context_on_behalf_of_a_caller(make_runtime: MakeRuntime) -> None:
     nobody = made.context_for(Request("com.foo", "bar"))
     assert (nobody.token, nobody.deadline) == (None, None)
     assert nobody.pool is context.pool
+
+
+async def on_behalf(made: Runtime, request: Request) -> AsyncContext:
+    async with made.async_context_for(request) as context:
+        return context
+
+
+def test_async_context_on_behalf_of_a_caller(make_runtime: MakeRuntime) -> None:
+    made = make_runtime()
+    request = Request("com.foo", "bar", extensions={constants.AUTH_EXTENSION: "token"})
+    request.deadline = 12.5
+    context = asyncio.run(on_behalf(made, request))
+    assert (context.token, context.deadline, context.runtime) == ("token", 12.5, made)
+    nobody = asyncio.run(on_behalf(made, Request("com.foo", "bar")))
+    assert (nobody.token, nobody.deadline) == (None, None)
+    assert nobody.records is context.records
 
 
 def test_loop_is_made_once_and_again_when_it_is_closed(make_runtime: MakeRuntime) -> None:

@@ -43,9 +43,15 @@ def test_without_rules_there_is_no_hook(make_runtime: MakeRuntime) -> None:
     ("settings", "problem"),
     [
         ({"rule": {}}, r"Unknown setting authorization_roles\.rule; did you mean 'rules'"),
-        ({"rules": ["admin"]}, "authorization_roles: Expected `object`, got `array`"),
-        ({"rules": {"com.foo": "admin"}}, "authorization_roles: Expected `array`, got `str`"),
-        ({"rules": {"com.foo": [1]}}, "authorization_roles: Expected `str`, got `int`"),
+        ({"rules": ["admin"]}, r"authorization_roles\.rules: Expected `object`, got `array`"),
+        (
+            {"rules": {"com.foo": "admin"}},
+            r"authorization_roles\.rules\[\.\.\.\]: Expected `array`, got `str`",
+        ),
+        (
+            {"rules": {"com.foo": [1]}},
+            r"authorization_roles\.rules\[\.\.\.\]\[0\]: Expected `str`, got `int`",
+        ),
     ],
 )
 def test_settings(settings: dict[str, Any], problem: str, make_runtime: MakeRuntime) -> None:

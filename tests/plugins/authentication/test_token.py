@@ -207,7 +207,7 @@ class TestMemory:
             {"cache_lifetim": 1},
             "authentication_token.cache_lifetim'?; did you mean 'cache_lifetime'",
         ),
-        ({"cache_lifetime": "long"}, "authentication_token: Expected `float`, got `str`"),
+        ({"cache_lifetime": "long"}, r"token\.cache_lifetime: Expected `float`, got `str`"),
         ({"cache_lifetime": -1}, "cache_lifetime must not be negative"),
     ],
 )
