@@ -10,10 +10,10 @@ import zmq
 
 from pycom_core import codec, constants
 from pycom_core.components import BaseComponent
-from pycom_core.errors import CallTimeout, ServiceNotAvailable
+from pycom_core.errors import ServiceNotAvailable
 from pycom_core.messages import Attachment, Request, Response
 from pycom_core.pool import Pool
-from pycom_core.transport import Channel, DealerChannel
+from pycom_core.transport import Channel, DealerChannel, receive_frames, send_frames
 
 if TYPE_CHECKING:
     from pycom_core.calling import Use
@@ -173,7 +173,7 @@ class _OneSocket:
 
     def borrow(self, address: str) -> Channel:
         if self.socket.getsockopt(zmq.TYPE) == zmq.REQ:
-            return _ReqChannel(self.socket, address)
+            return _BorrowedReq(self.socket, address)
         return _BorrowedDealer(self.socket, address)
 
     def give_back(self, address: str, channel: Channel) -> None:
@@ -181,15 +181,36 @@ class _OneSocket:
 
 
 class _BorrowedDealer(DealerChannel):
+    """A socket that goes on after a timeout: late replies are told by correlation ids."""
+
     def __init__(self, socket: zmq.Socket[bytes], address: str) -> None:
         super().__init__(socket, address)
         self._serial = time.monotonic_ns()  # replies to former calls may still come
+
+    def exchange(self, payload: Sequence[Attachment], timeout: float) -> list[Attachment]:
+        self._serial += 1
+        correlation = b"%x" % self._serial
+        deadline = time.monotonic() + timeout / 1000
+        self._set_timeout(timeout)
+        try:
+            send_frames(self.socket, [correlation, b"", *payload])
+            while True:
+                reply = receive_frames(self.socket)
+                if reply[0] == correlation and len(reply) >= 4:
+                    return reply[2:]
+                # Somebody else's, or a late one: what is left of the time is for the right one.
+                left = (deadline - time.monotonic()) * 1000
+                if left <= 0:
+                    raise zmq.Again
+                self._set_timeout(left)
+        except zmq.ZMQError as error:
+            raise self._failure(error, timeout) from error
 
     def close(self) -> None:
         """The socket is its owner's."""
 
 
-class _ReqChannel(_BorrowedDealer):
+class _BorrowedReq(_BorrowedDealer):
     def exchange(self, payload: Sequence[Attachment], timeout: float) -> list[Attachment]:
         # After a timeout the next request may go out all the same, and a late reply is dropped.
         self.socket.setsockopt(zmq.REQ_RELAXED, 1)
@@ -198,5 +219,5 @@ class _ReqChannel(_BorrowedDealer):
         try:
             self.socket.send_multipart(payload, copy=False)
             return self.socket.recv_multipart()  # type: ignore[return-value]
-        except zmq.Again:
-            raise CallTimeout(f"No answer within {timeout:.0f} ms") from None
+        except zmq.ZMQError as error:
+            raise self._failure(error, timeout) from error

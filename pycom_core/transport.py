@@ -316,35 +316,26 @@ def _receive(socket: zmq.Socket[bytes]) -> list[Attachment] | None:
 
 
 class DealerChannel(Channel):
-    """A connected DEALER, with a correlation id in front of each request."""
+    """A connected DEALER that one call at a time has to itself.
+
+    A channel whose call failed is closed, so what comes is the reply to the request before it.
+    """
 
     def __init__(self, socket: zmq.Socket[bytes], address: str) -> None:
         self.socket = socket
         self.address = address
-        self._serial = 0
         self._timeout = -1
 
     def exchange(self, payload: Sequence[Attachment], timeout: float) -> list[Attachment]:
-        self._serial += 1
-        correlation = b"%x" % self._serial
-        socket = self.socket
-        deadline = time.monotonic() + timeout / 1000
         self._set_timeout(timeout)
         try:
-            send_frames(socket, [correlation, b"", *payload])
-            while True:
-                reply = receive_frames(socket)
-                if reply[0] == correlation and len(reply) >= 4:
-                    return reply[2:]
-                # Somebody else's, or a late one: what is left of the time is for the right one.
-                left = (deadline - time.monotonic()) * 1000
-                if left <= 0:
-                    raise zmq.Again
-                self._set_timeout(left)
-        except zmq.Again:
-            raise CallTimeout(f"No answer from {self.address} within {timeout:.0f} ms") from None
+            send_frames(self.socket, [b"", *payload])
+            reply = receive_frames(self.socket)
         except zmq.ZMQError as error:
-            raise ServiceNotAvailable(f"{self.address}: {error.strerror}") from error
+            raise self._failure(error, timeout) from error
+        if reply[0] != b"" or len(reply) < 3:
+            raise ServiceNotAvailable(f"{self.address} answered with what is no reply")
+        return reply[1:]
 
     def is_alive(self) -> bool:
         # With IMMEDIATE only a socket that is connected can be written to.
@@ -356,6 +347,11 @@ class DealerChannel(Channel):
             self._timeout = milliseconds
             self.socket.setsockopt(zmq.RCVTIMEO, milliseconds)
             self.socket.setsockopt(zmq.SNDTIMEO, milliseconds)
+
+    def _failure(self, error: zmq.ZMQError, timeout: float) -> ServiceNotAvailable:
+        if error.errno == zmq.EAGAIN:
+            return CallTimeout(f"No answer from {self.address} within {timeout:.0f} ms")
+        return ServiceNotAvailable(f"{self.address}: {error.strerror}")
 
     def close(self) -> None:
         self.socket.close(linger=0)

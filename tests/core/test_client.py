@@ -32,6 +32,7 @@ from pycom_core import (
     method,
     standin,
 )
+from pycom_core.client import _BorrowedDealer
 from pycom_core.constants import DEADLINE_EXTENSION
 from pycom_core.pool import Pool
 from pycom_core.transport import Channel
@@ -370,6 +371,32 @@ def test_timeout_leaves_the_client_usable(
     assert service.ran == [], "what nobody waits for is not run"
     component.close()
     context.close()
+
+
+def test_socket_of_ones_own_tells_replies_apart() -> None:
+    with (
+        zmq.Context() as context,
+        context.socket(zmq.ROUTER) as service,
+        context.socket(zmq.DEALER) as made,
+    ):
+        made.connect(f"tcp://127.0.0.1:{service.bind_to_random_port('tcp://127.0.0.1')}")
+        channel = _BorrowedDealer(made, "the socket")
+        with pytest.raises(CallTimeout):
+            channel.exchange([b"CALL", b"{}"], 1)
+        assert service.poll(helpers.PATIENCE * 1000)
+        identity, late, *_ = service.recv_multipart()
+        # The late reply, somebody else's, and what is no reply at all.
+        garbage = [[late, b"", b"OK", b"late"], [b"", b"OK", b"{}"], [b"zz"], [b"2", b""]]
+        for reply in garbage:
+            service.send_multipart([identity, *reply])
+        started = time.monotonic()
+        with pytest.raises(CallTimeout, match="No answer from the socket within 100 ms"):
+            channel.exchange([b"CALL", b"{}"], 100)
+        assert time.monotonic() - started >= 0.09, "replies of others do not prolong it"
+        following = b"%x" % (int(late, 16) + 2)
+        for reply in (*garbage, [following, b"", b"OK", b"right", b"\x00"]):
+            service.send_multipart([identity, *reply])
+        assert channel.exchange([b"CALL", b"{}"], 30_000) == [b"OK", b"right", b"\x00"]
 
 
 def test_one_client_for_many_threads(far: tuple[Far, str], make_runtime: MakeRuntime) -> None:
