@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pycom_core import corridor
 from pycom_core.log import logger
-from pycom_core.messages import Future, Request, Response, Session
+from pycom_core.messages import Attachment, Future, Request, Response, Session
 from pycom_core.standin import StandIn
 from pycom_core.transport import Arrival, Listener
 from pycom_core.waiting import Drive, settle
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 
 #: Messages that are taken in at one wake-up, before other callbacks of the loop have their turn.
 BURST = 256
+#: s that the reply of a quick method may wait for those of others, to leave together with them.
+HOLD = 0.0005
 #: s for clients to take in the last replies: where the connection ends first, 0MQ may drop them.
 PARTING = 0.1
 
@@ -51,6 +55,8 @@ class Server:
         )
         self._drained: asyncio.Event | None = None
         self._look_again = False
+        self._replies: deque[tuple[Listener, list[Attachment]]] = deque()
+        self._sending = threading.Lock()
         self._stand_in = StandIn(self._receive_meanwhile)
         self.listeners: list[Listener] = []
         self.aliases: list[str] = []  #: addresses that others may know it by, and that reach it
@@ -140,6 +146,7 @@ class Server:
                 if descriptor is not None:
                     self.loop.remove_reader(descriptor)
         self._stand_in.stop()
+        self._send_replies()
         self._close_listeners()
 
     def _close_listeners(self) -> None:
@@ -150,17 +157,25 @@ class Server:
     # Messages.
 
     def _on_readable(self, listener: Listener) -> None:
-        # The descriptor tells of changes only: read until nothing waits.
         if listener not in self.listeners:
             return
+        since = time.monotonic()
         for _ in range(BURST):
             arrival = listener.receive()
-            if arrival is None:
+            if arrival is not None:
+                self._stand_in.busy()
+                self._accept(listener, arrival)
+                now = time.monotonic()
+                if now - since > HOLD:
+                    self._send_replies()
+                    since = now
+            # The descriptor tells of changes only, and sending may swallow what it has to tell:
+            # read until nothing waits, and again when something was sent.
+            elif not self._send_replies():
                 self._stand_in.free()
                 return
-            self._stand_in.busy()
-            self._accept(listener, arrival)
         # Busy still: what waits now does so since before this burst, and its time counts.
+        self._send_replies()
         assert self.loop is not None
         self.loop.call_soon(self._on_readable, listener)
 
@@ -175,9 +190,8 @@ class Server:
             assert self.loop is not None
             Drive(answer, partial(self._reply_later, listener), self.loop).wait(waited_for)
 
-    def _reply_later(self, listener: Listener, reply: list[Any]) -> None:
+    def _reply_later(self, listener: Listener, reply: list[Attachment]) -> None:
         self._reply(listener, reply)
-        # Sending may have swallowed the descriptor's notice of what arrived meanwhile.
         if not self._look_again:
             self._look_again = True
             assert self.loop is not None
@@ -188,10 +202,20 @@ class Server:
         for listener in self.listeners:
             self._on_readable(listener)
 
-    def _reply(self, listener: Listener, reply: list[Any]) -> None:
+    def _reply(self, listener: Listener, reply: list[Attachment]) -> None:
+        self._replies.append((listener, reply))
         self._one_less()
-        if not listener.send(reply):
-            logger().info("A reply was dropped: its client is gone or does not read")
+
+    def _send_replies(self) -> bool:
+        # They leave together, so that 0MQ's thread wakes up once for all of them.
+        if not self._replies:
+            return False
+        with self._sending:  # the stand-in or the loop, lest one overtakes the other
+            while self._replies:
+                listener, reply = self._replies.popleft()
+                if not listener.send(reply):
+                    logger().info("A reply was dropped: its client is gone or does not read")
+        return True
 
     def _one_less(self) -> None:
         self.in_flight -= 1
@@ -200,6 +224,7 @@ class Server:
 
     def _receive_meanwhile(self) -> None:
         assert self.loop is not None
+        self._send_replies()
         for listener in self.listeners:
             if listener.stand_in():
                 # The loop may have come free since, and heard nothing of these.

@@ -2,7 +2,8 @@
 
 Methods run on the loop's own thread, which costs no switch of threads. While one of them takes
 long, nothing would be received, and nobody could say later how long a request had waited, or
-whether its caller is still there. The stand-in receives in its place; the loop answers later.
+whether its caller is still there; and replies that are ready would wait for it. The stand-in
+receives and sends in its place; the loop answers later.
 """
 
 from __future__ import annotations

@@ -271,6 +271,41 @@ def test_what_arrives_while_the_loop_is_held_is_answered(runtime: Runtime, work:
     assert work.ran == [0, 1, 2, 3, 4]
 
 
+def arrived(server: Server, count: int) -> None:
+    """Wait until so many messages are there for the server to find at one wake-up."""
+    listener: Any = server.listeners[0]
+    until(lambda: listener.stand_in() or len(listener._backlog) == count)
+
+
+def test_reply_does_not_wait_for_a_method_that_holds_the_loop(runtime: Runtime, work: Work) -> None:
+    server = ServiceServer([ANY_PORT], [work], runtime)
+    with dealer(server) as client:
+        client.send(b"quick", b"", *payload(IFACE, "note"))
+        client.send(b"hold", b"", *payload(IFACE, "hold"))
+        arrived(server, 2)
+        with running(server):
+            assert client.receive()[0] == b"quick"
+            work.release.set()
+            assert json.loads(client.receive()[-1]) == {"code": 0, "result": "released"}
+
+
+def test_replies_of_quick_methods_leave_together(
+    runtime: Runtime, work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = ServiceServer([ANY_PORT], [work], runtime)
+    listener = server.listeners[0]
+    send, ran = listener.send, []
+    monkeypatch.setattr(listener, "send", lambda reply: ran.append(len(work.ran)) or send(reply))
+    monkeypatch.setattr("pycom_core.server.HOLD", helpers.PATIENCE)
+    with dealer(server) as client:
+        for number in range(3):
+            client.send(b"%d" % number, b"", *payload(IFACE, "note"))
+        arrived(server, 3)
+        with running(server):
+            assert [client.receive()[0] for _ in range(3)] == [b"0", b"1", b"2"]
+    assert ran == [3, 3, 3]
+
+
 def test_time_of_arrival_is_known_while_short_calls_follow_one_another(
     runtime: Runtime,
 ) -> None:
