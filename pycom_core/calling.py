@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pycom_core import constants
-from pycom_core.errors import DeadlineExceeded, ServiceNotAvailable
+from pycom_core.errors import ConfigurationError, DeadlineExceeded, ServiceNotAvailable
 from pycom_core.messages import Request, Response
 from pycom_core.nearby import nearest
 from pycom_core.recordcache import RecordCache
@@ -20,7 +20,7 @@ ClientHook = Callable[[Any, Any], Any]
 
 
 class Caller:
-    """The base of contexts."""
+    """The base of contexts. Raises `ConfigurationError` for an empty list of nameservers."""
 
     def __init__(
         self,
@@ -47,6 +47,8 @@ class Caller:
         addresses = runtime.settings.nameserver if nameserver is None else nameserver
         #: Addresses of the nameserver's replicas, the one that is asked first at the head.
         self.nameservers = [addresses] if isinstance(addresses, str) else list(addresses)
+        if not self.nameservers:
+            raise ConfigurationError("nameserver is an empty list; name at least one address")
         self._prepare()
 
     def _prepare(self) -> None:

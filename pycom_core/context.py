@@ -13,7 +13,7 @@ from pycom_core.components import BaseComponent
 from pycom_core.errors import PycomError, ServiceNotFound
 from pycom_core.log import logger
 from pycom_core.messages import Attachment
-from pycom_core.nsclient import Nameserver
+from pycom_core.nsclient import Nameserver, NoNameserver
 from pycom_core.pool import Pool
 from pycom_core.recordcache import Key
 
@@ -95,6 +95,8 @@ class Context(Caller):
     def _ask(self, key: Key) -> Any:
         try:
             records = self._nameserver.find(*key)
+        except NoNameserver:
+            raise
         except ServiceNotFound:
             self.records.forget(key)
             raise

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from pycom_core import constants
 from pycom_core.client import Client
 from pycom_core.components import BaseComponent
@@ -19,6 +21,10 @@ from pycom_core.records import ServiceRecord
 if TYPE_CHECKING:
     from pycom_core.context import Context
     from pycom_core.runtime import Runtime
+
+
+class NoNameserver(ServiceNotFound):
+    """No replica answers: nothing new is known of services, and nothing old is wrong."""
 
 
 def detect_ns(host: str) -> Client:
@@ -59,7 +65,7 @@ class Nameserver(BaseComponent):
             except ServiceNotAvailable as error:
                 problems.append(str(error))
                 pass_over(replicas, address)
-        raise ServiceNotFound("No nameserver answers: " + "; ".join(problems))
+        raise NoNameserver("No nameserver answers: " + "; ".join(problems))
 
     def _replica(self, address: str) -> Client:
         address = address_of(self._owner.runtime, address)
@@ -113,6 +119,15 @@ def list_arguments(interface: str, service: str | None) -> dict[str, Any]:
     }
 
 
+class _Received(msgspec.Struct):
+    """A record on the wire."""
+
+    service: str
+    address: str
+    interfaces: list[str]
+    metadata: dict[str, Any] | None = None
+
+
 def records_from(found: Any, interface: str) -> list[ServiceRecord]:
     """Read records as nameservers send them.
 
@@ -121,11 +136,10 @@ def records_from(found: Any, interface: str) -> list[ServiceRecord]:
     if not found:
         raise ServiceNotFound(f"Service with interface {interface!r} not found")
     try:
-        return [
-            ServiceRecord(
-                item["service"], item["address"], item["interfaces"], item.get("metadata") or {}
-            )
-            for item in found
-        ]
-    except (KeyError, TypeError, AttributeError) as error:
+        received = msgspec.convert(found, list[_Received])
+    except msgspec.ValidationError as error:
         raise ServiceNotAvailable(f"The nameserver sent no records: {found!r:.200}") from error
+    return [
+        ServiceRecord(one.service, one.address, one.interfaces, one.metadata or {})
+        for one in received
+    ]

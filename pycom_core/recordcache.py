@@ -22,7 +22,7 @@ Key = tuple[str, str | None]
 class _Answer:
     records: Sequence[ServiceRecord]
     given: float
-    refreshing: bool = False
+    asked: float  #: when it was last asked for
 
 
 class RecordCache:
@@ -44,14 +44,15 @@ class RecordCache:
 
     def put(self, key: Key, records: Sequence[ServiceRecord]) -> None:
         """Keep an answer."""
-        self._answers[key] = _Answer(records, self._clock())
+        now = self._clock()
+        self._answers[key] = _Answer(records, now, now)
 
     def wants_refresh(self, key: Key) -> bool:
-        """Whether an answer is due to be asked for anew. True for one caller only."""
-        answer = self._answers.get(key)
-        if answer is None or answer.refreshing or self._clock() - answer.given < REFRESH:
+        """Whether an answer is due to be asked for anew. True for one caller, who then asks."""
+        answer, now = self._answers.get(key), self._clock()
+        if answer is None or now - answer.asked < REFRESH:
             return False
-        answer.refreshing = True
+        answer.asked = now
         return True
 
     def forget(self, key: Key) -> None:

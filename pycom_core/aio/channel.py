@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -127,7 +126,7 @@ class DealerChannel(AsyncChannel):
     def close(self) -> None:
         if not self._loop.is_closed():
             self._loop.remove_reader(self._descriptor)
-        self._fail(ServiceNotAvailable(f"The connection to {self._address} was closed"))
+            self._fail(ServiceNotAvailable(f"The connection to {self._address} was closed"))
         self._socket.close(linger=0)
 
 
@@ -144,13 +143,14 @@ class LocalChannel(AsyncChannel):
             waiting = asyncio.wrap_future(asyncio.run_coroutine_threadsafe(answer, server.loop))
         else:
             waiting = asyncio.ensure_future(answer)
-        started = time.monotonic()
+        # Not `wait_for`: it would wait on for a method that does not heed its cancellation.
         try:
-            reply = await asyncio.wait_for(waiting, timeout / 1000)
-        except asyncio.TimeoutError:
-            waited = (time.monotonic() - started) * 1000
-            raise CallTimeout(f"No answer from this process within {waited:.0f} ms") from None
-        return list(reply[2:])
+            await asyncio.wait([waiting], timeout=timeout / 1000)
+            if waiting.done():
+                return list(waiting.result()[2:])
+        finally:
+            waiting.cancel()
+        raise CallTimeout(f"No answer from this process within {timeout:.0f} ms")
 
     def is_alive(self) -> bool:
         return bool(self._server.listeners)

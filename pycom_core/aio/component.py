@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 class AsyncComponent:
     """A remote interface, and its methods as coroutines once `describe` has been awaited.
 
-    The names of the component itself (`invoke`, `introspect`, `close`) are there where the
-    interface has no method of that name.
+    The names of the component itself (`invoke`, `introspect`, `close`) go before those of methods;
+    `invoke` calls any method.
     """
 
     def __init__(

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from pycom_core import constants, nsclient
-from pycom_core.aio.channel import AsyncChannel
+from pycom_core.aio.channel import AsyncChannel, LocalChannel
 from pycom_core.aio.component import AsyncComponent, Opening
 from pycom_core.calling import Caller, Use
 from pycom_core.client import command_to_frames, frames_to_answer
@@ -121,6 +121,8 @@ class AsyncContext(Caller):
                     constants.NS_METHOD_LIST_SERVICES, nsclient.list_arguments(*key)
                 )
             records = nsclient.records_from(found, key[0])
+        except nsclient.NoNameserver:
+            raise
         except ServiceNotFound:
             self.records.forget(key)
             raise
@@ -149,7 +151,7 @@ class AsyncContext(Caller):
                 nsclient.pass_over(self.nameservers, name)
             else:
                 return response.result, address
-        raise ServiceNotFound("No nameserver answers: " + "; ".join(problems))
+        raise nsclient.NoNameserver("No nameserver answers: " + "; ".join(problems))
 
     async def send_command(
         self,
@@ -218,7 +220,8 @@ class _Channels:
 
     def to(self, address: str) -> AsyncChannel:
         channel = self.known(address)
-        if channel is None:
+        # A server of this process that is closed stays so; another may have its address now.
+        if channel is None or (isinstance(channel, LocalChannel) and not channel.is_alive()):
             channel = self._channels[address] = self._connect(address)
         return channel
 

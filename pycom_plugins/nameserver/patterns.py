@@ -32,5 +32,8 @@ def matcher(argument: str, pattern: Any) -> Callable[[str], Any]:
     try:
         match: Callable[[str], Any] = re2.compile(pattern, options).match
     except (re2.error, UnicodeEncodeError) as error:
-        raise BadRequest(f"Invalid regular expression in argument {argument!r}: {error}") from error
+        reason = error.args[0].decode(errors="replace") if isinstance(error, re2.error) else error
+        raise BadRequest(
+            f"Invalid regular expression in argument {argument!r}: {reason}"
+        ) from error
     return match

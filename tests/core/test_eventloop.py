@@ -1,0 +1,143 @@
+"""Tasks that repeat on the event loop of the services."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from pycom_core.eventloop import PeriodicTask
+from pycom_core.testing import Clock
+
+INTERVAL = 250  # ms
+
+
+class Timer:
+    """What `call_later` hands out."""
+
+    def __init__(self, due: float, callback: Callable[[], object]) -> None:
+        self.due, self.callback = due, callback
+        self.cancelled = False
+
+    def cancel(self) -> None:
+        self.cancelled = True
+
+
+class Loop:
+    """The timers of an event loop, with a time that the test moves."""
+
+    def __init__(self) -> None:
+        self.clock = Clock(0)
+        self._timers: list[Timer] = []
+
+    def call_later(self, delay: float, callback: Callable[[], object]) -> Timer:
+        self._timers.append(Timer(self.clock.now() + delay, callback))
+        return self._timers[-1]
+
+    def advance(self, seconds: float) -> None:
+        """Let the time pass; what is due by then runs, at its own time."""
+        end = self.clock.now() + seconds
+        while due := [one for one in self._timers if one.due <= end and not one.cancelled]:
+            timer = min(due, key=lambda one: one.due)
+            self._timers.remove(timer)
+            self.clock.advance(max(0.0, timer.due - self.clock.now()))
+            timer.callback()
+        self.clock.advance(end - self.clock.now())
+
+
+@pytest.fixture
+def loop() -> Loop:
+    return Loop()
+
+
+@pytest.fixture
+def calls() -> list[float]:
+    """When the callback was called, in seconds."""
+    return []
+
+
+@pytest.fixture
+def task(loop: Loop, calls: list[float]) -> PeriodicTask:
+    return repeating(loop, calls, lambda: None)
+
+
+def repeating(loop: Loop, calls: list[float], callback: Callable[[], object]) -> PeriodicTask:
+    """A task that notes the time and then calls back."""
+
+    def run() -> None:
+        calls.append(round(loop.clock.now(), 3))
+        callback()
+
+    return PeriodicTask(run, INTERVAL, loop)  # type: ignore[arg-type]
+
+
+def test_nothing_happens_before_the_start(
+    loop: Loop, task: PeriodicTask, calls: list[float]
+) -> None:
+    task.stop()
+    loop.advance(10)
+    assert calls == []
+
+
+def test_calls_after_each_interval(loop: Loop, task: PeriodicTask, calls: list[float]) -> None:
+    task.start()
+    loop.advance(0.2)
+    assert calls == []
+    loop.advance(0.8)
+    assert calls == [0.25, 0.5, 0.75, 1.0]
+
+
+def test_started_twice_it_is_one_task(loop: Loop, task: PeriodicTask, calls: list[float]) -> None:
+    task.start()
+    loop.advance(0.2)
+    task.start()
+    loop.advance(0.4)
+    assert calls == [0.25, 0.5]
+
+
+def test_stopped_and_started_again(loop: Loop, task: PeriodicTask, calls: list[float]) -> None:
+    task.start()
+    loop.advance(0.3)
+    task.stop()
+    task.stop()
+    loop.advance(0.7)
+    assert calls == [0.25]
+    task.start()
+    loop.advance(0.3)
+    assert calls == [0.25, 1.25]
+
+
+def test_callback_may_stop_its_task(loop: Loop, calls: list[float]) -> None:
+    own = repeating(loop, calls, lambda: own.stop())
+    own.start()
+    loop.advance(1)
+    assert calls == [0.25]
+
+
+def test_callback_may_start_its_task_anew(loop: Loop, calls: list[float]) -> None:
+    def again() -> None:
+        own.stop()
+        own.start()
+
+    own = repeating(loop, calls, again)
+    own.start()
+    loop.advance(0.8)
+    assert calls == [0.25, 0.5, 0.75]
+
+
+def test_callback_that_fails_is_called_again(
+    loop: Loop, calls: list[float], caplog: pytest.LogCaptureFixture
+) -> None:
+    task = repeating(loop, calls, lambda: 1 / 0)
+    task.start()
+    loop.advance(0.5)
+    assert calls == [0.25, 0.5]
+    assert [record.message for record in caplog.records] == ["A repeating task failed"] * 2
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_slow_callback_does_not_run_more_often_to_catch_up(loop: Loop, calls: list[float]) -> None:
+    task = repeating(loop, calls, lambda: loop.clock.advance(1) if len(calls) == 1 else None)
+    task.start()
+    loop.advance(1.5)
+    assert calls == [0.25, 1.25, 1.5]
