@@ -145,7 +145,9 @@ class Context(Caller):
 
     def on_behalf_of(self, token: Any, deadline: float | None) -> Context:
         """A context that shares what is known and connected, but not who calls."""
-        twin = Context(self.nameservers, timeout=self.timeout, runtime=self.runtime)
+        twin = Context(
+            self.nameservers, timeout=self.timeout, views=self.views, runtime=self.runtime
+        )
         twin.pool, twin.records, twin.descriptions = self.pool, self.records, self.descriptions
         twin.token, twin.deadline = token, deadline
         return twin

@@ -31,7 +31,12 @@ class ProxyContext:
 
     def locate(self, iface: str, service_name: str | None = None) -> ProxyComponent:
         """See `Context.locate`."""
-        return ProxyComponent(self._wrapped.locate(iface, service_name))
+        component = self._wrapped.locate(iface, service_name)
+        try:
+            return ProxyComponent(component)
+        except BaseException:
+            component.close()  # its service was not called: the balancer is to know
+            raise
 
     def connect(self, address: str, iface: str) -> ProxyComponent:
         """See `Context.connect`."""

@@ -75,7 +75,11 @@ class AsyncContext(Caller):
 
         async def open_component() -> AsyncComponent:
             component = await self._find((iface, service_name))
-            return await component.describe()
+            try:
+                return await component.describe()
+            except BaseException:
+                component.close()
+                raise
 
         return Opening(open_component)
 
@@ -88,7 +92,9 @@ class AsyncContext(Caller):
 
         async def open_component() -> AsyncComponent:
             _, address = await self._ask_nameserver(constants.NS_METHOD_STAT, None)
-            return await AsyncComponent(address, constants.NS_INTERFACE, self).describe()
+            # Credentials and hooks are not for nameservers.
+            anybody = self.on_behalf_of(None, self.deadline)
+            return await AsyncComponent(address, constants.NS_INTERFACE, anybody).describe()
 
         return Opening(open_component)
 
@@ -191,7 +197,9 @@ class AsyncContext(Caller):
 
     def on_behalf_of(self, token: Any, deadline: float | None) -> AsyncContext:
         """A context that shares what is known and connected, but not who calls."""
-        twin = AsyncContext(self.nameservers, timeout=self.timeout, runtime=self.runtime)
+        twin = AsyncContext(
+            self.nameservers, timeout=self.timeout, views=self.views, runtime=self.runtime
+        )
         twin._channels, twin._borrowed = self._channels, True
         twin.records, twin.descriptions = self.records, self.descriptions
         twin.token, twin.deadline = token, deadline

@@ -299,6 +299,18 @@ def test_context_of_its_own(make_runtime: MakeRuntime) -> None:
         context.nonsense  # noqa: B018
 
 
+def test_located_component_that_cannot_be_described_is_closed(
+    make_runtime: MakeRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrapped = Context(runtime=make_runtime())
+    located, closed = wrapped.connect("local://nowhere", IFACE), []
+    monkeypatch.setattr(located, "close", lambda: closed.append(located))
+    monkeypatch.setattr(wrapped, "locate", lambda iface, service_name: located)
+    with pytest.raises(ServiceNotAvailable):
+        ProxyContext(wrapped).locate(IFACE)
+    assert closed == [located]
+
+
 def test_arguments_are_checked_by_the_service_too(tools: Any) -> None:
     with pytest.raises(BadRequest, match="'where' is required"):
         tools.invoke("cut", {"what": 1})
