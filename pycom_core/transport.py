@@ -128,6 +128,7 @@ class ZmqTransport(Transport):
         self._max_message_size = max_message_size
         self._on_socket = on_socket
         self._contexts: dict[int, zmq.Context[zmq.Socket[bytes]]] = {}  # by process
+        self._turns: dict[int, threading.RLock] = {}  # by process
 
     def listen(self, address: str, server: Server) -> RouterListener:
         socket = self._socket(zmq.ROUTER, "server", address)
@@ -142,7 +143,9 @@ class ZmqTransport(Transport):
         return listener
 
     def connect(self, address: str) -> DealerChannel:
-        return DealerChannel(self.dealer(address), address)
+        # A forked child has a lock of its own, too: its parent's may be held by another thread.
+        turn = self._turns.setdefault(os.getpid(), threading.RLock())
+        return DealerChannel(self.dealer(address), address, turn)
 
     def connect_async(self, address: str) -> AsyncChannel:
         from pycom_core.aio.channel import DealerChannel as AsyncDealerChannel
@@ -290,10 +293,14 @@ def send_frames(socket: zmq.Socket[bytes], frames: Sequence[Attachment], flags: 
 
 def receive_frames(socket: zmq.Socket[bytes], flags: int = 0) -> list[Attachment]:
     """Receive one message; large frames as views of where they lie. Raises `zmq.ZMQError`."""
-    frame = _receive_frame(socket, flags, False)
+    return _message(socket, _receive_frame(socket, flags, False))
+
+
+def _message(socket: zmq.Socket[bytes], frame: zmq.Frame) -> list[Attachment]:
+    """The message that `frame` begins; what follows is there already."""
     frames = [_content(frame)]
     while frame.more:
-        frame = _receive_frame(socket, flags, False)
+        frame = _receive_frame(socket, NOBLOCK, False)
         frames.append(_content(frame))
     return frames
 
@@ -319,18 +326,25 @@ class DealerChannel(Channel):
     """A connected DEALER that one call at a time has to itself.
 
     A channel whose call failed is closed, so what comes is the reply to the request before it.
+    Channels with one `turn` receive in turns: each frame lets go of Python's lock, and threads
+    that do so at once would wake each other up for every single one.
     """
 
-    def __init__(self, socket: zmq.Socket[bytes], address: str) -> None:
+    def __init__(
+        self, socket: zmq.Socket[bytes], address: str, turn: threading.RLock | None = None
+    ) -> None:
         self.socket = socket
         self.address = address
+        self._turn = turn or threading.RLock()
         self._timeout = -1
 
     def exchange(self, payload: Sequence[Attachment], timeout: float) -> list[Attachment]:
         self._set_timeout(timeout)
         try:
             send_frames(self.socket, [b"", *payload])
-            reply = receive_frames(self.socket)
+            first = _receive_frame(self.socket, 0, False)
+            with self._turn:
+                reply = _message(self.socket, first)
         except zmq.ZMQError as error:
             raise self._failure(error, timeout) from error
         if reply[0] != b"" or len(reply) < 3:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket as sockets
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -235,3 +237,32 @@ def test_close_is_final_and_leaves_room_for_another_start(transport: ZmqTranspor
     assert channel.socket.closed
     transport.close()
     transport.connect("tcp://127.0.0.1:1").close()
+
+
+def test_channels_of_one_process_take_turns(
+    transport: ZmqTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    channels = [transport.connect("tcp://127.0.0.1:1") for _ in range(2)]
+    assert channels[0]._turn is channels[1]._turn
+    monkeypatch.setattr(os, "getpid", lambda: -1)
+    channels.append(transport.connect("tcp://127.0.0.1:1"))
+    assert channels[2]._turn is not channels[0]._turn, "a parent's may be held for good"
+    transport.close()
+    for channel in channels:
+        channel.close()
+
+
+def test_who_waits_for_a_reply_keeps_nobody_from_their_turn(transport: ZmqTransport) -> None:
+    listener = transport.listen(ANY_PORT, NOBODY)
+    waiting, other = (transport.connect(listener.address) for _ in range(2))
+    thread = threading.Thread(target=waiting.exchange, args=([b"CALL", b"{}"], 30_000))
+    thread.start()
+    assert listener.socket.poll(helpers.PATIENCE * 1000)
+    first = listener.receive()
+    assert other._turn.acquire(timeout=helpers.PATIENCE)
+    other._turn.release()
+    assert first is not None
+    listener.send([first[1][0], b"", b"OK", b"{}"])
+    thread.join()
+    for end in (waiting, other, listener):
+        end.close()
