@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -25,6 +26,8 @@ STRANGE: tuple[Any, ...] = (
     *(None, True, False, 0, -1, 1.5, 2**70, "", " ", "\0", "☃𝄞", "half of a pair: \ud83d"),
     *("x" * 100_000, "a.b.c", [], {}, [None], [[]], {"name": "root"}, {"": {}}),
 )
+#: s; far more than anything takes here.
+PATIENCE = 30.0
 NOBODY: Extensions = {}
 GUEST: Extensions = {"org.pycom.testing.guest": "guest"}
 
@@ -170,13 +173,18 @@ class AuthenticationContract:
     async def test_callers_are_not_mixed_up(
         self, network: LocalNetwork, credentials: SampleCredentials
     ) -> None:
-        address = _serve(network, credentials).address
+        service = _serve(network, credentials)
         bad = credentials.bad[0]
         sent = [credentials.good, NOBODY, bad] * 20
+        all_there = threading.Event()
+        loop = service.server.loop
+        assert loop is not None
+        loop.call_soon_threadsafe(all_there.wait, PATIENCE)
         async with network.async_context() as context:
-            answers = await asyncio.gather(
-                *(_ask(context, address, each) for each in sent), return_exceptions=True
-            )
+            asking = [asyncio.ensure_future(_ask(context, service.address, each)) for each in sent]
+            await asyncio.sleep(0)  # each of them sends
+            all_there.set()
+            answers = await asyncio.gather(*asking, return_exceptions=True)
         for each, answer in zip(sent, answers, strict=True):
             if each is bad:
                 assert isinstance(answer, AccessDenied)

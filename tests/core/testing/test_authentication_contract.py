@@ -12,6 +12,8 @@ from core.testing.suites import failing, suite_of
 from pycom_core import AccessDenied, Identity, Request, Runtime, hookimpl
 from pycom_core.testing import AuthenticationContract, LocalNetwork, SampleCredentials
 
+pytest_plugins = ["pytester"]
+
 KEY = "com.foo.password"
 ANN = Identity("ann", ("user",))
 

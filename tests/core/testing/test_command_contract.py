@@ -15,6 +15,8 @@ from pycom_core import BadRequest, BaseCommand, Response, Server, hookimpl
 from pycom_core.messages import Attachment
 from pycom_core.testing import CommandContract, SampleCommand
 
+pytest_plugins = ["pytester"]
+
 NAME = b"DOUBLE"
 
 
