@@ -5,7 +5,27 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from pycom_core.errors import ConfigurationError
 from pycom_core.log import logger
+
+
+def new_event_loop(kind: str = "auto") -> asyncio.AbstractEventLoop:
+    """A loop of "uvloop", of "asyncio", or with "auto" of uvloop where that is installed.
+
+    Raises `ConfigurationError` for uvloop where it is not.
+    """
+    if kind != "asyncio":
+        try:
+            import uvloop
+        except ImportError:
+            if kind == "uvloop":
+                raise ConfigurationError(
+                    "event_loop is \"uvloop\", which is not installed: pip install 'pycom[uvloop]'"
+                ) from None
+        else:
+            loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
+            return loop
+    return asyncio.new_event_loop()
 
 
 class PeriodicTask:

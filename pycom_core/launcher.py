@@ -13,6 +13,7 @@ import socket
 import sys
 import threading
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -165,7 +166,9 @@ class ServiceProcess:
         theirs.setblocking(False)
         numbers = (signal.SIGINT, signal.SIGTERM)
         before = [signal.signal(number, lambda *_: None) for number in numbers]
-        descriptor = signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
+        wake = partial(signal.set_wakeup_fd, theirs.fileno(), warn_on_full_buffer=False)
+        descriptor = wake()
+        self.loop.call_soon(wake)  # uvloop puts one of its own there when it starts to run
         watcher = threading.Thread(
             target=self._watch_signals, args=(ours,), name="pycom-signals", daemon=True
         )

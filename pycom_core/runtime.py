@@ -180,12 +180,14 @@ class Runtime:
         return self._async_context.on_behalf_of(token, request.deadline)
 
     def ioloop(self) -> asyncio.AbstractEventLoop:
-        """The event loop that the services of this runtime run on."""
+        """The event loop that the services of this runtime run on. Raises `ConfigurationError`."""
         if self._loop is None or self._loop.is_closed():
             try:
                 self._loop = asyncio.get_running_loop()
             except RuntimeError:
-                self._loop = asyncio.new_event_loop()
+                from pycom_core.eventloop import new_event_loop
+
+                self._loop = new_event_loop(self.settings.event_loop)
         return self._loop
 
     def create_task(self, callback: Callable[[], object], timeout: float) -> PeriodicTask:

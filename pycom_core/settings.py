@@ -67,6 +67,7 @@ class Settings:
     max_message_size: int = 2**30  #: of one frame; larger ones are cut off before they are read
     max_in_flight: int = 10_000  #: calls accepted and not answered, before code 8
     drain_timeout: int = 10_000  #: how long what runs may go on after SIGTERM
+    event_loop: str = "auto"  #: "asyncio", "uvloop", or "auto": uvloop where it is installed
     ipc: bool = True  #: let services of the same host and user connect over a Unix socket
     plugins: Plugins = Plugins()
     guarantees: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict)  #: asked of backends
@@ -103,6 +104,7 @@ _TYPES: dict[str, Any] = {
     "nameserver_backend": str,
     "session_store": str,
     "balancer": str,
+    "event_loop": Literal["auto", "asyncio", "uvloop"],
     "ipc": bool,
     "guarantees": dict[
         Literal["nameserver_backend", "session_store"],

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import sys
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
 
-from pycom_core.eventloop import PeriodicTask
+from pycom_core import ConfigurationError
+from pycom_core.eventloop import PeriodicTask, new_event_loop
 from pycom_core.testing import Clock
 
 INTERVAL = 250  # ms
@@ -141,3 +145,22 @@ def test_slow_callback_does_not_run_more_often_to_catch_up(loop: Loop, calls: li
     task.start()
     loop.advance(1.5)
     assert calls == [0.25, 1.25, 1.5]
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"), [("auto", "fast"), ("uvloop", "fast"), ("asyncio", "standard")]
+)
+def test_uvloop_where_it_is_installed(
+    kind: str, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "uvloop", SimpleNamespace(new_event_loop=lambda: "fast"))
+    monkeypatch.setattr(asyncio, "new_event_loop", lambda: "standard")
+    assert new_event_loop(kind) == expected
+
+
+def test_uvloop_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "uvloop", None)
+    monkeypatch.setattr(asyncio, "new_event_loop", lambda: "standard")
+    assert new_event_loop("auto") == "standard"
+    with pytest.raises(ConfigurationError, match=r"pip install 'pycom\[uvloop\]'"):
+        new_event_loop("uvloop")
