@@ -98,9 +98,11 @@ def test_failing_calls_are_counted_by_kind(address: str, way: list[str]) -> None
 
 
 def test_timeouts_are_counted(address: str) -> None:
-    words = ["-t", "50", "--calls", "2", "com.foo.benched", "wait", "seconds=1"]
+    words = ["-t", "500", "--calls", "2", "com.foo.benched", "wait", "seconds=30"]
     found = measured(address, *words, status=1)
-    assert found["errors"]["CallTimeout"]["count"] == 2
+    # Both sides watch the deadline; whichever notices first says so.
+    assert set(found["errors"]) <= {"CallTimeout", "DeadlineExceeded"}
+    assert sum(error["count"] for error in found["errors"].values()) == 2
 
 
 def test_rate_is_kept(address: str) -> None:
