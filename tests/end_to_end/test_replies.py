@@ -45,7 +45,7 @@ class Echo(pycom.Service):
 
     def __init__(self) -> None:
         self.strikes: dict[str, tuple[int, Callable[[], object]]] = {}
-        self._gone: dict[str, asyncio.Event] = {}
+        self._gone: dict[str, threading.Event] = {}
 
     @pycom.method
     def plain(self, request: Any, tag: Tag, turns: int) -> Tag:
@@ -69,17 +69,15 @@ class Echo(pycom.Service):
     @pycom.method
     async def late(self, request: Any, tag: Tag, turns: int) -> Tag:
         """Answers, deadline or not, when the caller has gone."""
-        gone = self._gone.setdefault(tag["number"], asyncio.Event())
+        gone = self._gone.setdefault(tag["number"], threading.Event())
         while not gone.is_set():
-            try:
-                await gone.wait()
-            except asyncio.CancelledError:
-                continue
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(0.001)
         return self._answered(tag)
 
     def forget(self, tag: Tag) -> None:
         """The caller of a late answer has gone."""
-        self._gone.setdefault(tag["number"], asyncio.Event()).set()
+        self._gone.setdefault(tag["number"], threading.Event()).set()
 
     def _answered(self, tag: Tag) -> Tag:
         turns, strike = self.strikes.pop(tag["number"], (0, None))
