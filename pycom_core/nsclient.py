@@ -84,8 +84,8 @@ class Nameserver(BaseComponent):
 
 def pass_over(replicas: list[str], address: str) -> None:
     """Put a replica at the end: the next call begins with one that may be alive."""
-    # At one stroke: other threads look at the list meanwhile.
-    replicas[:] = [*(one for one in replicas if one != address), address]
+    # Of a copy, and at one stroke: other threads look at the list and reorder it meanwhile.
+    replicas[:] = sorted(replicas, key=address.__eq__)
 
 
 def address_of(runtime: Runtime, nameserver: str) -> str:

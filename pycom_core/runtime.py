@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import inspect
 import os
+import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pycom_core import constants, settings
 from pycom_core.aio.channel import AsyncChannel
@@ -23,12 +26,12 @@ from pycom_core.transport import Channel, Transport, ZmqTransport
 
 if TYPE_CHECKING:
     from pycom_core.aio.context import AsyncContext
-    from pycom_core.context import Context
     from pycom_core.eventloop import PeriodicTask
     from pycom_core.messages import Request
     from pycom_core.proxy import ProxyContext
     from pycom_core.server import Server
 
+_T = TypeVar("_T")
 
 #: Settings that choose among what plugins contribute, and the hooks that they do it through.
 _CHOICES = {
@@ -65,10 +68,8 @@ class Runtime:
             self.settings.max_message_size, self._notify_socket
         )
         self.servers: list[Server] = []
-        #: What those that live for one call come from.
-        self._context: Context | None = None
-        self._async_context: AsyncContext | None = None
-        self._balancer: Balancer | None = None
+        #: By name: the contexts that those of single calls come from, and the balancer.
+        self._shared: dict[str, Any] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._pid = os.getpid()
         # What is wrong with a contribution stops the start, and not the first use of it.
@@ -109,11 +110,18 @@ class Runtime:
 
     def balancer(self) -> Balancer:
         """The balancer as `balancer` says, one for the whole runtime."""
-        if self._balancer is None:
-            url = self.settings.balancer
-            known = self.plugins.contributions("pycom_balancers")
-            self._balancer = self._made(_choose("balancer", url, known), url)
-        return self._balancer
+        return self._once("balancer", self._make_balancer)
+
+    def _make_balancer(self) -> Balancer:
+        url = self.settings.balancer
+        known = self.plugins.contributions("pycom_balancers")
+        made: Balancer = self._made(_choose("balancer", url, known), url)
+        return made
+
+    def _once(self, name: str, make: Callable[[], _T]) -> _T:
+        """What `make` gave to the first caller, the same for all threads."""
+        found: _T | None = self._shared.get(name)
+        return self._shared.setdefault(name, make()) if found is None else found
 
     def _backend(self, key: str, known: Mapping[str, Any]) -> Any:
         url = getattr(self.settings, key)
@@ -165,19 +173,17 @@ class Runtime:
         from pycom_core.context import Context
         from pycom_core.proxy import ProxyContext
 
-        if self._context is None:
-            self._context = Context(runtime=self)
+        context = self._once("context", partial(Context, runtime=self))
         token = request.extensions.get(constants.AUTH_EXTENSION)
-        return ProxyContext(self._context.on_behalf_of(token, request.deadline))
+        return ProxyContext(context.on_behalf_of(token, request.deadline))
 
     def async_context_for(self, request: Request) -> AsyncContext:
         """The same, for an event loop."""
         from pycom_core.aio.context import AsyncContext
 
-        if self._async_context is None:
-            self._async_context = AsyncContext(runtime=self)
+        context = self._once("async context", partial(AsyncContext, runtime=self))
         token = request.extensions.get(constants.AUTH_EXTENSION)
-        return self._async_context.on_behalf_of(token, request.deadline)
+        return context.on_behalf_of(token, request.deadline)
 
     def ioloop(self) -> asyncio.AbstractEventLoop:
         """The event loop that the services of this runtime run on. Raises `ConfigurationError`."""
@@ -200,10 +206,26 @@ class Runtime:
         """Close servers and connections."""
         for server in list(self.servers):
             server.close()
-        for context in (self._context, self._async_context):
-            if context is not None:
-                context.close()
+        for name in ("context", "async context"):
+            if name in self._shared:
+                self._shared[name].close()
         self.transport.close()
+
+    def __del__(self) -> None:
+        # Clients need no close. In a forked child, and at the end of the process, what is left is
+        # somebody else's.
+        servers = self.__dict__.get("servers")
+        if not servers or self._pid != os.getpid() or sys.is_finalizing():
+            return
+        addresses = ", ".join(address for server in servers for address in server.addresses)
+        warnings.warn(
+            f"A Runtime was not closed, with servers at {addresses}; call close()",
+            ResourceWarning,
+            stacklevel=2,
+            source=self,
+        )
+        for server in servers:
+            server.let_go()
 
 
 def _choose(key: str, url: str, known: Mapping[str, Any]) -> Callable[[str], Any]:

@@ -145,6 +145,10 @@ class Server:
                 descriptor = listener.fileno()
                 if descriptor is not None:
                     self.loop.remove_reader(descriptor)
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Stop answering and unbind, without a word to plugins."""
         self._stand_in.stop()
         self._send_replies()
         self._close_listeners()

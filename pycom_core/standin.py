@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import threading
 import time
+import weakref
 from collections.abc import Callable
 
 #: s; how long a method may hold the loop before the stand-in comes, and how exact arrivals are.
@@ -19,10 +20,13 @@ IDLE = 1.0
 
 
 class StandIn:
-    """Watches one server. The server says when it starts and ends working."""
+    """Watches one server. The server says when it starts and ends working.
+
+    `receive` is a method of the server, which the thread does not keep alive.
+    """
 
     def __init__(self, receive: Callable[[], None]) -> None:
-        self._receive = receive
+        self._receive = weakref.WeakMethod(receive)
         self._since = 0.0
         self._asleep = False
         self._wake = threading.Event()
@@ -47,6 +51,8 @@ class StandIn:
     def stop(self) -> None:
         """End the thread."""
         self._stopped = True
+        if self._thread is threading.current_thread():
+            return  # the collector came to a server that was dropped
         self._wake.set()
         if self._thread.ident is not None:
             self._thread.join()
@@ -61,9 +67,14 @@ class StandIn:
             if since:
                 last_busy = now
                 if now - since > PATIENCE:
-                    self._receive()
+                    self._stand_in()
             elif now - last_busy > IDLE:
                 self._asleep = True
                 if not self._since:
                     self._wake.wait()
                 last_busy = time.monotonic()
+
+    def _stand_in(self) -> None:
+        receive = self._receive()
+        if receive is not None:
+            receive()

@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import _thread
 import errno
 import os
+import sys
 import threading
 import time
 from abc import ABC, abstractmethod
@@ -121,6 +123,19 @@ class _Socket(zmq.Socket[bytes]):
             self.close(linger=0)
 
 
+class _Context(zmq.Context[zmq.Socket[bytes]]):
+    """Ends without a word when nobody holds it, and lets nobody wait for that.
+
+    Its end waits for its sockets, and where they are dropped together the collector may come to
+    the sockets last.
+    """
+
+    def __del__(self) -> None:
+        if not self.closed and not sys.is_finalizing():
+            # Without the locks of `threading`: whoever the collector interrupts may hold them.
+            _thread.start_new_thread(self.term, ())
+
+
 class ZmqTransport(Transport):
     """0MQ: ROUTER sockets on the server's side, DEALER sockets on the client's."""
 
@@ -169,7 +184,7 @@ class ZmqTransport(Transport):
         if port.isdecimal() and int(port) > 65_535:  # 0MQ would take it, modulo 65,536
             raise ConfigurationError(f"Invalid address {address!r}: ports end at 65535")
         # A server has a context of its own: its end waits for the last replies, and for no others.
-        context = zmq.Context() if side == "server" else self._context_of_process()
+        context = _Context() if side == "server" else self._context_of_process()
         socket = context.socket(kind, _Socket)
         socket.setsockopt(zmq.LINGER, 0)
         socket.setsockopt(zmq.SNDHWM, HIGH_WATER_MARK)
@@ -198,7 +213,7 @@ class ZmqTransport(Transport):
         pid = os.getpid()
         found = self._contexts.get(pid)
         if found is None:
-            made = zmq.Context()
+            made = _Context()
             made.set(zmq.MAX_SOCKETS, 65_536)
             found = self._contexts.setdefault(pid, made)
             if found is not made:
@@ -267,6 +282,7 @@ class RouterListener(Listener):
     def close(self) -> None:
         with self._lock:
             # Replies leave from where they lie in memory, which is gone when the process ends.
+            self.socket.close(linger=1000)
             self.socket.context.destroy(linger=1000)
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import threading
+import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -42,36 +45,43 @@ class AsyncChannel(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Let go of it. Calls in flight fail with `ServiceNotAvailable`."""
+        """Let go of it, from any thread. Calls in flight fail with `ServiceNotAvailable`."""
+
+    def is_open(self) -> bool:
+        """Whether it holds what `close` has to let go of."""
+        return False
 
 
 class DealerChannel(AsyncChannel):
-    """A connected DEALER on the running event loop."""
+    """A connected DEALER on the running event loop, which goes with the loop if not before."""
 
     def __init__(self, socket: zmq.Socket[bytes], address: str) -> None:
         self._socket = socket
         self._address = address
-        self._loop = asyncio.get_running_loop()
+        loop = asyncio.get_running_loop()
+        self._loop = weakref.ref(loop)
+        self._thread = threading.get_ident()
         self._serial = 0
         self._pending: dict[bytes, asyncio.Future[Reply]] = {}
         self._unsent: dict[bytes, Sequence[Attachment]] = {}  # in the order of the calls
         self._look_again = False
         self._descriptor = int(socket.getsockopt(zmq.FD))
-        self._loop.add_reader(self._descriptor, self._on_events)
+        loop.add_reader(self._descriptor, self._on_events)
 
     async def exchange(self, payload: Sequence[Attachment], timeout: float) -> Reply:
         self._serial += 1
         correlation = b"%x" % self._serial
-        reply: asyncio.Future[Reply] = self._loop.create_future()
+        loop = asyncio.get_running_loop()
+        reply: asyncio.Future[Reply] = loop.create_future()
         self._pending[correlation] = reply
-        timer = self._loop.call_later(timeout / 1000, self._expire, reply, timeout)
+        timer = loop.call_later(timeout / 1000, self._expire, reply, timeout)
         try:
             self._unsent[correlation] = payload
             if len(self._pending) == 1:
                 self._send_waiting()
             elif len(self._unsent) == 1:
                 # Together with those that others are about to make: 0MQ's thread wakes up once.
-                self._loop.call_soon(self._send_waiting)
+                loop.call_soon(self._send_waiting)
             return await reply
         finally:
             timer.cancel()
@@ -94,7 +104,7 @@ class DealerChannel(AsyncChannel):
         if not self._look_again:
             # Sending may have swallowed the descriptor's notice of replies.
             self._look_again = True
-            self._loop.call_soon(self._on_events)
+            asyncio.get_running_loop().call_soon(self._on_events)
 
     def _on_events(self) -> None:
         self._look_again = False
@@ -123,9 +133,22 @@ class DealerChannel(AsyncChannel):
     def is_alive(self) -> bool:
         return bool(socket_events(self._socket) & POLLOUT)
 
+    def is_open(self) -> bool:
+        return not self._socket.closed
+
     def close(self) -> None:
-        if not self._loop.is_closed():
-            self._loop.remove_reader(self._descriptor)
+        loop = self._loop()
+        if loop is not None and not loop.is_closed() and self._thread != threading.get_ident():
+            # Its socket may be in use there at this moment.
+            with contextlib.suppress(RuntimeError):  # closed in between: nobody uses it now
+                loop.call_soon_threadsafe(self._close)
+                return
+        self._close()
+
+    def _close(self) -> None:
+        loop = self._loop()
+        if loop is not None and not loop.is_closed() and not self._socket.closed:
+            loop.remove_reader(self._descriptor)
             self._fail(ServiceNotAvailable(f"The connection to {self._address} was closed"))
         self._socket.close(linger=0)
 

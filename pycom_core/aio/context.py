@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from pycom_core import constants, nsclient
-from pycom_core.aio.channel import AsyncChannel, LocalChannel
+from pycom_core.aio.channel import AsyncChannel
 from pycom_core.aio.component import AsyncComponent, Opening
+from pycom_core.aio.pool import AsyncPool
 from pycom_core.calling import Caller, Use
 from pycom_core.client import command_to_frames, frames_to_answer
 from pycom_core.errors import MethodNotFound, PycomError, ServiceNotAvailable, ServiceNotFound
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class AsyncContext(Caller):
-    """Finds and calls services from an event loop, with many calls in flight on one socket.
+    """Finds and calls services from event loops, with many calls in flight on one socket.
 
     Takes the arguments of `Context`, and has its hooks. Its components are proxies::
 
@@ -31,11 +31,12 @@ class AsyncContext(Caller):
             await component.bar("field1", value=42)
 
     `await ctx.locate(…)` gives the component as well. A call that is cancelled gives up its
-    place, and its late reply is dropped.
+    place, and its late reply is dropped. Any number of threads, with a loop each, may share a
+    context; each loop has sockets of its own, which end with it.
     """
 
     def _prepare(self) -> None:
-        self._channels = _Channels(self.runtime.connect_async)
+        self.pool = AsyncPool(self.runtime.connect_async)
         self._borrowed = False
         self._refreshes: set[asyncio.Task[Any]] = set()
 
@@ -102,8 +103,7 @@ class AsyncContext(Caller):
         records = self.records.get(key)
         if records:
             use = self.choose(records, key[0])
-            channel = self._channels.known(use.address)
-            if channel is not None and channel.is_alive():
+            if self.pool.is_alive(use.address):
                 if self.records.wants_refresh(key):
                     task = asyncio.ensure_future(self._refresh(key))
                     self._refreshes.add(task)
@@ -179,7 +179,7 @@ class AsyncContext(Caller):
 
     def channel(self, address: str) -> AsyncChannel:
         """The channel of this event loop to an address."""
-        return self._channels.to(address)
+        return self.pool.to(address)
 
     async def description(
         self, address: str, iface: str, component: AsyncComponent
@@ -191,16 +191,16 @@ class AsyncContext(Caller):
         return self.descriptions[key]
 
     def close(self) -> None:
-        """Close all connections. Calls in flight fail with `ServiceNotAvailable`."""
+        """Close all connections, from any thread. Calls in flight fail: `ServiceNotAvailable`."""
         if not self._borrowed:
-            self._channels.close()
+            self.pool.close()
 
     def on_behalf_of(self, token: Any, deadline: float | None) -> AsyncContext:
         """A context that shares what is known and connected, but not who calls."""
         twin = AsyncContext(
             self.nameservers, timeout=self.timeout, views=self.views, runtime=self.runtime
         )
-        twin._channels, twin._borrowed = self._channels, True
+        twin.pool, twin._borrowed = self.pool, True
         twin.records, twin.descriptions = self.records, self.descriptions
         twin.token, twin.deadline = token, deadline
         return twin
@@ -215,34 +215,3 @@ class AsyncContext(Caller):
         traceback: TracebackType | None,
     ) -> None:
         self.close()
-
-
-class _Channels:
-    """The channels of one process and event loop; for another loop it begins anew."""
-
-    def __init__(self, connect: Callable[[str], AsyncChannel]) -> None:
-        self._connect = connect
-        self._channels: dict[str, AsyncChannel] = {}
-        self._pid = 0
-        self._loop: asyncio.AbstractEventLoop | None = None
-
-    def to(self, address: str) -> AsyncChannel:
-        channel = self.known(address)
-        # A server of this process that is closed stays so; another may have its address now.
-        if channel is None or (isinstance(channel, LocalChannel) and not channel.is_alive()):
-            channel = self._channels[address] = self._connect(address)
-        return channel
-
-    def known(self, address: str) -> AsyncChannel | None:
-        pid, loop = os.getpid(), asyncio.get_running_loop()
-        if loop is not self._loop or pid != self._pid:
-            # Sockets of another loop, or of the parent of a fork, are of no use here.
-            if pid == self._pid:
-                self.close()
-            self._channels, self._pid, self._loop = {}, pid, loop
-        return self._channels.get(address)
-
-    def close(self) -> None:
-        for channel in self._channels.values():
-            channel.close()
-        self._channels = {}

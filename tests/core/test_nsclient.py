@@ -213,6 +213,25 @@ def test_pass_over(address: str, after: list[str]) -> None:
     assert same == after, "the list itself changes"
 
 
+def test_pass_over_loses_none_that_another_thread_moves_meanwhile() -> None:
+    class Moved(str):
+        """An address whose list is reordered at each comparison."""
+
+        __slots__ = ()
+        __hash__ = str.__hash__
+
+        def __eq__(self, other: object) -> bool:
+            replicas.append(replicas.pop(0))
+            return str.__eq__(self, other)
+
+        def __ne__(self, other: object) -> bool:
+            return not self == other
+
+    replicas: list[str] = ["a", "b", "c"]
+    pass_over(replicas, Moved("b"))
+    assert sorted(replicas) == ["a", "b", "c"]
+
+
 # Where it is.
 
 

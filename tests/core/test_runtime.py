@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
+import socket
 import subprocess
 import sys
 import textwrap
+import threading
+import weakref
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any
 
+import helpers
 import pytest
 from in_process import MakeRuntime, call, payload
 
@@ -368,3 +374,102 @@ def test_settings_that_are_given_are_all_there_is(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("PYCOM_SERVICE", "/environ")
     assert Runtime(Settings(plugins=Plugins())).settings.service is None
     assert Runtime().settings.service == "/environ"
+
+
+# Dropped without `close`.
+
+DROPS = """
+import asyncio, gc, os, sys, time
+from pycom_core import AsyncContext, Context, Runtime, ServiceNotAvailable, Settings, interface
+
+NOBODY = "tcp://127.0.0.1:9"
+
+
+def sync_client(runtime):
+    context = Context(NOBODY, runtime=runtime)
+    channel = runtime.connect(NOBODY)
+    context.pool.give_back(NOBODY, channel)
+    runtime.context = context  # so that the collector has to come
+
+
+def async_client(runtime):
+    async def call():
+        runtime.context = AsyncContext(NOBODY, runtime=runtime)
+        runtime.context.pool.to(NOBODY)
+        runtime.context.close()
+
+    asyncio.run(call())
+
+
+def descriptors():
+    return len(os.listdir("/proc/self/fd"))
+
+
+for number in range(10):
+    globals()[sys.argv[1]](Runtime(Settings()))
+    gc.collect()
+    if not number:
+        before = descriptors()  # libraries may have opened some for good
+while descriptors() > before + 8:  # what one runtime has
+    time.sleep(0.01)
+print("let go")
+"""
+
+
+@pytest.mark.parametrize("kind", ["sync_client", "async_client"])
+def test_dropped_with_clients_lets_go_without_a_word(
+    kind: str, processes: helpers.Processes
+) -> None:
+    program = processes.python("-W", "error", "-c", DROPS, kind)
+    assert program.wait() == 0, program.output
+    assert program.output == "let go\n"
+
+
+@interface("com.foo.dropped")
+class Dropped:
+    """Is served by a runtime that nobody closes."""
+
+
+@pytest.mark.parametrize("runs", [True, False])
+def test_dropped_with_servers_warns_and_lets_go(runs: bool) -> None:
+    server = ServiceServer(["tcp://127.0.0.1:*"], [Dropped], Runtime(Settings()))
+    (address,) = server.addresses
+    stand_in, gone = server._stand_in._thread, weakref.ref(server)
+    if runs:
+        loop = asyncio.new_event_loop()
+        server.setup(loop)
+        loop.run_until_complete(asyncio.sleep(0))
+        loop.close()
+        del loop
+    del server
+    with pytest.warns(ResourceWarning, match=f"Runtime was not closed, with servers at {address}"):
+        gc.collect()
+    assert gone() is None
+    assert not stand_in.is_alive()
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", int(address.rpartition(":")[2]))), "still listens"
+
+
+def test_forked_child_leaves_its_parents_servers_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    runtime = Runtime(Settings())
+    server = ServiceServer(["tcp://127.0.0.1:*"], [Dropped], runtime)
+    with monkeypatch.context() as child:
+        child.setattr(os, "getpid", lambda: -1)
+        runtime.__del__()  # a warning would be an error
+    assert server.listeners
+    runtime.close()
+
+
+def test_what_threads_ask_for_at_one_time_is_made_once(make_runtime: MakeRuntime) -> None:
+    made = make_runtime()
+    start = threading.Barrier(8)
+
+    def ask(_: int) -> tuple[Any, Any, Any]:
+        start.wait(30)
+        request = Request("com.foo.a", "b")
+        contexts = made.context_for(request), made.async_context_for(request)
+        return made.balancer(), contexts[0].pool, contexts[1].pool
+
+    with ThreadPoolExecutor(8) as threads:
+        found = list(threads.map(ask, range(8)))
+    assert all(one == found[0] for one in found)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Iterator
 
 import pytest
@@ -73,4 +74,15 @@ def test_stops(asleep: bool, watched: Watched) -> None:
 
 
 def test_stops_without_having_started() -> None:
-    StandIn(lambda: None).stop()
+    StandIn(threading.Event().set).stop()
+
+
+def test_keeps_no_server_alive(watched: Watched) -> None:
+    received = weakref.ref(watched.received)
+    watched.stand_in.busy()
+    assert watched.received.acquire(timeout=PATIENCE)
+    del watched.received
+    while received() is not None:  # until the thread lets go
+        pass
+    watched.stand_in.stop()
+    assert not watched.stand_in._thread.is_alive()

@@ -298,7 +298,7 @@ def test_replies_through_sockets(runtime: Runtime) -> None:
         left.callback(async_context.close)
 
         def no_place_is_kept() -> None:
-            channel = async_context._channels._channels[service.address]
+            channel = async_context.pool._here()[service.address]
             assert isinstance(channel, DealerChannel)
             assert not channel._pending
             assert not channel._unsent

@@ -35,7 +35,7 @@ from pycom_core import (
 )
 from pycom_core.aio.channel import AsyncChannel
 from pycom_core.aio.component import AsyncComponent, Opening
-from pycom_core.aio.context import _Channels
+from pycom_core.aio.pool import AsyncPool
 from pycom_core.constants import AUTH_EXTENSION, DEADLINE_EXTENSION
 from pycom_plugins.introspection.service import Service
 
@@ -82,7 +82,7 @@ def context(make_runtime: MakeRuntime) -> AsyncContext:
 
 def component(channel: Scripted, context: AsyncContext) -> AsyncComponent:
     """A component that has this channel."""
-    context._channels = _Channels(lambda address: channel)
+    context.pool = AsyncPool(lambda address: channel)
     return AsyncComponent("anywhere", IFACE, context)
 
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import re
+import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
@@ -38,7 +42,6 @@ from pycom_core import (
     recordcache,
 )
 from pycom_core.aio.channel import DealerChannel
-from pycom_core.aio.context import _Channels
 from pycom_core.records import ServiceRecord
 from pycom_core.testing import Clock
 
@@ -691,7 +694,7 @@ Network = SimpleNamespace
 
 def pending(context: AsyncContext) -> list[Any]:
     """The calls that hold a place on any connection."""
-    channels = context._channels._channels.values()
+    channels = context.pool._here().values()
     assert all(isinstance(channel, DealerChannel) for channel in channels)
     return [one for channel in channels for one in (*channel._pending, *channel._unsent)]  # type: ignore[attr-defined]
 
@@ -712,7 +715,7 @@ async def test_many_calls_in_flight(network: Network) -> None:
         for number in reversed(range(100)):
             await shop.deliver(number)
             assert await orders[number] == number
-        assert len(context._channels._channels) == 2, "one connection to each server"
+        assert len(context.pool._here()) == 2, "one connection to each server"
         assert pending(context) == []
 
 
@@ -773,7 +776,7 @@ async def test_close_fails_calls_in_flight(network: Network) -> None:
 async def test_leaving_the_context_closes_it(network: Network) -> None:
     async with AsyncContext(runtime=network.runtime) as context:
         await who(context)
-        channels = list(context._channels._channels.values())
+        channels = list(context.pool._here().values())
     assert len(channels) == 2
     assert all(channel._socket.closed for channel in channels)  # type: ignore[attr-defined]
 
@@ -786,7 +789,7 @@ async def test_closing_a_context_on_behalf_leaves_the_connections(network: Netwo
         await ordered(network, 1)
         async with context.on_behalf_of("token", None) as twin:
             assert await who(twin) == "shop"
-            assert twin._channels is context._channels
+            assert twin.pool is context.pool
         await shop.deliver(1)
         assert await order == 1
 
@@ -797,13 +800,67 @@ def test_one_loop_after_the_other(network: Network) -> None:
 
     async def work() -> str:
         result: str = await who(context)
-        sockets.append(context._channels.to(network.address)._socket)  # type: ignore[attr-defined]
+        sockets.append(weakref.ref(context.pool.to(network.address)._socket))  # type: ignore[attr-defined]
         return result
 
     assert [asyncio.run(work()) for _ in range(3)] == ["shop"] * 3
-    assert [socket.closed for socket in sockets] == [True, True, False]
+    gc.collect()
+    assert [socket() for socket in sockets] == [None] * 3, "each went with its loop"
+
+
+def test_a_loop_in_each_of_many_threads(network: Network) -> None:
+    context = AsyncContext(runtime=network.runtime)
+    start = threading.Barrier(8)
+    orders = iter(range(1000))
+
+    async def work() -> None:
+        async with context.locate(IFACE) as shop:
+            for _ in range(5):
+                number = next(orders)
+                order = asyncio.ensure_future(shop.order(number))
+                await shop.deliver(number)
+                assert await order == number
+
+    def each_its_own_loop() -> str:
+        start.wait(helpers.PATIENCE)
+        for _ in range(5):
+            asyncio.run(work())
+        return "done"
+
+    with ThreadPoolExecutor(8) as threads:
+        results = [threads.submit(each_its_own_loop) for _ in range(8)]
+        assert [result.result() for result in results] == ["done"] * 8
     context.close()
-    assert sockets[-1].closed
+
+
+def test_close_reaches_calls_in_flight_on_other_loops(network: Network) -> None:
+    context = AsyncContext(runtime=network.runtime)
+
+    async def work() -> None:
+        async with context.locate(IFACE) as shop:
+            with pytest.raises(ServiceNotAvailable, match=f"{network.address} was closed"):
+                await shop.invoke("order", {"number": 1}, timeout=60_000)
+
+    with ThreadPoolExecutor(1) as threads:
+        result = threads.submit(asyncio.run, work())
+        asyncio.run(ordered(network, 1))
+        context.close()
+        result.result()
+
+
+def test_context_that_is_not_closed_warns_and_lets_go(network: Network) -> None:
+    sockets: list[Any] = []
+
+    async def work() -> None:
+        context = AsyncContext(runtime=network.runtime)
+        assert await who(context) == "shop"
+        sockets.extend(channel._socket for channel in context.pool._here().values())  # type: ignore[attr-defined]
+        del context
+        with pytest.warns(ResourceWarning, match=f"not closed, .*{network.address}"):
+            gc.collect()
+
+    asyncio.run(work())
+    assert [socket.closed for socket in sockets] == [True, True]
 
 
 def test_component_outlives_its_loop(network: Network) -> None:
@@ -834,23 +891,6 @@ def test_fork(network: Network) -> None:
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert asyncio.run(who(context)) == "shop"
     context.close()
-
-
-@awaited
-async def test_forked_child_leaves_its_parents_channels_alone(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    made: list[Any] = []
-
-    def connect(address: str) -> Any:
-        made.append(SimpleNamespace(close=lambda: pytest.fail("it was closed")))
-        return made[-1]
-
-    channels = _Channels(connect)
-    assert channels.to("a") is channels.to("a") is made[0]
-    monkeypatch.setattr(os, "getpid", lambda: -1)
-    assert channels.known("a") is None
-    assert channels.to("a") is channels.to("a") is made[1]
 
 
 @awaited
