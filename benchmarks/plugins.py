@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import shutil
 import subprocess
 import sysconfig
 import tempfile
@@ -31,16 +30,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=21, help="runs of each contender")
     rounds = parser.parse_args().rounds
-    # Not in /tmp: for a Python there stevedore keeps no cache.
-    with tempfile.TemporaryDirectory(dir=harness.HERE) as folder:
+    with tempfile.TemporaryDirectory() as folder:
         few, many = environment(Path(folder, "few"), 0), environment(Path(folder, "many"), COUNT)
         samples = harness.alternate(
             {
                 "import alone": timed(few, IMPORT),
                 "PyCOM's own plugins": timed(few, LOAD),
-                "PyCOM's own plugins, cold": timed(few, LOAD, cold=True),
                 f"and {COUNT} more": timed(many, LOAD),
-                f"and {COUNT} more, cold": timed(many, LOAD, cold=True),
             },
             rounds,
         )
@@ -76,16 +72,13 @@ def environment(folder: Path, count: int) -> Path:
     return folder
 
 
-def timed(folder: Path, code: str, cold: bool = False) -> Callable[[], float]:
-    """A measurement: run code, with what stevedore remembers of the entry points, or without."""
-    cache = folder / "cache"
-    environ = {**harness.ENVIRONMENT, "XDG_CACHE_HOME": str(cache)}
+def timed(folder: Path, code: str) -> Callable[[], float]:
+    """A measurement: run code in that environment."""
+    command = [folder / "bin" / "python", "-c", code]
 
     def measure() -> float:
-        if cold:
-            shutil.rmtree(cache, ignore_errors=True)
         started = time.perf_counter()
-        subprocess.run([folder / "bin" / "python", "-c", code], check=True, env=environ, cwd=folder)
+        subprocess.run(command, check=True, env=harness.ENVIRONMENT, cwd=folder)
         return time.perf_counter() - started
 
     return measure

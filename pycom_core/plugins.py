@@ -1,6 +1,6 @@
-"""Finding, checking and registering plugins; asking them for what they contribute.
+"""Loading, checking and registering plugins; asking them for what they contribute.
 
-pluggy calls the hooks and stevedore finds the entry points; the rules of failure are this page's:
+pluggy calls the hooks; the rules of failure are this page's:
 nothing is skipped in silence, and no name wins over another.
 """
 
@@ -12,19 +12,18 @@ import inspect
 import itertools
 import re
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
 import pluggy
-from stevedore import ExtensionManager
 
 from pycom_core import hookspecs, requirements
 from pycom_core.chains import Chains
+from pycom_core.discovery import installed, installed_names
 from pycom_core.errors import ConfigurationError, PluginError
 from pycom_core.log import logger
 
-GROUP = "pycom.plugins"
 ADVICE = "Mend or uninstall it, or name it in plugins.disable"
 
 #: Hooks whose implementations pluggy calls, and pycom_invoke: these may be wrappers.
@@ -41,11 +40,22 @@ WRAPPABLE = (
 class PluginInfo:
     """What is known of one plugin; `state` is "active", "disabled" or "failed"."""
 
-    __slots__ = ("contributions", "load_time", "name", "reason", "requires", "state", "target")
+    __slots__ = (
+        "contributions",
+        "entry_points",
+        "load_time",
+        "name",
+        "reason",
+        "requires",
+        "state",
+    )
 
-    def __init__(self, name: str, target: str = "") -> None:
+    def __init__(
+        self, name: str, entry_points: Sequence[importlib.metadata.EntryPoint] = ()
+    ) -> None:
         self.name = name
-        self.target = target  #: what the entry point names; empty for one registered by hand
+        #: Normally one; two plugins of one name have more, one registered by hand has none.
+        self.entry_points = entry_points
         self.state = "active"
         self.reason = ""  #: why it failed
         self.requires: tuple[str, ...] = ()
@@ -53,28 +63,25 @@ class PluginInfo:
         self.load_time = 0.0  #: s
 
     def __str__(self) -> str:
-        if not self.target:
+        if not self.entry_points:
             return f"plugin {self.name!r} (registered by hand)"
         return f"plugin {self.name!r} of {' and '.join(self.distributions) or 'no distribution'}"
 
     @property
-    def origins(self) -> list[tuple[str, str]]:
-        """What each entry point of this name names, and which distribution brings it."""
-        # Read on demand: it takes longer than loading the plugins.
-        return [
-            (entry_point.value, f"{entry_point.dist.name} {entry_point.dist.version}")
-            for entry_point in importlib.metadata.entry_points(group=GROUP, name=self.name)
-            if self.target and entry_point.dist is not None
-        ]
+    def target(self) -> str:
+        """What the entry point names; empty for a plugin that is registered by hand."""
+        return self.entry_points[0].value if self.entry_points else ""
 
     @property
     def distributions(self) -> list[str]:
         """Name and version of the distributions that bring the plugin; normally one."""
-        return [distribution for _target, distribution in self.origins]
+        # Read on demand: it takes longer than loading the plugins.
+        dists = (entry_point.dist for entry_point in self.entry_points)
+        return [f"{dist.name} {dist.version}" for dist in dists if dist is not None]
 
     def complaint(self, what: str) -> str:
         """What is wrong with the plugin, and what to do about it."""
-        advice = ADVICE if self.target else "Mend it"
+        advice = ADVICE if self.entry_points else "Mend it"
         return f"The {self} {what}{'' if what.endswith('?') else '.'} {advice}"
 
 
@@ -99,7 +106,7 @@ class Plugins:
     def discover(self) -> None:
         """Load the plugins that are installed. Raises `PluginError`."""
         # pluggy calls the latest registration first; reversed, hooks run in the order of names.
-        found = sorted(_installed(), key=_name_of, reverse=True)
+        found = sorted(installed(), key=_name_of, reverse=True)
         for name, entry_points in itertools.groupby(found, _name_of):
             self._load(name, list(entry_points))
         unknown = (self._disable | self._optional) - self.infos.keys()
@@ -113,14 +120,15 @@ class Plugins:
         self._compile()
 
     def _load(self, name: str, entry_points: list[importlib.metadata.EntryPoint]) -> None:
-        info = self.infos[name] = PluginInfo(name, entry_points[0].value)
+        info = self.infos[name] = PluginInfo(name, entry_points)
         if name in self._disable:
             info.state = "disabled"
             return
         started = time.perf_counter()
         try:
             if len(entry_points) > 1:
-                owners = " and ".join(f"{target} ({owner})" for target, owner in info.origins)
+                targets = (entry_point.value for entry_point in entry_points)
+                owners = " and ".join(map("{} ({})".format, targets, info.distributions))
                 raise PluginError(
                     f"Two plugins have the name {name!r}: {owners}. "
                     "Uninstall one, or name it in plugins.disable"
@@ -345,25 +353,14 @@ class Plugins:
         return f"One of the {', '.join(map(str, infos))} {what}. {ADVICE}"
 
 
-def _installed() -> list[importlib.metadata.EntryPoint]:
-    # A manager of nothing only lists: plugins that are disabled are not even imported.
-    listing: ExtensionManager[Any] = ExtensionManager.make_test_instance([], namespace=GROUP)
-    return listing.list_entry_points()
-
-
-def installed_names() -> list[str]:
-    """Names of the plugins that are installed, loaded or not."""
-    return sorted({entry_point.name for entry_point in _installed()})
-
-
 def cli_plugins(disable: Iterable[str] = ()) -> Plugins:
     """The plugins as the command line sees them, before there is a runtime.
 
     Those that cannot be loaded have failed, and stop nobody: whatever then needs a runtime says
     what is wrong with them. Raises `PluginError` if two have one name.
     """
-    installed = installed_names()
-    plugins = Plugins(set(disable).intersection(installed), optional=installed, quiet=True)
+    names = installed_names()
+    plugins = Plugins(set(disable).intersection(names), optional=names, quiet=True)
     plugins.discover()
     return plugins
 

@@ -102,7 +102,7 @@ def disabled_plugins() -> Iterable[str]:
     if not {"PYCOM_CONFIG", "PYCOM_PLUGINS"}.intersection(os.environ):
         return ()
     from pycom_core import settings
-    from pycom_core.plugins import installed_names
+    from pycom_core.discovery import installed_names
 
     return settings.load(tables=installed_names()).plugins.disable
 

@@ -17,9 +17,10 @@ from pycom_core import constants, settings
 from pycom_core.aio.channel import AsyncChannel
 from pycom_core.aio.channel import LocalChannel as AsyncLocalChannel
 from pycom_core.backends import Balancer, Guarantee, NameserverBackend, SessionStore
+from pycom_core.discovery import installed_names
 from pycom_core.errors import ConfigurationError
 from pycom_core.local import LocalChannel
-from pycom_core.plugins import Plugins, installed_names
+from pycom_core.plugins import Plugins
 from pycom_core.sessions import Sessions
 from pycom_core.settings import Settings
 from pycom_core.transport import Channel, Transport, ZmqTransport

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
 import os
 import sys
 import textwrap
@@ -14,10 +15,17 @@ from typing import Any, TypeVar
 
 import helpers
 import pytest
-import stevedore._cache
-from stevedore import ExtensionManager
 
-from pycom_core import LocalTransport, Runtime, Server, Settings, Transport, codec, runtime
+from pycom_core import (
+    LocalTransport,
+    Runtime,
+    Server,
+    Settings,
+    Transport,
+    codec,
+    discovery,
+    runtime,
+)
 from pycom_core.settings import Plugins
 
 _ServerT = TypeVar("_ServerT", bound=Server)
@@ -128,6 +136,9 @@ class Distributions:
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
         lines = [f"{plugin} = {target}" for plugin, target in plugins.items()]
         (info / "entry_points.txt").write_text("\n".join(["[pycom.plugins]", *lines]))
+        # A clock of files may not tell this change from the one before.
+        importlib.invalidate_caches()
+        discovery._installed.cache_clear()
 
     def plugin(self, name: str, source: str, distribution: str | None = None) -> None:
         """Install a plugin that is a module with `hookimpl` at hand, as `module_NAME`."""
@@ -141,9 +152,6 @@ def distributions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[D
     """Installs distributions for this test; none of the modules stays."""
     folder = tmp_path / "site"
     folder.mkdir()
-    cache = stevedore._cache.Cache(str(tmp_path / "cache"))
-    monkeypatch.setattr(stevedore._cache, "get_group_all", cache.get_group_all)
-    monkeypatch.setattr(ExtensionManager, "ENTRY_POINT_CACHE", {})
     monkeypatch.syspath_prepend(folder)
     yield Distributions(folder)
     for name, module in list(sys.modules.items()):

@@ -45,7 +45,6 @@ class Story:
             "COLUMNS": "80",
             # Python warns of a fork while threads run, those of 0MQ among them.
             "PYTHONWARNINGS": "ignore:This process",
-            "XDG_CACHE_HOME": str(directory / ".cache"),
         }
 
     def __enter__(self) -> Story:

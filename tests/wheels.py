@@ -64,8 +64,7 @@ class Environment:
             for name, value in os.environ.items()
             if not name.startswith(("PYCOM_", "PYTHON", "PYTEST_", "COV_"))
         }
-        cache = str(self.directory / "cache")
-        return {**inherited, "XDG_CACHE_HOME": cache, "NO_COLOR": "1", **environ}
+        return {**inherited, "NO_COLOR": "1", **environ}
 
     def install(self, *requirements: str | Path) -> None:
         """Install distributions: wheels without what they need, which the base has."""

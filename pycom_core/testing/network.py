@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 from pycom_core import constants
 from pycom_core.aio.context import AsyncContext
 from pycom_core.context import Context
+from pycom_core.discovery import installed_names
 from pycom_core.local import LocalTransport
-from pycom_core.plugins import installed_names
 from pycom_core.registration import RENEWAL
 from pycom_core.runtime import Runtime
 from pycom_core.service import Provider

@@ -39,8 +39,8 @@ from pycom_core import (
     method,
     runtime,
 )
+from pycom_core.discovery import installed_names
 from pycom_core.local import LocalChannel
-from pycom_core.plugins import installed_names
 from pycom_core.settings import Plugins, Settings
 from pycom_plugins.introspection.service import Service
 
@@ -284,7 +284,7 @@ def test_kernel_imports_no_plugin() -> None:
         """
         import sys
         import pycom_core
-        from pycom_core.plugins import installed_names
+        from pycom_core.discovery import installed_names
         from pycom_core.settings import Plugins
         for name in pycom_core.__all__:
             getattr(pycom_core, name)
@@ -305,10 +305,10 @@ def test_kernel_imports_no_plugin() -> None:
 def test_import_loads_no_plugin_and_makes_no_runtime() -> None:
     printed = in_a_process(
         """
-        import stevedore
-        def listing(*_):
+        import importlib.metadata
+        def listing(**_):
             raise AssertionError("plugins were looked for")
-        stevedore.ExtensionManager.list_entry_points = listing
+        importlib.metadata.entry_points = listing
         import pycom, zerojson, pycom.apps.demo, pycom_core.runtime
         print(pycom_core.runtime._default._runtime)
         """

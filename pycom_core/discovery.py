@@ -1,0 +1,49 @@
+"""Finding the plugins that are installed: entry points, as the metadata says now."""
+
+from __future__ import annotations
+
+import functools
+import importlib.metadata
+import os
+import sys
+
+from stevedore import ExtensionManager
+
+GROUP = "pycom.plugins"
+
+#: The folders that modules come from, and when each of them changed, in ns.
+_Path = tuple[tuple[str, int], ...]
+
+
+class _Manager(ExtensionManager):  # type: ignore[type-arg]
+    """stevedore's manager, without its file of what was installed before.
+
+    That file may be older than what is installed, and lies where others may write.
+    """
+
+    def list_entry_points(self) -> list[importlib.metadata.EntryPoint]:
+        """The entry points of the group; those of one name and target count once."""
+        return list(dict.fromkeys(importlib.metadata.entry_points(group=self.namespace)))
+
+
+def installed() -> list[importlib.metadata.EntryPoint]:
+    """The entry points of plugins."""
+    return list(_installed(tuple((entry, _changed(entry)) for entry in sys.path)))
+
+
+@functools.lru_cache(maxsize=1)
+def _installed(_path: _Path) -> tuple[importlib.metadata.EntryPoint, ...]:
+    # A manager of nothing only lists: plugins that are disabled are not even imported.
+    return tuple(_Manager.make_test_instance([], namespace=GROUP).list_entry_points())
+
+
+def _changed(folder: str) -> int:
+    try:
+        return os.stat(folder or os.curdir).st_mtime_ns
+    except OSError:
+        return 0
+
+
+def installed_names() -> list[str]:
+    """Names of the plugins that are installed, loaded or not."""
+    return sorted({entry_point.name for entry_point in installed()})
