@@ -11,11 +11,10 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from pycom_core import constants
+from pycom_core import constants, jsonable
 from pycom_core.errors import BadRequest, RemoteError, remote_error
 from pycom_core.messages import Attachment, Request, Response
 
-_encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 _VERSION = {"version": constants.PROTO_VERSION}
 
@@ -37,18 +36,37 @@ def split_frames(frames: Sequence[_FrameT]) -> tuple[Sequence[_FrameT], Sequence
 
 
 def as_frame(value: Any) -> Attachment:
-    """What holds bytes as one frame, not copied. Raises TypeError for what holds none."""
-    return value if type(value) is bytes else memoryview(value).cast("B")
+    """What holds bytes as one frame. Raises TypeError for what holds none.
+
+    It is copied only if it does not lie in one piece, as a slice with a step, or is not of plain
+    items.
+    """
+    if type(value) is bytes:
+        return value
+    try:
+        view = memoryview(value)
+    except (TypeError, ValueError, BufferError) as error:
+        raise TypeError(
+            "An attachment must be bytes, or an object that lends its bytes, not "
+            f"{jsonable.type_name(type(value))}: {error}"
+        ) from error
+    try:
+        return view.cast("B")
+    except TypeError:
+        return view.tobytes()
 
 
-def dict_to_wire(data: Mapping[str, Any], with_version: bool = True) -> bytes:
-    """Pack a dict of JSON values. Raises TypeError for what JSON cannot hold."""
+def dict_to_wire(
+    data: Mapping[str, Any],
+    with_version: bool = True,
+    encoder: msgspec.json.Encoder = jsonable.ENCODER,
+) -> bytes:
+    """Pack a dict of JSON values. Raises TypeError for what JSON cannot hold, and says where."""
     value = {**data, **_VERSION} if with_version else data
     try:
-        return _encode(value)
-    except UnicodeEncodeError:
-        # A lone surrogate, which may come from a client of 0.6.0 and travels only as an escape.
-        return json.dumps(msgspec.to_builtins(value, str_keys=True)).encode()
+        return encoder.encode(value)
+    except Exception:
+        return jsonable.encode_carefully(value, encoder)
 
 
 def dict_from_wire(data: Attachment) -> dict[str, Any]:

@@ -145,6 +145,8 @@ class Method:
         self.optional_arguments: list[str] = []
         #: The required arguments that cannot be positional, the last of them first.
         self._keyword_only: list[str] = []
+        #: The optional arguments that cannot be keywords, with their defaults.
+        self._positional_only: list[tuple[str, Any]] = []
         for parameter in list(inspect.signature(wrapped).parameters.values())[2:]:
             if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
                 continue
@@ -152,6 +154,8 @@ class Method:
                 self.takes_view = parameter.annotation in (memoryview, "memoryview")
             if parameter.default is not parameter.empty:
                 self.optional_arguments.append(parameter.name)
+                if parameter.kind is parameter.POSITIONAL_ONLY:
+                    self._positional_only.append((parameter.name, parameter.default))
             else:
                 self.required_arguments.append(parameter.name)
                 if parameter.kind is parameter.KEYWORD_ONLY:
@@ -190,6 +194,8 @@ class Method:
             keywords = {name: given[name] for name in self.optional_arguments if name in given}
             for name in self._keyword_only:
                 keywords[name] = positional.pop()
+            if self._positional_only:
+                positional += [keywords.pop(name, one) for name, one in self._positional_only]
             return self.wrapped(iface.instance, request, *positional, **keywords)
         return self.wrapped(iface.instance, request, *positional)
 

@@ -45,20 +45,20 @@ class SqliteStore(SessionStore):
         )
 
     async def load(self, session_id: str) -> dict[str, Any] | None:
-        import msgspec
+        from pycom_core import codec
 
         rows = self._table.read(
             "SELECT data FROM pycom_sessions WHERE session_id = ? AND ends > ?",
             session_id,
             self._table.now(),
         )
-        return msgspec.json.decode(rows[0][0], type=dict[str, Any]) if rows else None
+        return codec.dict_from_wire(rows[0][0].encode()) if rows else None
 
     async def save(self, session_id: str, data: dict[str, Any], ttl: float) -> None:
         """Keep `data`. Raises TypeError for a value that JSON has no form for."""
-        import msgspec
+        from pycom_core import codec
 
-        encoded = msgspec.json.encode(data).decode()
+        encoded = codec.dict_to_wire(data, with_version=False).decode()
         with self._table.write() as connection:
             connection.execute(
                 "REPLACE INTO pycom_sessions VALUES (?, ?, ?, ?, ?)",

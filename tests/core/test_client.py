@@ -136,15 +136,15 @@ def test_timeout_and_deadline_of_a_context(make_runtime: MakeRuntime) -> None:
 @pytest.mark.parametrize("value", [object(), {1, 2}.__iter__(), lambda: 0])
 def test_arguments_that_json_cannot_hold(value: Any) -> None:
     channel = Scripted()
-    with pytest.raises(TypeError):
-        client(channel).invoke("bar", {"a": value})
+    with pytest.raises(TypeError, match=r"^args\.a\[1\]: \w+ is nothing that JSON knows"):
+        client(channel).invoke("bar", {"a": [1, value]})
     assert channel.sent == []
 
 
 @pytest.mark.parametrize("value", ["text", 1, [b"a"]])
 def test_attachment_that_is_none(value: Any) -> None:
     channel = Scripted()
-    with pytest.raises(TypeError, match="bytes-like"):
+    with pytest.raises(TypeError, match="^An attachment must be bytes"):
         client(channel).invoke("bar", attachment=value)
     assert channel.sent == []
 

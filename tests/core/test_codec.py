@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import array
 import asyncio
 import contextlib
 import json
 import math
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -69,6 +71,56 @@ def test_frames_are_parted_at_the_first_empty_one(frames: list[bytes]) -> None:
     assert b"" not in address
 
 
+def fields(count: int) -> memoryview:
+    """`count` numbers that do not lie in one piece."""
+    return memoryview(b"".join(bytes([number, 0]) for number in range(count)))[::2]
+
+
+BUFFERS: list[tuple[Any, bytes]] = [
+    (b"ab", b"ab"),
+    (bytearray(b"ab"), b"ab"),
+    (memoryview(b"ab"), b"ab"),
+    (array.array("H", [1, 2]), array.array("H", [1, 2]).tobytes()),
+    (fields(3), b"\0\1\2"),
+    (fields(0), b""),
+    (memoryview(b""), b""),
+    (np.zeros(2, dtype="u1"), b"\0\0"),
+    (np.arange(4, dtype="u1").reshape(2, 2), b"\0\1\2\3"),
+    (np.zeros((0, 3)), b""),
+    (np.zeros((3, 0, 2), dtype=">i4"), b""),
+    (np.uint8(7), b"\7"),
+    (np.array(7, dtype="u1"), b"\7"),
+    (np.arange(6, dtype="u1")[::2], b"\0\2\4"),
+    (np.arange(4, dtype="u1").reshape(2, 2).T, b"\0\2\1\3"),
+    (np.array([1, 2], dtype=">u2"), b"\0\1\0\2"),
+    (np.array([1j]), np.array([1j]).tobytes()),
+    (np.array([(1, 2)], dtype=[("a", "u1"), ("b", "u1")]), b"\1\2"),
+]
+
+
+@pytest.mark.parametrize(("value", "expected"), BUFFERS, ids=lambda one: type(one).__name__)
+def test_what_lends_its_bytes_is_a_frame(value: Any, expected: bytes) -> None:
+    frame = codec.as_frame(value)
+    assert bytes(frame) == expected
+    assert memoryview(frame).format == "B"
+    assert memoryview(frame).contiguous
+
+
+def test_what_lies_in_one_piece_is_not_copied() -> None:
+    value = np.zeros((2, 3))
+    frame = codec.as_frame(value)
+    value[1, 2] = 1
+    assert bytes(frame) == value.tobytes()
+
+
+@pytest.mark.parametrize(
+    "value", ["text", 3, None, [1], object(), {"a": 1}, np.array(["2026"], dtype="datetime64[D]")]
+)
+def test_what_holds_no_bytes_is_a_type_error(value: Any) -> None:
+    with pytest.raises(TypeError, match="An attachment must be bytes, or an object that lends"):
+        codec.as_frame(value)
+
+
 # JSON.
 
 
@@ -77,6 +129,13 @@ def test_frames_are_parted_at_the_first_empty_one(frames: list[bytes]) -> None:
 @example(b"\xff")
 @example(b"\xef\xbb\xbf{}")
 @example(b"1e999")
+@example(b"\xef\xbb\xbf")
+@example(b'{"a": 1e999, "b": -1e999, "c": 1e-999}')
+@example(b'{"a": 1, "a": 2}')
+@example(b'{"a": "\\ud800", "\\udfff": NaN}')
+@example(b'{"a": "\xed\xa0\x80"}')
+@example(b'{"a": "\\u0000\x00"}')
+@example(b'{"a": -0, "b": 01}')
 @example(b'{"a": ' + b"9" * 5000 + b"}")
 @example(nested(200_000))
 @example(b'{"a":' + nested(200_000) + b"}")
@@ -132,7 +191,7 @@ def test_numbers_that_json_lacks_are_read_and_leave_as_null(number: float) -> No
 
 @pytest.mark.parametrize("value", [object(), {(1, 2): 3}, [lambda: None]])
 def test_what_json_cannot_hold_is_a_type_error(value: Any) -> None:
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError, match="^value"):
         codec.dict_to_wire({"value": value})
 
 
@@ -206,6 +265,18 @@ class Example(pycom.Service):
         return request.args
 
     @pycom.method
+    def odd(self, request: Request) -> Any:
+        return {None: [np.float64(0.5), math.nan, "\ud800"], True: np.bool_(True)}
+
+    @pycom.method
+    def refused(self, request: Request) -> Any:
+        return {"items": [1, {"price": 1j}]}
+
+    @pycom.method(results=("shape", "numbers"), attachments=(None, "numbers"))
+    def empty(self, request: Request) -> Any:
+        return (0, 3), np.zeros((0, 3))
+
+    @pycom.method
     def add(self, request: Request, a: Any, b: Any = 1) -> Any:
         return a + b
 
@@ -231,6 +302,30 @@ def answer(server: ServiceServer, frames: list[bytes]) -> dict[str, Any]:
     if found["code"]:
         assert found["error"]
     return found
+
+
+def call_of(method: str) -> list[bytes]:
+    return [b"", b"CALL", codec.dict_to_wire({"interface": "com.foo.example", "method": method})]
+
+
+def test_a_server_answers_with_values_that_are_not_jsons_own(server: ServiceServer) -> None:
+    odd = answer(server, call_of("odd"))
+    assert odd["result"] == {"null": [0.5, None, "\ud800"], "true": True}
+
+
+def test_a_server_answers_with_an_empty_array_as_attachment(server: ServiceServer) -> None:
+    frames = asyncio.run(server.answer([b"client", *call_of("empty")]))
+    assert codec.dict_from_wire(frames[3])["result"] == {"shape": [0, 3]}
+    assert bytes(frames[4]) == b""
+
+
+def test_a_server_logs_where_a_result_is_no_json(
+    server: ServiceServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    found = answer(server, call_of("refused"))
+    assert found == {"code": 1, "error": "Unknown error during request"}
+    assert "com.foo.example.refused returned what cannot be sent" in caplog.text
+    assert "result.items[1].price: complex is nothing that JSON knows" in caplog.text
 
 
 COMMANDS = st.sampled_from([b"CALL", b"call", b"FINISH"]) | st.binary(max_size=4)

@@ -43,6 +43,7 @@ def info(function: Any) -> Method:
         (lambda self, request, a=None: 0, [], ["a"]),
         (lambda self, request, a, *, b, c=1: 0, ["a", "b"], ["c"]),
         (lambda self, request, a, *rest, **more: 0, ["a"], []),
+        (lambda self, request, a, b=1, /, c=2: 0, ["a"], ["b", "c"]),
     ],
 )
 def test_declared(function: Any, required: list[str], optional: list[str]) -> None:
@@ -63,6 +64,18 @@ class Bound:
     @method
     def keyword(self, request: Request, a: Any, *, b: Any, c: Any, d: Any = 4) -> Any:
         return [a, b, c, d]
+
+    @method
+    def positional(self, request: Request, a: Any, b: Any = 2, /, c: Any = 3, *, d: Any) -> Any:
+        return [a, b, c, d]
+
+    @method
+    def all_positional(self, request: Request, a: Any = 1, b: Any = 2, /) -> Any:
+        return [a, b]
+
+    @method(attachments=("blob", None))
+    def positional_blob(self, request: Request, a: Any = 1, blob: Any = b"none", /) -> Any:
+        return [a, bytes(blob).decode()]
 
     @method(attachments=("blob", None))
     def blob(self, request: Request, blob: bytes, a: Any = None) -> Any:
@@ -123,6 +136,12 @@ def invoke(name: str, args: Any = None, attachment: bytes | None = None) -> Any:
         ("both", {"a": 1, "c": 3, "request": 4, "self": 5}, [1, "default"]),
         ("keyword", {"c": 3, "b": 2, "a": 1}, [1, 2, 3, 4]),
         ("keyword", {"c": 3, "b": 2, "a": 1, "d": 5}, [1, 2, 3, 5]),
+        ("positional", {"a": 1, "d": 4}, [1, 2, 3, 4]),
+        ("positional", {"d": 8, "c": 7, "b": 6, "a": 5}, [5, 6, 7, 8]),
+        ("all_positional", None, [1, 2]),
+        ("all_positional", {"b": 3}, [1, 3]),
+        ("all_positional", {"a": 3, "b": None}, [3, None]),
+        ("positional_blob", {"blob": "not this"}, [1, "none"]),
         ("one", {"value": [1]}, {"one": [1]}),
         ("two", {"value": [1, 2]}, {"a": 1, "b": 2}),
         ("response", None, {"a": 1, "b": 2}),

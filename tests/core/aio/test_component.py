@@ -140,12 +140,19 @@ async def test_token_is_sent(context: AsyncContext) -> None:
 
 
 @pytest.mark.parametrize(
-    ("args", "attachment"), [({"a": object()}, None), (None, "text"), (None, 1)]
+    ("args", "attachment", "message"),
+    [
+        ({"a": object()}, None, r"args\.a: object is nothing that JSON knows"),
+        (None, "text", "An attachment must be bytes"),
+        (None, 1, "An attachment must be bytes"),
+    ],
 )
 @awaited
-async def test_what_cannot_be_sent(args: Any, attachment: Any, context: AsyncContext) -> None:
+async def test_what_cannot_be_sent(
+    args: Any, attachment: Any, message: str, context: AsyncContext
+) -> None:
     channel = Scripted()
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError, match=message):
         await component(channel, context).invoke("bar", args, attachment=attachment)
     assert channel.sent == []
 

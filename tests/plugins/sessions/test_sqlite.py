@@ -49,10 +49,20 @@ def test_expired_sessions_leave_the_file(url: str) -> None:
     at_once(store.close())
 
 
+def test_values_are_kept_as_they_would_travel(url: str) -> None:
+    class Text(str):
+        __slots__ = ()
+
+    store = SqliteStore(url)
+    at_once(store.save("a", {"name": Text("Ann"), "half": "\ud800", "seen": {None: 1}}, 60))
+    assert at_once(store.load("a")) == {"name": "Ann", "half": "\ud800", "seen": {"null": 1}}
+    at_once(store.close())
+
+
 def test_what_is_no_json_is_refused_and_harms_nothing(url: str) -> None:
     store = SqliteStore(url)
     at_once(store.save("a", {"a": 1}, 60))
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError, match="^a: object is nothing"):
         at_once(store.save("a", {"a": object()}, 60))
     assert at_once(store.load("a")) == {"a": 1}
     at_once(store.close())

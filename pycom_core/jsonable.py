@@ -1,0 +1,144 @@
+"""What stands in JSON for values that are not JSON's own, and where in a value lies what cannot.
+
+msgspec encodes most of what Python has; here is what it leaves, in the ways of `json`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import decimal
+import json
+from collections import UserString
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from typing import Any
+
+import msgspec
+
+#: Values that JSON has, and msgspec does not take as keys.
+_WORDS = {None: "null", True: "true", False: "false"}
+#: What msgspec encodes, and so asks for only where it is a key.
+_CONTAINERS = (tuple, list, dict, frozenset, msgspec.Struct)
+#: Subclasses go as what they are subclasses of; the first that fits decides.
+_BASES: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
+    (str, str.__str__),
+    (int, int.__int__),
+    (float, float.__float__),
+    (UserString, str),
+    ((bytes, bytearray), bytes),
+    (decimal.Decimal, decimal.Decimal),
+    (datetime.datetime, lambda it: datetime.datetime.combine(it.date(), it.timetz())),
+    (datetime.date, lambda it: datetime.date(it.year, it.month, it.day)),
+    (
+        datetime.time,
+        lambda it: datetime.time(it.hour, it.minute, it.second, it.microsecond, it.tzinfo),
+    ),
+    (datetime.timedelta, lambda it: datetime.timedelta(it.days, it.seconds, it.microseconds)),
+    (Mapping, dict),
+    ((Sequence, Set), list),
+)
+#: Kinds of numpy's types of which `tolist` makes JSON: bool, int, unsigned, float, text.
+_NUMPY_KINDS = frozenset("biufU")
+
+
+def substitute(value: Any) -> Any:
+    """What JSON has in place of a value that msgspec does not know. Raises TypeError for nothing.
+
+    msgspec asks for None and bools where they are keys.
+    """
+    if value is None or value is True or value is False:
+        return _WORDS[value]
+    if isinstance(value, _CONTAINERS):
+        raise TypeError(f"{type_name(type(value))} cannot be a key")
+    for base, convert in _BASES:
+        if isinstance(value, base):
+            return convert(value)
+    if getattr(getattr(value, "dtype", None), "kind", "") in _NUMPY_KINDS:
+        return value.tolist()
+    raise TypeError(f"{type_name(type(value))} is nothing that JSON knows; convert it")
+
+
+#: Encodes what needs no plugin.
+ENCODER = msgspec.json.Encoder(enc_hook=substitute)
+
+
+def encode_carefully(value: Any, encoder: msgspec.json.Encoder) -> bytes:
+    """Encode what `encoder` failed to encode: half characters travel as escapes.
+
+    Raises TypeError for anything else, and says where in the value it lies.
+    """
+    try:
+        return _encode(value, encoder)
+    except Exception as error:
+        place, fault = _locate(value, encoder, error)
+    too_deep = isinstance(fault, RecursionError)
+    reason = "nested too deep, or part of itself" if too_deep else str(fault) or repr(fault)
+    raise TypeError(f"{place or 'value'}: {reason}") from fault
+
+
+def type_name(cls: type) -> str:
+    """The name of a type, for its author."""
+    name = cls.__qualname__
+    return name if cls.__module__ == "builtins" else f"{cls.__module__}.{name}"
+
+
+def _encode(value: Any, encoder: msgspec.json.Encoder) -> bytes:
+    try:
+        return encoder.encode(value)
+    except UnicodeEncodeError:
+        # A lone surrogate, which may come from a client of 0.6.0, and which no UTF-8 can hold.
+        text = json.dumps(msgspec.to_builtins(value, enc_hook=encoder.enc_hook))
+        # What is no JSON in there, NaN and the infinities, becomes null, as it does elsewhere.
+        return json.dumps(json.loads(text, parse_constant=lambda _name: None)).encode()
+
+
+def _locate(value: Any, encoder: msgspec.json.Encoder, fault: Exception) -> tuple[str, Exception]:
+    """The place of the first part that cannot be encoded, and how that fails."""
+    place = ""
+    while found := _failing(_parts(value), encoder):
+        step, value, fault = found
+        place += step
+        if isinstance(fault, RecursionError):
+            break  # in a part of itself there is always one more
+    if found := _failing(_keys(value), encoder):
+        place += found[0]
+    return place.removeprefix("."), fault
+
+
+def _failing(
+    parts: Iterable[tuple[str, Any]], encoder: msgspec.json.Encoder
+) -> tuple[str, Any, Exception] | None:
+    with contextlib.suppress(Exception):  # of parts that cannot be had
+        for step, part in parts:
+            try:
+                _encode(part, encoder)
+            except Exception as error:
+                return step, part, error
+    return None
+
+
+def _parts(value: Any) -> Iterator[tuple[str, Any]]:
+    """The parts of a value, and where in it they are."""
+    if isinstance(value, Mapping):
+        for key, part in value.items():
+            step = f".{key}" if isinstance(key, str) and key.isidentifier() else f"[{key!r:.60}]"
+            yield step, part
+    elif isinstance(value, (Sequence, Set)) and not isinstance(value, (str, bytes, bytearray)):
+        yield from ((f"[{index}]", part) for index, part in enumerate(value))
+    else:
+        names = [name for name in _field_names(type(value)) if hasattr(value, name)]
+        yield from ((f".{name}", getattr(value, name)) for name in names)
+
+
+def _keys(value: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping):
+        for key in value:
+            yield f", key {key!r:.60}", {key: None}
+
+
+def _field_names(cls: Any) -> Iterable[str]:
+    """The names of the fields of a class, if msgspec encodes them."""
+    if hasattr(cls, "__attrs_attrs__"):
+        return [field.name for field in cls.__attrs_attrs__]
+    names: Iterable[str] = getattr(cls, "__struct_fields__", ())
+    return names or getattr(cls, "__dataclass_fields__", ())
