@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pycom_core import constants
 from pycom_core.errors import ConfigurationError, DeadlineExceeded, ServiceNotAvailable
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from pycom_core.runtime import Runtime
 
 ClientHook = Callable[[Any, Any], Any]
+_CallerT = TypeVar("_CallerT", bound="Caller")
 
 
 class Caller:
@@ -53,6 +55,30 @@ class Caller:
 
     def _prepare(self) -> None:
         """Make what a subclass needs beside; it takes the same arguments."""
+
+    def __copy__(self: _CallerT) -> _CallerT:
+        """A context that calls as this one does, over the same connections, from now on its own."""
+        twin = object.__new__(type(self))
+        twin.__dict__.update(self.__dict__)
+        twin.nameservers = list(self.nameservers)
+        twin.prehooks, twin.posthooks = list(self.prehooks), list(self.posthooks)
+        return twin
+
+    def __deepcopy__(self: _CallerT, memo: object) -> _CallerT:
+        return self.__copy__()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Who calls, and through which hooks, is for the program to say that unpickles it; a token
+        # would be at home wherever the bytes are kept.
+        kind, nameservers = type(self), list(self.nameservers)
+        return partial(kind, nameservers, timeout=self.timeout, views=self.views), ()
+
+    def on_behalf_of(self: _CallerT, token: Any, deadline: float | None) -> _CallerT:
+        """A context that shares what is known and connected, but not who calls."""
+        twin = self.__copy__()
+        twin.token, twin.deadline = token, deadline
+        twin.prehooks, twin.posthooks = [], []
+        return twin
 
     def time_left(self, timeout: float | None) -> float:
         """How long a call may take, in ms. Raises `DeadlineExceeded`."""

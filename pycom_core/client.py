@@ -10,6 +10,7 @@ import zmq
 
 from pycom_core import codec, constants
 from pycom_core.components import BaseComponent
+from pycom_core.copying import LOCATE_AGAIN, refused
 from pycom_core.errors import ServiceNotAvailable
 from pycom_core.messages import Attachment, Request, Response
 from pycom_core.pool import Pool
@@ -53,6 +54,8 @@ class Client(BaseComponent):
 
             pool = self._own_pool = Pool(default_runtime().connect)
         self._pool = pool or context.pool  # type: ignore[union-attr]
+
+    __reduce__ = refused(LOCATE_AGAIN)
 
     def __repr__(self) -> str:
         return f"<Client of {self.name} at {self.address}>"

@@ -33,7 +33,6 @@ class Context(Caller):
 
     def _prepare(self) -> None:
         self.pool = Pool(self.runtime.connect)
-        self._nameserver = Nameserver(self)
 
     # Who calls.
 
@@ -69,8 +68,9 @@ class Context(Caller):
 
     def nameserver(self) -> BaseComponent:
         """The nameserver. Raises `ServiceNotFound` if it does not answer."""
-        self._nameserver.invoke(constants.NS_METHOD_STAT)
-        return self._nameserver
+        nameserver = Nameserver(self)
+        nameserver.invoke(constants.NS_METHOD_STAT)
+        return nameserver
 
     def locate(self, iface: str, service_name: str | None = None) -> Client:
         """A component for `iface`, of one of its providers, or of the service that is named.
@@ -94,7 +94,7 @@ class Context(Caller):
 
     def _ask(self, key: Key) -> Any:
         try:
-            records = self._nameserver.find(*key)
+            records = Nameserver(self).find(*key)
         except NoNameserver:
             raise
         except ServiceNotFound:
@@ -142,15 +142,6 @@ class Context(Caller):
         if known is None or not self.pool.is_alive(component.address):
             known = self.descriptions[key] = component.introspect()["methods"]
         return known
-
-    def on_behalf_of(self, token: Any, deadline: float | None) -> Context:
-        """A context that shares what is known and connected, but not who calls."""
-        twin = Context(
-            self.nameservers, timeout=self.timeout, views=self.views, runtime=self.runtime
-        )
-        twin.pool, twin.records, twin.descriptions = self.pool, self.records, self.descriptions
-        twin.token, twin.deadline = token, deadline
-        return twin
 
     def close(self) -> None:
         """Close the connections that are kept for further calls."""

@@ -10,6 +10,7 @@ import msgspec
 from pycom_core import constants
 from pycom_core.client import Client
 from pycom_core.components import BaseComponent
+from pycom_core.copying import refused
 from pycom_core.errors import (
     MethodNotFound,
     ServiceNotAvailable,
@@ -50,6 +51,8 @@ class Nameserver(BaseComponent):
         # Not as a component of the context: credentials and hooks are not for nameservers.
         super().__init__(constants.NS_INTERFACE)
         self._owner = context
+
+    __reduce__ = refused("its context, which gives it, can be")
 
     def invoke_with_request(self, request: Any, timeout: float | None = None) -> Any:
         """Call the replica that answered last, and the others if it does not answer now.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import namedtuple
 from collections.abc import Mapping
 from types import TracebackType
@@ -10,6 +11,7 @@ from typing import Any
 from pycom_core.client import Client
 from pycom_core.components import BaseComponent
 from pycom_core.context import Context
+from pycom_core.copying import LOCATE_AGAIN, refused
 from pycom_core.errors import ServiceNotAvailable
 
 
@@ -23,7 +25,18 @@ class ProxyContext:
             self._wrapped = Context(*args, **kwargs)
 
     def __getattr__(self, name: str) -> Any:
+        if name == "_wrapped" or name.startswith("__"):  # what Python asks for is of this object
+            raise AttributeError(name)
         return getattr(self._wrapped, name)
+
+    def __copy__(self) -> ProxyContext:
+        return ProxyContext(self._wrapped.__copy__())
+
+    def __deepcopy__(self, memo: object) -> ProxyContext:
+        return self.__copy__()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return ProxyContext, (self._wrapped,)
 
     def nameserver(self) -> ProxyComponent:
         """See `Context.nameserver`."""
@@ -59,8 +72,10 @@ class ProxyComponent:
             else wrapped.introspect()["methods"]
         )
 
+    __reduce__ = refused(LOCATE_AGAIN)
+
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
+        if name in ("_methods", "_wrapped") or name.startswith("__"):
             raise AttributeError(name)
         description = self._methods.get(name)
         if description is not None:
@@ -108,7 +123,7 @@ class Call:
         self._outgoing: str | None = description["attachments"]["outgoing"]
         self._tuple: Any = None
         if len(self._results) > 1:
-            self._tuple = namedtuple("Results", self._results, rename=True)  # type: ignore[misc]
+            self._tuple = _tuple_of(tuple(self._results))
 
     def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Move positional arguments to `kwargs`, and return the attachment out of them.
@@ -143,6 +158,20 @@ class Call:
         if self._tuple is not None:
             return self._tuple(*(result[name] for name in self._results))
         return result[self._results[0]] if self._results else result
+
+
+@functools.lru_cache(256)
+def _tuple_of(names: tuple[str, ...]) -> Any:
+    def __reduce__(self: Any) -> tuple[Any, ...]:
+        return _results, (names, tuple(self))
+
+    base = namedtuple("Results", names, rename=True)  # type: ignore[misc]
+    return type("Results", (base,), {"__slots__": (), "__reduce__": __reduce__})
+
+
+def _results(names: tuple[str, ...], values: tuple[Any, ...]) -> Any:
+    """Several results of a call, unpickled."""
+    return _tuple_of(names)(*values)
 
 
 def describe_call(interface: str, name: str, description: Mapping[str, Any]) -> Call:

@@ -17,6 +17,7 @@ from pycom_core import constants, settings
 from pycom_core.aio.channel import AsyncChannel
 from pycom_core.aio.channel import LocalChannel as AsyncLocalChannel
 from pycom_core.backends import Balancer, Guarantee, NameserverBackend, SessionStore
+from pycom_core.copying import refused
 from pycom_core.discovery import installed_names
 from pycom_core.errors import ConfigurationError
 from pycom_core.local import LocalChannel
@@ -49,6 +50,7 @@ class Runtime:
     """
 
     plugin_class = Plugins
+    __reduce__ = refused("make another one of its settings")
 
     def __init__(
         self,

@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pycom_core import corridor
+from pycom_core.copying import refused
 from pycom_core.log import logger
 from pycom_core.messages import Attachment, Future, Request, Response, Session
 from pycom_core.standin import StandIn
@@ -39,6 +40,7 @@ class Server:
 
     #: Every call has a session, as there are no interfaces to say which do.
     opens_sessions = True
+    __reduce__ = refused("make another one where it is needed")
 
     def __init__(self, addresses: Iterable[str], runtime: Runtime | None = None) -> None:
         if runtime is None:

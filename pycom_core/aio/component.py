@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pycom_core import constants
 from pycom_core.client import frames_to_response, request_to_frames
+from pycom_core.copying import LOCATE_AGAIN, refused
 from pycom_core.messages import Attachment, Request, Response
 from pycom_core.proxy import Call, describe_call
 
@@ -30,6 +31,8 @@ class AsyncComponent:
         self._name, self._address, self._context, self._use = iface, address, context, use
         self._session_id: str | None = None
         self._methods: Mapping[str, Any] = {}
+
+    __reduce__ = refused(LOCATE_AGAIN)
 
     def __repr__(self) -> str:
         return f"<AsyncComponent of {self._name} at {self._address}>"
@@ -83,7 +86,9 @@ class AsyncComponent:
         return self
 
     def __getattr__(self, name: str) -> Callable[..., Awaitable[Any]]:
-        description = None if name.startswith("__") else self._methods.get(name)
+        if name == "_methods" or name.startswith("__"):  # what Python asks for is of this object
+            raise AttributeError(name)
+        description = self._methods.get(name)
         if description is None:
             raise AttributeError(f"Interface {self._name} has no method {name!r}")
         call: Call = describe_call(self._name, name, description)

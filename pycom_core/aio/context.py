@@ -195,14 +195,9 @@ class AsyncContext(Caller):
         if not self._borrowed:
             self.pool.close()
 
-    def on_behalf_of(self, token: Any, deadline: float | None) -> AsyncContext:
-        """A context that shares what is known and connected, but not who calls."""
-        twin = AsyncContext(
-            self.nameservers, timeout=self.timeout, views=self.views, runtime=self.runtime
-        )
-        twin.pool, twin._borrowed = self.pool, True
-        twin.records, twin.descriptions = self.records, self.descriptions
-        twin.token, twin.deadline = token, deadline
+    def __copy__(self) -> AsyncContext:
+        twin = super().__copy__()
+        twin._borrowed = True
         return twin
 
     async def __aenter__(self) -> AsyncContext:
