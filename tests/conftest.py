@@ -10,6 +10,8 @@ import wheels
 
 from pycom_core import Runtime, Settings
 
+pytest_plugins = ["servers"]
+
 
 @pytest.fixture
 def processes() -> Iterator[helpers.Processes]:

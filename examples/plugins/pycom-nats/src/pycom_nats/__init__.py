@@ -1,4 +1,4 @@
-"""Nameserver records in ZooKeeper: `zookeeper://host:port,…/path`."""
+"""Nameserver records in NATS: `nats://host:port,…/bucket`."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
 
 def _backend(url: str) -> NameserverBackend:
-    # Not above: only those who choose it need kazoo.
-    from pycom_zookeeper.backend import ZooKeeperBackend
+    # Not above: only those who choose it need nats-py.
+    from pycom_nats.backend import NatsBackend
 
-    return ZooKeeperBackend(url)
+    return NatsBackend(url)
 
 
 @hookimpl
 def pycom_nameserver_backends() -> Mapping[str, Callable[[str], NameserverBackend]]:
-    """Contribute `zookeeper:`."""
-    return {"zookeeper": _backend}
+    """Contribute `nats:`."""
+    return {"nats": _backend}
