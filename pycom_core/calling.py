@@ -112,7 +112,7 @@ class Caller:
 
     def choose(self, records: Sequence[ServiceRecord], interface: str) -> Use:
         """One of the records, as the balancer likes."""
-        return Use(self, self.runtime.balancer().choose(records, interface))
+        return Use(self, self.runtime.guarded("balancer").choose(records, interface))
 
     def choose_again(
         self, before: Sequence[ServiceRecord], records: Sequence[ServiceRecord], interface: str
@@ -131,7 +131,7 @@ class Use:
 
     def __init__(self, caller: Caller, record: ServiceRecord) -> None:
         self._caller = caller
-        self._balancer = caller.runtime.balancer()
+        self._balancer = caller.runtime.guarded("balancer")
         self._claimed = True  # choosing a record counts as the first call of it
         self.record = record
         self.address = nearest(record)

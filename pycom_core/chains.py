@@ -11,7 +11,7 @@ from functools import partial
 from operator import itemgetter
 from typing import Any
 
-from pycom_core.errors import AccessDenied, PycomError, RemoteError
+from pycom_core.errors import AccessDenied, PluginFailed, RemoteError
 from pycom_core.log import logger
 
 Link = Callable[..., Any]
@@ -31,7 +31,7 @@ _ARGUMENTS = {
 _LOOKED_AT = ("authenticate", "invoke")
 
 
-class HookFailed(PycomError):
+class HookFailed(PluginFailed):
     """A hook of a plugin raised what it may not, or returned what it may not."""
 
 
@@ -113,7 +113,7 @@ def _checked(name: str, function: Link, blame: Blame) -> Link:
             result = function(*values)
         except RemoteError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             failure = blame(f"failed in pycom_{name}: {error!r}")
             if not denies:
                 raise failure from error

@@ -35,8 +35,9 @@ def diagnosed(settings: Settings) -> Plugins:
     Raises `ConfigurationError` for settings that are wrong themselves.
     """
     runtime = _Ward(settings)
-    # It listens nowhere: commands are contributed to a server only.
+    # It listens nowhere: commands are contributed to a server only. Of its end nobody is told.
     ServiceServer([], runtime=runtime)
+    runtime.servers.clear()
     return runtime.plugins
 
 

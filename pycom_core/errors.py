@@ -82,6 +82,10 @@ class PluginError(ConfigurationError):
     """A plugin cannot be used; the text names its distribution and what to do."""
 
 
+class PluginFailed(PycomError):
+    """A plugin failed while it was used; the text names its distribution and what to do."""
+
+
 _BY_CODE: dict[int, type[RemoteError]] = {
     cls.code: cls
     for cls in (

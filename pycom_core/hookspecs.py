@@ -47,7 +47,8 @@ def pycom_nameserver_backends() -> Mapping[str, Callable[[str], NameserverBacken
     """URL scheme → `factory(url)`, asked when a runtime starts, and when it opens one.
 
     A factory with a parameter `clock` is given that of the runtime, which gives seconds. None
-    contributes nothing. An exception stops the start.
+    contributes nothing. An exception stops the start, as do a factory and a result of it that are
+    unfit for use.
     """
 
 
@@ -56,7 +57,8 @@ def pycom_session_stores() -> Mapping[str, Callable[[str], SessionStore]]:  # ty
     """URL scheme → `factory(url)`, asked when a runtime starts, and when it opens one.
 
     A factory with a parameter `clock` is given that of the runtime, which gives seconds. None
-    contributes nothing. An exception stops the start.
+    contributes nothing. An exception stops the start, as do a factory and a result of it that are
+    unfit for use.
     """
 
 
@@ -65,7 +67,8 @@ def pycom_balancers() -> Mapping[str, Callable[[str], Balancer]]:  # type: ignor
     """Name → `factory(url)`, asked when a runtime starts, and when it makes one.
 
     A factory with a parameter `clock` is given that of the runtime, which gives seconds. None
-    contributes nothing. An exception stops the start.
+    contributes nothing. An exception stops the start, as do a factory and a result of it that are
+    unfit for use.
     """
 
 

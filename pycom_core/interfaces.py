@@ -89,6 +89,19 @@ class Interface(BaseComponent):
         for twin in self._twins:
             twin.methods.setdefault(method_info.name, method_info)
 
+    def spoilt(self) -> str | None:
+        """What `methods`, which anybody may change, holds and must not; None: nothing."""
+        methods: Any = self.methods
+        if not isinstance(methods, dict):
+            return f"{self!r} has methods = {methods!r:.100}, which must be a dict"
+        for name, info in methods.items():
+            if not isinstance(name, str) or not isinstance(info, Method):
+                return (
+                    f"{self!r} has methods[{name!r}] = {info!r:.100}; the key must be a name and "
+                    "the value a Method: use register_method(pycom.method(name, body=function))"
+                )
+        return None
+
     def find_method(self, name: str) -> Method:
         """The method of that remote name. Raises `MethodNotFound`."""
         try:

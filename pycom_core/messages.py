@@ -11,6 +11,7 @@ import attrs
 
 from pycom_core import constants
 from pycom_core.log import logger
+from pycom_core.names import names
 
 if TYPE_CHECKING:
     from pycom_core.aio.context import AsyncContext
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 Attachment = bytes | bytearray | memoryview
 
 
-def _names(values: Iterable[str]) -> tuple[str, ...]:
-    return tuple(values)
+def _roles(values: Iterable[str]) -> tuple[str, ...]:
+    return names(values, "The roles of an Identity")
 
 
 @attrs.frozen
@@ -30,7 +31,7 @@ class Identity:
     """A caller, as an authentication plugin knows it."""
 
     name: str
-    roles: tuple[str, ...] = attrs.field(default=(), converter=_names)
+    roles: tuple[str, ...] = attrs.field(default=(), converter=_roles)
 
 
 class Session(dict[str, Any]):

@@ -18,13 +18,16 @@ from typing import Any
 
 import pluggy
 
-from pycom_core import hookspecs, requirements
+from pycom_core import fitness, hookspecs, requirements
 from pycom_core.chains import Chains
 from pycom_core.discovery import installed, installed_names
-from pycom_core.errors import ConfigurationError, PluginError
+from pycom_core.errors import ConfigurationError, PluginError, PluginFailed
 from pycom_core.log import logger
 
 ADVICE = "Mend or uninstall it, or name it in plugins.disable"
+
+#: What a plugin may raise where it is loaded and asked: `sys.exit()` is a failure there, too.
+FAILURES = (Exception, SystemExit)
 
 #: Hooks whose implementations pluggy calls, and pycom_invoke: these may be wrappers.
 WRAPPABLE = (
@@ -79,9 +82,9 @@ class PluginInfo:
         dists = (entry_point.dist for entry_point in self.entry_points)
         return [f"{dist.name} {dist.version}" for dist in dists if dist is not None]
 
-    def complaint(self, what: str) -> str:
+    def complaint(self, what: str, advice: str = "") -> str:
         """What is wrong with the plugin, and what to do about it."""
-        advice = ADVICE if self.entry_points else "Mend it"
+        advice = advice or (ADVICE if self.entry_points else "Mend it")
         return f"The {self} {what}{'' if what.endswith('?') else '.'} {advice}"
 
 
@@ -288,12 +291,17 @@ class Plugins:
             owners.update(dict.fromkeys(given, info))
         return found
 
+    def owner(self, hook: str, name: object) -> PluginInfo:
+        """The plugin that has contributed a name."""
+        given = (info for info in self.infos.values() if name in info.contributions.get(hook, ()))
+        return next(given)
+
     def _contribution(
         self, impl: pluggy.HookImpl, info: PluginInfo, hook: str, arguments: Mapping[str, Any]
     ) -> Mapping[Any, Any]:
         try:
             given = self._call(impl, hook, arguments)
-        except Exception as error:
+        except FAILURES as error:
             raise _fault(info, f"failed in {hook}: {error!r}") from error
         if given is None:
             return {}
@@ -307,28 +315,36 @@ class Plugins:
             _check_contribution(info, hook, name, value)
         return given
 
-    def notify(self, hook: str, **arguments: Any) -> None:
+    def notify(
+        self, hook: str, spoilt: Callable[[], str | None] = lambda: None, **arguments: Any
+    ) -> None:
         """Call a hook of life on every plugin. Raises `PluginError` for the first that fails.
 
+        `spoilt` says what the plugin that was called just now has left in disorder, if anything.
         What a plugin says of its settings is said so already: `ConfigurationError` passes.
         """
         for impl in self.calls(hook):
             info = self._info_of(impl.plugin_name)
             try:
                 self._call(impl, hook, arguments)
+                left = spoilt()
+                if left is not None:
+                    raise _fault(info, f"failed in {hook}: {left}")
             except ConfigurationError as error:
                 self._failed(info, error)
-            except Exception as error:
-                fault = _fault(info, f"failed in {hook}: {error!r}")
-                fault.__cause__ = error
-                self._failed(info, fault)
+            except FAILURES as error:
+                failure = _fault(info, f"failed in {hook}: {error!r}")
+                failure.__cause__ = error
+                self._failed(info, failure)
 
     def notify_all(self, hook: str, **arguments: Any) -> None:
         """Call a hook of life on every plugin; log those that fail."""
         for impl in self.calls(hook):
             try:
                 self._call(impl, hook, arguments)
-            except Exception as error:
+            except PluginFailed as error:
+                logger().exception("%s", error)
+            except FAILURES as error:
                 info = self._info_of(impl.plugin_name)
                 logger().exception("%s", info.complaint(f"failed in {hook}: {error!r}"))
 
@@ -393,7 +409,7 @@ def _load_object(entry_point: importlib.metadata.EntryPoint, info: PluginInfo) -
     try:
         found = entry_point.load()
         return found if inspect.ismodule(found) or not callable(found) else found()
-    except Exception as error:
+    except FAILURES as error:
         raise _fault(
             info, f"cannot be loaded from {entry_point.value}: {type(error).__name__}: {error}"
         ) from error
@@ -422,13 +438,13 @@ def _check_contribution(info: PluginInfo, hook: str, name: object, value: object
     if hook == "pycom_commands":
         expected: type = bytes
         usable = hasattr(value, "process_request") and not inspect.isclass(value)
-        wanted = "an object of a subclass of BaseCommand"
+        wrong = None if usable else "must be an object of a subclass of BaseCommand"
     else:
-        expected, usable, wanted = str, callable(value), "a factory(url)"
+        expected, wrong = str, fitness.wrong_factory(value)
     if not isinstance(name, expected):
         raise _fault(info, f"contributes {name!r} to {hook}, where names are {expected.__name__}")
-    if not usable:
-        raise _fault(info, f"contributes {value!r} as {name!r} to {hook}, which must be {wanted}")
+    if wrong is not None:
+        raise _fault(info, f"contributes {value!r} as {name!r} to {hook}, which {wrong}")
 
 
 def _fault(info: PluginInfo, what: str) -> PluginError:

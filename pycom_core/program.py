@@ -66,7 +66,7 @@ class Program(Extensible):
         return self._problems
 
     def _add_commands(self) -> None:
-        from pycom_core.plugins import cli_plugins
+        from pycom_core.plugins import FAILURES, cli_plugins
 
         assert self._problems is not None
         try:
@@ -80,7 +80,7 @@ class Program(Extensible):
             before = dict(self.commands)
             try:
                 add(group=self)
-            except Exception as error:
+            except FAILURES as error:
                 self._problems.append(plugin.complaint(f"failed in pycom_cli: {error!r}"))
             for name, command in list(self.commands.items()):
                 if name not in before:

@@ -7,9 +7,11 @@ from typing import Any
 
 import attrs
 
+from pycom_core.names import names
 
-def _names(values: Iterable[str]) -> tuple[str, ...]:
-    return tuple(values)
+
+def _interfaces(values: Iterable[str]) -> tuple[str, ...]:
+    return names(values, "The interfaces of a ServiceRecord")
 
 
 @attrs.frozen
@@ -18,5 +20,5 @@ class ServiceRecord:
 
     service: str  #: name of the service, a path: "/com/foo/one"
     address: str  #: 0MQ endpoint: "tcp://10.0.0.1:2013"
-    interfaces: tuple[str, ...] = attrs.field(converter=_names)
+    interfaces: tuple[str, ...] = attrs.field(converter=_interfaces)
     metadata: dict[str, Any] = attrs.field(factory=dict, hash=False)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.metadata
 import re
 from collections.abc import Callable
+from typing import Any
 
 ATTRIBUTE = "pycom_requires"
 
@@ -38,15 +39,20 @@ def unmet(requirement: str, state_of: Callable[[str], str]) -> str | None:
 
 def _unmet_version(requirement: str) -> str | None:
     from packaging.requirements import InvalidRequirement, Requirement
+    from packaging.version import InvalidVersion
 
     try:
         wanted = Requirement(requirement)
     except InvalidRequirement as error:
         return f"needs {requirement!r}, which is no requirement: {error}"
     try:
-        installed = importlib.metadata.version(wanted.name)
+        found = importlib.metadata.metadata(wanted.name)
     except importlib.metadata.PackageNotFoundError:
         return f"needs {requirement}, which is not installed"
-    if wanted.specifier.contains(installed, prereleases=True):
-        return None
+    installed: Any = found["Version"] if "Version" in found else None
+    try:
+        if wanted.specifier.contains(installed, prereleases=True):
+            return None
+    except (InvalidVersion, TypeError):  # not of today's rules, or what an uninstall has left
+        return f"needs {requirement}, but the version of {wanted.name} is {installed!r}"
     return f"needs {requirement}, but installed is {wanted.name} {installed}"

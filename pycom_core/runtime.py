@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import os
 import sys
 import threading
@@ -13,13 +12,12 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pycom_core import constants, settings
+from pycom_core import choices, constants, settings
 from pycom_core.aio.channel import AsyncChannel
 from pycom_core.aio.channel import LocalChannel as AsyncLocalChannel
-from pycom_core.backends import Balancer, Guarantee, NameserverBackend, SessionStore
+from pycom_core.backends import Balancer, NameserverBackend, SessionStore
 from pycom_core.copying import refused
 from pycom_core.discovery import installed_names
-from pycom_core.errors import ConfigurationError
 from pycom_core.local import LocalChannel
 from pycom_core.plugins import Plugins
 from pycom_core.sessions import Sessions
@@ -34,13 +32,6 @@ if TYPE_CHECKING:
     from pycom_core.server import Server
 
 _T = TypeVar("_T")
-
-#: Settings that choose among what plugins contribute, and the hooks that they do it through.
-_CHOICES = {
-    "nameserver_backend": "pycom_nameserver_backends",
-    "session_store": "pycom_session_stores",
-    "balancer": "pycom_balancers",
-}
 
 
 class Runtime:
@@ -76,8 +67,8 @@ class Runtime:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._pid = os.getpid()
         # What is wrong with a contribution stops the start, and not the first use of it.
-        for hook in _CHOICES.values():
-            self.plugins.contributions(hook)
+        for choice in choices.CHOICES.values():
+            self.plugins.contributions(choice.hook)
         self.plugins.notify("pycom_configure", runtime=self)
 
     def _notify_socket(self, socket: Any, side: str, address: str) -> None:
@@ -90,58 +81,44 @@ class Runtime:
 
         Before a service starts, whether it will come to use its choice or not.
         """
-        for key, hook in _CHOICES.items():
-            url = getattr(self.settings, key)
-            if url != getattr(Settings(), key):
-                _choose(key, url, self.plugins.contributions(hook))
+        for key in choices.CHOICES:
+            if getattr(self.settings, key) != getattr(Settings(), key):
+                choices.check(self.plugins, self.settings, key)
+                if key == "balancer":  # it holds nothing that is open
+                    self.guarded(key)
 
     def nameserver_backend(self) -> NameserverBackend:
         """A backend as `nameserver_backend` says. Raises `ConfigurationError`."""
-        known = self.plugins.contributions("pycom_nameserver_backends")
-        backend: NameserverBackend = self._backend("nameserver_backend", known)
+        backend: NameserverBackend = self.guarded("nameserver_backend").given
         return backend
 
     def session_store(self) -> SessionStore:
         """A store as `session_store` says. Raises `ConfigurationError`."""
-        known = self.plugins.contributions("pycom_session_stores")
-        store: SessionStore = self._backend("session_store", known)
+        store: SessionStore = self.guarded("session_store").given
         return store
-
-    def sessions(self) -> Sessions:
-        """Sessions for one server, in a store that is opened at the first of them."""
-        return Sessions(self.session_store, self.settings.session_timeout / 1000)
 
     def balancer(self) -> Balancer:
         """The balancer as `balancer` says, one for the whole runtime."""
-        return self._once("balancer", self._make_balancer)
+        balancer: Balancer = self.guarded("balancer").given
+        return balancer
 
-    def _make_balancer(self) -> Balancer:
-        url = self.settings.balancer
-        known = self.plugins.contributions("pycom_balancers")
-        made: Balancer = self._made(_choose("balancer", url, known), url)
-        return made
+    def guarded(self, key: str) -> Any:
+        """What one of these three gives, in a guard: failures of its methods name its plugin.
+
+        Raises `ConfigurationError`.
+        """
+        make = partial(choices.make, self.plugins, self.settings, key, self.clock)
+        return self._once(key, make) if key == "balancer" else make()
 
     def _once(self, name: str, make: Callable[[], _T]) -> _T:
         """What `make` gave to the first caller, the same for all threads."""
         found: _T | None = self._shared.get(name)
         return self._shared.setdefault(name, make()) if found is None else found
 
-    def _backend(self, key: str, known: Mapping[str, Any]) -> Any:
-        url = getattr(self.settings, key)
-        backend = self._made(_choose(key, url, known), url)
-        wanted = Guarantee.NONE
-        for name in self.settings.guarantees.get(key, ()):
-            wanted |= Guarantee[name.upper()]
-        missing = wanted & ~backend.guarantees
-        if missing:
-            raise ConfigurationError(
-                f"{key} {url!r} does not guarantee what guarantees.{key} asks for: "
-                f"{missing.name or missing}"
-            )
-        return backend
-
-    def _made(self, factory: Callable[..., Any], url: str) -> Any:
-        return factory(url, clock=self.clock) if _takes_clock(factory) else factory(url)
+    def sessions(self) -> Sessions:
+        """Sessions for one server, in a store that is opened at the first of them."""
+        open_store = partial(self.guarded, "session_store")
+        return Sessions(open_store, self.settings.session_timeout / 1000)
 
     # What is made with them.
 
@@ -229,25 +206,6 @@ class Runtime:
         )
         for server in servers:
             server.let_go()
-
-
-def _choose(key: str, url: str, known: Mapping[str, Any]) -> Callable[[str], Any]:
-    scheme = url.partition(":")[0]
-    try:
-        factory: Callable[[str], Any] = known[scheme]
-    except KeyError:
-        raise ConfigurationError(
-            f"{key} is {url!r}, but no active plugin contributes {scheme!r}; "
-            f"there are {', '.join(sorted(known)) or 'none'}"
-        ) from None
-    return factory
-
-
-def _takes_clock(factory: Callable[..., Any]) -> bool:
-    try:
-        return "clock" in inspect.signature(factory).parameters
-    except ValueError:  # of some callables written in C nothing is known
-        return False
 
 
 def load_settings(

@@ -60,7 +60,10 @@ class ServiceServer(Server):
             raise ConfigurationError(
                 f"Interface {iface.name} is provided twice: by {known!r} and by {iface!r}"
             )
-        self.runtime.plugins.notify("pycom_provide", server=self, iface=iface)
+        spoilt = iface.spoilt()
+        if spoilt is not None:
+            raise ConfigurationError(spoilt)
+        self.runtime.plugins.notify("pycom_provide", iface.spoilt, server=self, iface=iface)
         self.interfaces[iface.name] = iface
         active = self.runtime.plugins.active
         for method in iface.methods.values():

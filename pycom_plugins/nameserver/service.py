@@ -45,8 +45,8 @@ class NameServer:
 
     def open(self, runtime: Runtime) -> None:
         """Use the backend and the balancer that the configuration names."""
-        self._backend = runtime.nameserver_backend()
-        self._balancer = runtime.balancer()
+        self._backend = runtime.guarded("nameserver_backend")
+        self._balancer = runtime.guarded("balancer")
 
     @method(constants.NS_METHOD_STAT)
     async def stat(self, request: Request) -> dict[str, Any]:

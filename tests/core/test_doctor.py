@@ -61,6 +61,12 @@ def test_disabled(distributions: Distributions) -> None:
 #: Plugins that stop the start, and what is said of it.
 FAILING = {
     "import": ("import nowhere", "No module named 'nowhere'"),
+    "exit": ("import sys\nsys.exit('enough')", "SystemExit: enough"),
+    "exit in a hook": ("@hookimpl\ndef pycom_configure(): exit()", "failed in pycom_configure"),
+    "async factory": (
+        "async def make(url): pass\n@hookimpl\ndef pycom_balancers(): return {'bad': make}",
+        "'bad' to pycom_balancers, which must be a factory(url) that is not async",
+    ),
     "unknown hook": ("@hookimpl\ndef pycom_prehok(): pass", "did you mean pycom_prehook?"),
     "wrong argument": ("@hookimpl\ndef pycom_prehook(call): pass", "'call'"),
     "need": ("pycom_requires = ('nix',)", "needs the plugin 'nix', which is not installed"),
@@ -87,6 +93,17 @@ def test_failed_plugin_is_shown_and_stops_nothing(
     for part in ("'mine'", "dist-mine 1.0", reason, "plugins.disable"):
         assert part in found["reason"]
     assert examined("call")["state"] == "active"
+
+
+@pytest.mark.parametrize("source", ["raise SystemExit(0)", "@hookimpl\ndef pycom_cli(): exit(0)"])
+def test_plugin_that_exits_ends_no_command(source: str, distributions: Distributions) -> None:
+    distributions.plugin("mine", source)
+    for command in (["plugins"], ["plugins", "--json"], ["--help"]):
+        ran = pycom(*command)
+        assert ran.exit_code == 0
+        assert ("call" if "plugins" in command else "nameserver") in ran.stdout
+    assert "plugin 'mine' of dist-mine 1.0" in ran.stderr
+    assert "SystemExit" in ran.stderr
 
 
 def test_settings_that_a_plugin_refuses(distributions: Distributions) -> None:

@@ -83,6 +83,13 @@ def test_identity() -> None:
         anna.name = "bert"  # type: ignore[misc]
 
 
+def test_roles_that_are_one_text_are_refused() -> None:
+    with pytest.raises(
+        TypeError, match=r"roles of an Identity must be several .*'admin'; write \('admin',\)"
+    ):
+        Identity("bob", roles="admin")  # type: ignore[arg-type]
+
+
 # Futures.
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import textwrap
 from collections.abc import Callable
 from typing import Any
 
@@ -13,13 +14,16 @@ from in_process import Distributions, MakeRuntime, call, running
 
 from pycom_core import (
     AccessDenied,
+    AsyncContext,
     CallTimeout,
+    ConfigurationError,
     Context,
     Identity,
     PluginError,
     PycomError,
     Request,
     Runtime,
+    ServiceRecord,
     ServiceServer,
     cli,
     hookimpl,
@@ -28,6 +32,7 @@ from pycom_core import (
 )
 from pycom_core.constants import DEADLINE_EXTENSION
 from pycom_core.plugins import hook_names
+from pycom_plugins.nameserver.service import NameServer
 
 #: What is said of a plugin that does not do what it must.
 BLAME = ("'bad'", "dist-bad 1.0", "ZeroDivisionError", "plugins.disable")
@@ -246,6 +251,320 @@ def test_module_named_instead_of_its_class(
         make_runtime()
     for part in ("'bad' of dist-bad 1.0 has no hooks", "must name the class: module_bad:Plugin"):
         assert part in str(caught.value)
+
+
+# Plugins that leave an interface as it must not be.
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ("iface.methods['x'] = 3", "methods['x'] = 3; the key must be a name"),
+        ("iface.methods['x'] = lambda self, request: 3", "methods['x'] = <function"),
+        ("iface.methods[3] = iface.methods['greet']", "methods[3] = <Method greet>; the key must"),
+        ("iface.methods = None", "methods = None, which must be a dict"),
+    ],
+)
+def test_plugin_that_spoils_an_interface_is_named(
+    body: str, reason: str, distributions: Distributions, make_runtime: MakeRuntime
+) -> None:
+    distributions.plugin("bad", f"@hookimpl\ndef pycom_provide(iface): {body}")
+    with pytest.raises(PluginError) as caught:
+        serve(make_runtime())
+    for part in (
+        "'bad' of dist-bad 1.0 failed in pycom_provide",
+        "com.foo.greeter",
+        reason,
+        "plugins.disable",
+    ):
+        assert part in str(caught.value)
+    assert "typed_methods" not in str(caught.value)
+
+
+def test_class_that_spoils_its_own_interface_is_named(make_runtime: MakeRuntime) -> None:
+    @interface("com.foo.spoilt")
+    class Spoilt:
+        def __init__(self) -> None:
+            self.__interface__.methods["x"] = 3
+
+    with pytest.raises(ConfigurationError, match=r"com\.foo\.spoilt of .*methods\['x'\] = 3"):
+        ServiceServer(["local://a"], [Spoilt], make_runtime())
+
+
+# What plugins contribute for a setting.
+
+#: Sources of a plugin that contributes one of these as "bad:", in three parts.
+FAMILIES = {
+    "nameserver_backend": """
+        from pycom_core import Guarantee, NameserverBackend
+        class Fit(NameserverBackend):
+            def __init__(self, url=""): pass
+            async def register(self, record, ttl): pass
+            async def unregister(self, service, address): pass
+            async def find(self, interface, service=None): return []
+            async def list(self): return []
+        class Abstract(NameserverBackend):
+            def __init__(self, url): pass
+        class Unfit(Fit):
+            def find(self, interface, service=None): return []
+        @hookimpl
+        def pycom_nameserver_backends(): return {"bad": make}
+        """,
+    "session_store": """
+        from pycom_core import Guarantee, SessionStore
+        class Fit(SessionStore):
+            def __init__(self, url=""): pass
+            async def load(self, session_id): return {}
+            async def save(self, session_id, data, ttl): pass
+            async def drop(self, session_id): pass
+        class Abstract(SessionStore):
+            def __init__(self, url): pass
+        class Unfit(Fit):
+            def load(self, session_id): return {}
+        @hookimpl
+        def pycom_session_stores(): return {"bad": make}
+        """,
+    "balancer": """
+        from pycom_core import Balancer, Guarantee
+        class Fit(Balancer):
+            def __init__(self, url=""): pass
+            def choose(self, records, key=None): return records[0]
+        class Abstract(Balancer):
+            def __init__(self, url): pass
+        class Unfit(Fit):
+            async def choose(self, records, key=None): return records[0]
+        @hookimpl
+        def pycom_balancers(): return {"bad": make}
+        """,
+}
+family = pytest.mark.parametrize("key", FAMILIES)
+
+
+def contribute(distributions: Distributions, key: str, more: str) -> None:
+    """Install a plugin that contributes for a setting what `more` defines as `make`."""
+    distributions.plugin("bad", textwrap.dedent(FAMILIES[key]) + textwrap.dedent(more))
+
+
+def choosing(make_runtime: MakeRuntime, key: str) -> Runtime:
+    return make_runtime(**{key: "bad:" if key != "balancer" else "bad"})
+
+
+@interface("com.foo.counting", stateful=True)
+class Counting:
+    introspection_data: dict[str, Any] = {}  # noqa: RUF012
+
+    @method
+    def count(self, request: Request) -> int:
+        request.session["n"] = request.session.get("n", 0) + 1
+        count: int = request.session["n"]
+        return count
+
+
+def start(runtime: Runtime) -> ServiceServer:
+    """What a process does before it answers."""
+    runtime.check_choices()
+    return ServiceServer(["local://ns"], [NameServer(), Counting()], runtime)
+
+
+#: Factories that are wrong, and what is said of them.
+UNFIT = {
+    "gives None": ("make = lambda url: None", "not None"),
+    "gives a class": ("make = lambda url: Fit", "not <class 'module_bad.Fit'>"),
+    "is async": ("async def make(url): return Fit()", "not async"),
+    "takes no URL": ("make = lambda: Fit()", "takes one argument, the URL"),
+    "raises": ("def make(url): raise KeyError('lost')", "KeyError: 'lost'"),
+    "abstract class": ("make = Abstract", "abstract class Abstract"),
+    "a method of another kind": ("make = Unfit", "and has another"),
+}
+
+
+@family
+@pytest.mark.parametrize(("more", "reason"), UNFIT.values(), ids=UNFIT)
+def test_contribution_that_is_unfit_stops_the_start(
+    key: str, more: str, reason: str, distributions: Distributions, make_runtime: MakeRuntime
+) -> None:
+    contribute(distributions, key, more)
+    with pytest.raises(PluginError) as caught:
+        start(choosing(make_runtime, key))
+    said = str(caught.value)
+    for part in ("'bad' of dist-bad 1.0", reason, "Mend or uninstall it, or "):
+        assert part in said
+    assert "nameserver_service" not in said
+
+
+@pytest.mark.parametrize("key", ["nameserver_backend", "session_store"])
+def test_guarantees_that_are_none_stop_the_start(
+    key: str, distributions: Distributions, make_runtime: MakeRuntime
+) -> None:
+    contribute(distributions, key, "class Vague(Fit): guarantees = frozenset()\nmake = Vague")
+    with pytest.raises(PluginError) as caught:
+        start(choosing(make_runtime, key))
+    for part in ("dist-bad 1.0", f"the {key} 'bad'", "frozenset(); write Guarantee.NONE"):
+        assert part in str(caught.value)
+
+
+@family
+def test_contribution_that_refuses_its_url_says_so_itself(
+    key: str, distributions: Distributions, make_runtime: MakeRuntime
+) -> None:
+    source = "raise ConfigurationError('no such file')"
+    contribute(
+        distributions,
+        key,
+        f"from pycom_core import ConfigurationError\ndef make(url): {source}",
+    )
+    with pytest.raises(ConfigurationError) as caught:
+        start(choosing(make_runtime, key))
+    assert str(caught.value) == "no such file"
+
+
+def named(text: str, *parts: str) -> None:
+    """The plugin is named, and nobody else."""
+    for part in ("'bad' of dist-bad 1.0", "Mend or uninstall it, or choose another", *parts):
+        assert part in text
+    assert "nameserver_service" not in text
+
+
+RECORD = {"address": "tcp://127.0.0.1:1", "interfaces": ["com.foo"], "service": "/one"}
+WHERE = {"interface": "com.foo"}
+#: Methods of a backend, the calls of the nameserver that lead to them, and their arguments.
+BACKEND = [
+    ("register", "register", RECORD, "raise OSError('disk full')"),
+    ("unregister", "unregister", {**RECORD, "interfaces": None}, "raise OSError('disk full')"),
+    ("find", "locate", WHERE, "raise OSError('disk full')"),
+    ("find", "find", WHERE, "raise OSError('disk full')"),
+    ("find", "locate", WHERE, "return None"),
+    ("find", "locate", WHERE, "return ['/one']"),
+    ("list", "list_services", {}, "raise OSError('disk full')"),
+    ("list", "list_services", {}, "return None"),
+]
+
+
+@pytest.mark.parametrize(("name", "called", "args", "body"), BACKEND)
+def test_backend_that_fails_is_named(
+    name: str,
+    called: str,
+    args: dict[str, Any],
+    body: str,
+    distributions: Distributions,
+    make_runtime: MakeRuntime,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    contribute(
+        distributions,
+        "nameserver_backend",
+        f"class make(Fit):\n    async def {name}(self, *args): {body}",
+    )
+    server = start(choosing(make_runtime, "nameserver_backend"))
+    answer = call(server, "org.pycom.nameserver", called, args)
+    assert answer == {"code": 1, "error": "Unknown error during request"}
+    reason = f"returned {body[7:]} from {name}" if "return" in body else f"failed in {name}: OSErr"
+    named(caplog.text, "the nameserver_backend 'bad', which " + reason)
+
+
+def test_backend_that_refuses_is_not_blamed(
+    distributions: Distributions, make_runtime: MakeRuntime, caplog: pytest.LogCaptureFixture
+) -> None:
+    contribute(
+        distributions,
+        "nameserver_backend",
+        """
+        from pycom_core import AccessDenied
+        class make(Fit):
+            async def register(self, record, ttl): raise AccessDenied("taken")
+        """,
+    )
+    server = start(choosing(make_runtime, "nameserver_backend"))
+    answer = call(server, "org.pycom.nameserver", "register", RECORD)
+    assert answer == {"code": 5, "error": "taken"}
+    assert caplog.text == ""
+
+
+def test_backend_that_cannot_be_closed_is_named(
+    distributions: Distributions, make_runtime: MakeRuntime, caplog: pytest.LogCaptureFixture
+) -> None:
+    contribute(
+        distributions,
+        "nameserver_backend",
+        "class make(Fit):\n    async def close(self): raise OSError('disk full')",
+    )
+    start(choosing(make_runtime, "nameserver_backend")).close()
+    named(caplog.text, "failed in close: OSError('disk full')")
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ("async def load(self, session_id): raise OSError('disk full')", "failed in load: OSErr"),
+        ("async def load(self, session_id): return [1]", "returned [1] from load"),
+        ("async def save(self, session_id, data, ttl): raise OSError", "failed in save: OSError()"),
+    ],
+)
+def test_store_that_fails_is_named(
+    body: str,
+    reason: str,
+    distributions: Distributions,
+    make_runtime: MakeRuntime,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    contribute(distributions, "session_store", f"class make(Fit):\n    {body}")
+    server = start(choosing(make_runtime, "session_store"))
+    answer = call(server, "com.foo.counting", "count", session_id="some")
+    assert answer["code"] == 1
+    named(caplog.text, "the session_store 'bad', which " + reason)
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ("return None", "returned None from choose"),
+        ("return '/one'", "returned '/one' from choose"),
+        ("1 / 0", "failed in choose: ZeroDivisionError"),
+    ],
+)
+def test_balancer_that_chooses_nothing_is_named(
+    body: str,
+    reason: str,
+    distributions: Distributions,
+    make_runtime: MakeRuntime,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    contribute(
+        distributions,
+        "balancer",
+        f"class make(Fit):\n    def choose(self, records, key=None): {body}",
+    )
+    runtime = choosing(make_runtime, "balancer")
+    server = start(runtime)
+    assert call(server, "org.pycom.nameserver", "register", RECORD)["code"] == 0
+    assert call(server, "org.pycom.nameserver", "locate", WHERE)["code"] == 1
+    named(caplog.text, "the balancer 'bad', which " + reason)
+    with pytest.raises(PycomError) as caught:
+        Context("local", runtime=runtime).locate("com.foo")
+    named(str(caught.value), reason)
+
+
+def test_balancer_that_fails_to_observe_fails_no_call(
+    distributions: Distributions, make_runtime: MakeRuntime, caplog: pytest.LogCaptureFixture
+) -> None:
+    contribute(
+        distributions,
+        "balancer",
+        "class make(Fit):\n    def observe(self, record, latency, error): 1 / 0",
+    )
+    runtime = choosing(make_runtime, "balancer")
+    server = start(runtime)
+    record = ServiceRecord("/counting", "local://ns", ("com.foo.counting",))
+    asyncio.run(server.interfaces["org.pycom.nameserver"].instance._backend.register(record, 60.0))
+    with Context("local", runtime=runtime).locate("com.foo.counting") as component:
+        assert component.invoke("count") == 1
+    named(caplog.text, "the balancer 'bad', which failed in observe: ZeroDivisionError")
+
+    async def run() -> None:
+        async with AsyncContext("local", runtime=runtime).locate("com.foo.counting") as component:
+            assert await component.invoke("count") == 1
+
+    asyncio.run(run())
 
 
 # Hooks that hang.

@@ -19,6 +19,7 @@ OURS = set(installed_names())
 BROKEN = {
     "import error": ("import no_such_module", ["ModuleNotFoundError", "no_such_module"]),
     "syntax error": ("def", ["SyntaxError", "module_bad"]),
+    "exit": ("import sys\nsys.exit('enough')", ["SystemExit: enough"]),
     "unknown hook": (
         "@hookimpl\ndef pycom_prehok(data): pass",
         ["unknown hook pycom_prehok", "did you mean pycom_prehook?"],
@@ -76,6 +77,14 @@ BROKEN = {
     "raising configuration": (
         "@hookimpl\ndef pycom_configure(runtime): raise KeyError('lost')",
         ["failed in pycom_configure", "KeyError('lost')"],
+    ),
+    "exiting contribution": (
+        "@hookimpl\ndef pycom_balancers(): raise SystemExit(3)",
+        ["failed in pycom_balancers: SystemExit(3)"],
+    ),
+    "exiting configuration, by raising": (
+        "@hookimpl\ndef pycom_configure(runtime): raise SystemExit(3)",
+        ["failed in pycom_configure: SystemExit(3)"],
     ),
 }
 broken = pytest.mark.parametrize(("source", "reasons"), BROKEN.values(), ids=BROKEN)

@@ -15,6 +15,11 @@ def test_interfaces_are_a_tuple_whatever_they_were() -> None:
     assert ServiceRecord("/one", "tcp://one:1", iter(["com.foo"])).interfaces == ("com.foo",)
 
 
+def test_interfaces_that_are_one_text_are_refused() -> None:
+    with pytest.raises(TypeError, match=r"interfaces of a ServiceRecord .*write \('com.foo',\)"):
+        ServiceRecord("/one", "tcp://one:1", "com.foo")
+
+
 def test_equal_in_all_fields() -> None:
     assert attrs.evolve(RECORD) == RECORD
     assert attrs.evolve(RECORD, service="/two") != RECORD

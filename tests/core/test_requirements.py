@@ -58,6 +58,17 @@ def test_unmet(
         assert part in str(caught.value)
 
 
+@pytest.mark.parametrize("metadata", ["Name: dist-odd\nVersion: odd_one", ""])
+def test_distribution_of_no_version_is_named(
+    metadata: str, distributions: Distributions, make_runtime: MakeRuntime
+) -> None:
+    distributions.plugin("mine", needing("dist-odd>=1"))
+    distributions.add("dist-odd")
+    (distributions.folder / "dist_odd-1.0.dist-info" / "METADATA").write_text(metadata)
+    with pytest.raises(PluginError, match="dist-mine 1.0 needs dist-odd>=1, "):
+        make_runtime()
+
+
 @pytest.mark.parametrize("stated", ["'call'", "5", "[5]", "{'call': '1'}"])
 def test_stated_wrongly(
     stated: str, distributions: Distributions, make_runtime: MakeRuntime

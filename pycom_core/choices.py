@@ -1,0 +1,93 @@
+"""What settings choose by a URL among what plugins contribute: made, and checked before its use."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+
+from pycom_core import fitness
+from pycom_core.backends import Balancer, Guarantee, NameserverBackend, SessionStore
+from pycom_core.errors import ConfigurationError, PluginError, PluginFailed
+from pycom_core.guards import GuardedBackend, GuardedBalancer, GuardedStore
+from pycom_core.plugins import Plugins
+from pycom_core.settings import Settings
+
+
+@attrs.frozen
+class Choice:
+    """A setting whose value begins with a name that plugins contribute through a hook."""
+
+    hook: str
+    base: type[Any]  #: what the factories give objects of
+    guard: Callable[..., Any]
+
+
+CHOICES = {
+    "nameserver_backend": Choice("pycom_nameserver_backends", NameserverBackend, GuardedBackend),
+    "session_store": Choice("pycom_session_stores", SessionStore, GuardedStore),
+    "balancer": Choice("pycom_balancers", Balancer, GuardedBalancer),
+}
+
+
+def check(plugins: Plugins, settings: Settings, key: str) -> tuple[str, Callable[..., Any]]:
+    """The name and the factory that a setting chooses. Raises `ConfigurationError`."""
+    url = getattr(settings, key)
+    name, known = url.partition(":")[0], plugins.contributions(CHOICES[key].hook)
+    if name not in known:
+        raise ConfigurationError(
+            f"{key} is {url!r}, but no active plugin contributes {name!r}; "
+            f"there are {', '.join(sorted(known)) or 'none'}"
+        )
+    return name, known[name]
+
+
+def make(plugins: Plugins, settings: Settings, key: str, clock: Callable[[], float]) -> Any:
+    """What a setting chooses, in a guard: `given` is the object itself.
+
+    Raises `ConfigurationError`, and `PluginError` for what is not fit for use.
+    """
+    name, factory = check(plugins, settings, key)
+    choice, url = CHOICES[key], getattr(settings, key)
+    info = plugins.owner(choice.hook, name)
+
+    def words(what: str) -> str:
+        return info.complaint(
+            f"contributes the {key} {name!r}, which {what}",
+            f"Mend or uninstall it, or choose another {key}",
+        )
+
+    try:
+        given = factory(url, clock=clock) if _takes_clock(factory) else factory(url)
+    except ConfigurationError:
+        raise
+    except Exception as error:
+        raise PluginError(
+            words(f"cannot be made from its URL: {type(error).__name__}: {error}")
+        ) from error
+    wrong = fitness.wrong_object(given, choice.base)
+    if wrong is not None:
+        raise PluginError(words(wrong))
+    missing = _wanted(settings, key) & ~getattr(given, "guarantees", Guarantee.NONE)
+    if missing:
+        raise ConfigurationError(
+            f"{key} {url!r} does not guarantee what guarantees.{key} asks for: "
+            f"{missing.name or missing}"
+        )
+    return choice.guard(given, lambda what: PluginFailed(words(what)))
+
+
+def _wanted(settings: Settings, key: str) -> Guarantee:
+    wanted = Guarantee.NONE
+    for name in settings.guarantees.get(key, ()):
+        wanted |= Guarantee[name.upper()]
+    return wanted
+
+
+def _takes_clock(factory: Callable[..., Any]) -> bool:
+    try:
+        return "clock" in inspect.signature(factory).parameters
+    except ValueError:  # of some callables written in C nothing is known
+        return False

@@ -1,0 +1,66 @@
+"""What makes a contribution of a plugin unfit for use, seen before its first use."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from pycom_core.backends import Guarantee
+
+
+def wrong_factory(factory: Any) -> str | None:
+    """What a factory of backends, stores or balancers must be and is not, as end of a sentence."""
+    if not callable(factory):
+        return "must be a factory(url)"
+    if _is_async(factory):
+        return "must be a factory(url) that is not async; connect in the methods of what it makes"
+    if not _takes(factory, 1):
+        return "must be a factory(url), which takes one argument, the URL"
+    return None
+
+
+def wrong_object(given: Any, base: type[Any]) -> str | None:
+    """What an object must be to serve as one of `base` and is not, as the end of a sentence."""
+    methods = {
+        name: spec
+        for name, spec in vars(base).items()
+        if inspect.isfunction(spec) and not name.startswith("_")
+    }
+    if inspect.isclass(given) or not all(hasattr(given, name) for name in methods):
+        return f"must be an object of a subclass of {base.__name__}, not {given!r:.100}"
+    guarantees = getattr(given, "guarantees", Guarantee.NONE)
+    if not isinstance(guarantees, Guarantee):
+        return (
+            f"has guarantees = {guarantees!r:.100}; "
+            "write Guarantee.NONE, or Guarantee.PERSISTENT | Guarantee.SHARED"
+        )
+    for name, spec in methods.items():
+        found, parameters = getattr(given, name), inspect.signature(spec).parameters
+        fits = _is_async(found) in (None, _is_async(spec)) and _takes(found, len(parameters) - 1)
+        if not fits:
+            kind = "async def" if _is_async(spec) else "def"
+            return f"must have {kind} {name}({', '.join(parameters)}), and has another {name}"
+    return None
+
+
+def _is_async(function: Any) -> bool | None:
+    """Whether calling it gives a coroutine; None: nobody knows before."""
+    function = inspect.unwrap(function)
+    if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
+        type(function).__call__
+    ):
+        return True
+    return False if inspect.isroutine(function) or inspect.isclass(function) else None
+
+
+def _takes(function: Callable[..., Any], count: int) -> bool:
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # of some callables nothing is known
+        return True
+    try:
+        signature.bind(*range(count))
+    except TypeError:
+        return False
+    return True

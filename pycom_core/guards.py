@@ -1,0 +1,102 @@
+"""Guards: what a plugin made, called so that a failure names the plugin."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from pycom_core.errors import PluginFailed, PycomError
+from pycom_core.log import logger
+from pycom_core.records import ServiceRecord
+
+#: Words what an object did, as the end of a sentence about it.
+Blame = Callable[[str], PluginFailed]
+
+
+class _Guard:
+    """Calls `given`. Errors of PyCOM pass, as a way to refuse; others become `PluginFailed`."""
+
+    def __init__(self, given: Any, blame: Blame) -> None:
+        self.given = given
+        self._blame = blame
+        self.immediate: bool = getattr(given, "immediate", False)
+
+    def _failed(self, method: str, error: Exception) -> PluginFailed:
+        return self._blame(f"failed in {method}: {error!r}")
+
+
+def _guarded(name: str) -> Callable[..., Awaitable[Any]]:
+    async def call(self: _Guard, *arguments: Any) -> Any:
+        try:
+            return await getattr(self.given, name)(*arguments)
+        except PycomError:
+            raise
+        except Exception as error:
+            raise self._failed(name, error) from error
+
+    return call
+
+
+class GuardedStore(_Guard):
+    """A session store."""
+
+    save, drop, close = _guarded("save"), _guarded("drop"), _guarded("close")
+    _load = _guarded("load")
+
+    async def load(self, session_id: str) -> dict[str, Any] | None:
+        """The data of a session, or None."""
+        data = await self._load(session_id)
+        if data is None or isinstance(data, dict):
+            return data
+        raise self._blame(f"returned {data!r:.100} from load; it must be a dict or None")
+
+
+class GuardedBackend(_Guard):
+    """A nameserver backend."""
+
+    register, unregister, close = _guarded("register"), _guarded("unregister"), _guarded("close")
+    _find, _list = _guarded("find"), _guarded("list")
+
+    async def find(self, interface: str, service: str | None = None) -> Sequence[ServiceRecord]:
+        """Live records that provide an interface."""
+        return self._records("find", await self._find(interface, service))
+
+    async def list(self) -> Sequence[ServiceRecord]:
+        """All live records."""
+        return self._records("list", await self._list())
+
+    def _records(self, method: str, found: Any) -> Sequence[ServiceRecord]:
+        if isinstance(found, Sequence) and all(isinstance(one, ServiceRecord) for one in found):
+            return found
+        raise self._blame(
+            f"returned {found!r:.100} from {method}; it must be a list of ServiceRecord"
+        )
+
+
+class GuardedBalancer(_Guard):
+    """A balancer. It is asked at every call, so what is asked is looked up once."""
+
+    def __init__(self, given: Any, blame: Blame) -> None:
+        super().__init__(given, blame)
+        self._choose, self._observe = given.choose, given.observe
+
+    def choose(self, records: Sequence[ServiceRecord], key: str | None = None) -> ServiceRecord:
+        """One of `records`."""
+        try:
+            chosen = self._choose(records, key)
+        except PycomError:
+            raise
+        except Exception as error:
+            raise self._failed("choose", error) from error
+        if isinstance(chosen, ServiceRecord):
+            return chosen
+        raise self._blame(f"returned {chosen!r:.100} from choose; it must be one of the records")
+
+    def observe(
+        self, record: ServiceRecord, latency: float | None, error: BaseException | None
+    ) -> None:
+        """Tell how a call went; it went so whatever the balancer makes of it."""
+        try:
+            self._observe(record, latency, error)
+        except Exception as failure:
+            logger().exception("%s", self._failed("observe", failure))
