@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pycom_core import constants
+from pycom_core import constants, timeouts
 from pycom_core.errors import ConfigurationError, DeadlineExceeded, ServiceNotAvailable
 from pycom_core.messages import Request, Response
 from pycom_core.nearby import nearest
@@ -15,6 +16,7 @@ from pycom_core.recordcache import RecordCache
 from pycom_core.records import ServiceRecord
 
 if TYPE_CHECKING:
+    from pycom_core.binding import Calls
     from pycom_core.runtime import Runtime
 
 ClientHook = Callable[[Any, Any], Any]
@@ -28,7 +30,7 @@ class Caller:
         self,
         nameserver: str | Sequence[str] | None = None,
         *,
-        timeout: float = constants.PROTO_DEFAULT_TIMEOUT,
+        timeout: float | None = constants.PROTO_DEFAULT_TIMEOUT,
         views: bool = False,
         runtime: Runtime | None = None,
     ) -> None:
@@ -37,7 +39,7 @@ class Caller:
 
             runtime = default_runtime()
         self.runtime = runtime
-        self.timeout = timeout
+        self.timeout = None if timeout is None else timeouts.limit(timeout)
         self.views = views
         self.deadline: float | None = None  #: s, monotonic; no call goes on after it
         self.prehooks: list[ClientHook] = []
@@ -45,7 +47,7 @@ class Caller:
         self.token: Any = None  #: sent with every call, as what the caller is known by
         self.records = RecordCache(runtime.clock)
         #: Methods by address and interface, as their services described them.
-        self.descriptions: dict[tuple[str, str], Mapping[str, Any]] = {}
+        self.descriptions: dict[tuple[str, str], Calls] = {}
         addresses = runtime.settings.nameserver if nameserver is None else nameserver
         #: Addresses of the nameserver's replicas, the one that is asked first at the head.
         self.nameservers = [addresses] if isinstance(addresses, str) else list(addresses)
@@ -81,14 +83,25 @@ class Caller:
         return twin
 
     def time_left(self, timeout: float | None) -> float:
-        """How long a call may take, in ms. Raises `DeadlineExceeded`."""
-        timeout = self.timeout if timeout is None else timeout
+        """How long a call may take, in ms, infinity included. Raises `DeadlineExceeded`."""
+        if timeout is None:
+            timeout = math.inf if self.timeout is None else self.timeout
         if self.deadline is None:
             return timeout
         left = (self.deadline - time.monotonic()) * 1000
         if left <= 0:
             raise DeadlineExceeded("The deadline of the call that this one is made for has passed")
         return min(timeout, left)
+
+    def share(self, timeout: float | None) -> float:
+        """How long each replica of the nameserver may take, in ms.
+
+        It always ends, so that the next one is asked.
+        """
+        left = self.time_left(timeout)
+        if left > timeouts.LONGEST:
+            left = constants.PROTO_DEFAULT_TIMEOUT
+        return left / len(self.nameservers)
 
     def before_call(self, component: Any, request: Request) -> Request:
         """Pass a request through the hooks, with the token of the caller."""

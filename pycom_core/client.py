@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import zmq
 
-from pycom_core import codec, constants
+from pycom_core import codec, constants, timeouts
 from pycom_core.components import BaseComponent
 from pycom_core.copying import LOCATE_AGAIN, refused
 from pycom_core.errors import ServiceNotAvailable
@@ -39,7 +39,6 @@ class Client(BaseComponent):
     ) -> None:
         super().__init__(iface, context)
         self.iface = iface
-        self.session_id: str | None = None
         self.socket = socket
         self._use = use
         self._views = context is not None and context.views
@@ -61,18 +60,20 @@ class Client(BaseComponent):
         return f"<Client of {self.name} at {self.address}>"
 
     def invoke_with_request(self, request: Request, timeout: float | None = None) -> Response:
+        if timeout is None:
+            timeout = self._timeout
         if self.context is not None:
             timeout = self.context.time_left(timeout)
         elif timeout is None:
             timeout = constants.PROTO_DEFAULT_TIMEOUT
-        payload = request_to_frames(request, self.session_id, timeout)
+        payload = request_to_frames(request, self._held.session_id, timeout)
         if self._use is None:
             response = self._exchange(payload, timeout)
         else:
             response = self._watched_exchange(self._use, payload, timeout)
         response.request = request
         if response.session_id is not None:
-            self.session_id = response.session_id
+            self._held.session_id = response.session_id
         return response
 
     def _exchange(self, payload: Sequence[Attachment], timeout: float) -> Response:
@@ -105,11 +106,12 @@ class Client(BaseComponent):
 def request_to_frames(request: Request, session_id: str | None, timeout: float) -> list[Attachment]:
     """The payload of a CALL: command, JSON, and the attachment if there is one.
 
-    `timeout` (ms) travels as the deadline, unless the request holds one. Raises TypeError for
-    arguments that JSON cannot hold.
+    `timeout` (ms) travels as the deadline if there is one, unless the request holds one. Raises
+    TypeError for arguments that JSON cannot hold, ValueError for a timeout that is nan.
     """
     data = codec.request_to_dict(request, session_id)
-    data["extensions"] = {constants.DEADLINE_EXTENSION: round(timeout), **request.extensions}
+    if not timeout > timeouts.LONGEST:
+        data["extensions"] = {constants.DEADLINE_EXTENSION: round(timeout), **request.extensions}
     frames: list[Attachment] = [constants.PROTO_CMD_CALL, codec.dict_to_wire(data)]
     if request.attachment is not None:
         frames.append(codec.as_frame(request.attachment))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pycom_core import constants
+from pycom_core.binding import Calls
 from pycom_core.calling import Caller
 from pycom_core.client import Client, command_to_frames, exchange, frames_to_answer
 from pycom_core.components import BaseComponent
@@ -26,9 +26,10 @@ class Context(Caller):
     """Finds services and connects to them. Any number of threads may share one, and forks too.
 
     `nameserver` is an address, a list of replicas, or None for what the configuration says;
-    `timeout` is what calls get that name none, in ms; with `views` attachments come back as
-    memoryviews of where they were received, without a copy. `prehooks` and `posthooks` are lists of
-    `hook(component, data)`; an object that a hook returns replaces the data, None leaves it.
+    `timeout` is what calls get that name none, in ms; None and infinity are no limit. With `views`
+    attachments come back as memoryviews of where they were received, without a copy. `prehooks` and
+    `posthooks` are lists of `hook(component, data)`; an object that a hook returns replaces the
+    data, None leaves it.
     """
 
     def _prepare(self) -> None:
@@ -135,12 +136,12 @@ class Context(Caller):
         reply = exchange(self.pool, address, payload, timeout)
         return frames_to_answer(command, reply, address, self.views)
 
-    def description(self, component: Client) -> Mapping[str, Any]:
+    def description(self, component: Client) -> Calls:
         """The methods of an interface: asked for once, as long as a connection stands."""
         key = (component.address, component.name)
         known = self.descriptions.get(key)
         if known is None or not self.pool.is_alive(component.address):
-            known = self.descriptions[key] = component.introspect()["methods"]
+            known = self.descriptions[key] = Calls(component.name, component.introspect())
         return known
 
     def close(self) -> None:

@@ -70,6 +70,19 @@ class Interface(BaseComponent):
     def instance(self, value: Any) -> None:
         self._instance = value
 
+    @property
+    def session_id(self) -> str | None:
+        """Id of the session that calls in this process have, where the interface is stateful."""
+        return self._session.session_id if self.stateful else None
+
+    @session_id.setter
+    def session_id(self, value: str | None) -> None:
+        self._session = Session(value or "local")
+
+    def with_timeout(self, timeout: float | None) -> Interface:
+        """The interface itself: what runs in this process has no timeout."""
+        return self
+
     def of(self, instance: Any) -> Interface:
         """The same interface, of another object."""
         twin = copy.copy(self)

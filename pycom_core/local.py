@@ -9,6 +9,7 @@ import threading
 from collections.abc import Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 
+from pycom_core import timeouts
 from pycom_core.aio.channel import AsyncChannel
 from pycom_core.aio.channel import LocalChannel as AsyncLocalChannel
 from pycom_core.errors import CallTimeout, ConfigurationError, ServiceNotAvailable
@@ -34,7 +35,7 @@ class LocalChannel(Channel):
             raise ServiceNotAvailable("The server of this process is closed")
         message = [_ADDRESS, b"", *payload]
         loop = self._server.loop
-        seconds = timeout / 1000
+        seconds = timeouts.seconds(timeout)
         try:
             if loop is None or not loop.is_running() or _is_of_this_thread(loop):
                 reply = self._run(self._server.answer(message, nested=True), seconds)
@@ -50,7 +51,7 @@ class LocalChannel(Channel):
             raise CallTimeout(f"No answer from this process within {timeout:.0f} ms") from None
         return list(reply[2:])
 
-    def _run(self, answer: Coroutine[Any, None, Any], timeout: float) -> Any:
+    def _run(self, answer: Coroutine[Any, None, Any], timeout: float | None) -> Any:
         # The server's loop waits for this very thread, so another one steps in. It is made anew:
         # who would close one that is kept? No channel of a caller's context is closed for sure.
         nested, outer = asyncio.new_event_loop(), asyncio._get_running_loop()
@@ -71,7 +72,7 @@ class LocalChannel(Channel):
         """There is nothing to let go of."""
 
 
-async def _within(timeout: float, answer: Coroutine[Any, None, Any]) -> Any:
+async def _within(timeout: float | None, answer: Coroutine[Any, None, Any]) -> Any:
     # Not `wait_for`: a call that is cancelled still answers, and would look as if it were in time.
     task = asyncio.ensure_future(answer)
     await asyncio.wait([task], timeout=timeout)

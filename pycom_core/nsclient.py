@@ -60,7 +60,7 @@ class Nameserver(BaseComponent):
         The timeout (ms) is for all of them together. Raises `ServiceNotFound` if none answers.
         """
         replicas = self._owner.nameservers
-        share = self._owner.time_left(timeout) / len(replicas)
+        share = self._owner.share(self._timeout if timeout is None else timeout)
         problems: list[str] = []
         for address in list(replicas):
             try:

@@ -2,32 +2,50 @@
 
 from __future__ import annotations
 
-import functools
-from collections import namedtuple
-from collections.abc import Mapping
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any
 
+from pycom_core.binding import Call, Calls
 from pycom_core.client import Client
 from pycom_core.components import BaseComponent
 from pycom_core.context import Context
-from pycom_core.copying import LOCATE_AGAIN, refused
-from pycom_core.errors import ServiceNotAvailable
+from pycom_core.remote import RemoteMethods, own
 
 
 class ProxyContext:
-    """A `Context` whose components are proxies; takes the arguments of one, or one to wrap."""
+    """A `Context` whose components are proxies.
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        if args and isinstance(args[0], Context):
-            self._wrapped = args[0]
+    Takes the arguments of a `Context`, or one to wrap: its attributes are those of that context,
+    to read and to set.
+    """
+
+    _wrapped: Context
+
+    def __init__(
+        self, nameserver: Context | str | Sequence[str] | None = None, **options: Any
+    ) -> None:
+        if not isinstance(nameserver, Context):
+            wrapped = Context(nameserver, **options)
+        elif options:
+            raise TypeError(f"Set {', '.join(options)} on the context that is wrapped")
         else:
-            self._wrapped = Context(*args, **kwargs)
+            wrapped = nameserver
+        self.__dict__["_wrapped"] = wrapped
 
     def __getattr__(self, name: str) -> Any:
         if name == "_wrapped" or name.startswith("__"):  # what Python asks for is of this object
             raise AttributeError(name)
         return getattr(self._wrapped, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(self._wrapped, name, value)
+
+    def __delattr__(self, name: str) -> None:
+        delattr(self._wrapped, name)
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *dir(self._wrapped)]
 
     def __copy__(self) -> ProxyContext:
         return ProxyContext(self._wrapped.__copy__())
@@ -56,45 +74,61 @@ class ProxyContext:
         return ProxyComponent(self._wrapped.connect(address, iface))
 
 
-class ProxyComponent:
+class ProxyComponent(RemoteMethods):
     """Remote methods as Python methods; a context manager that closes the component.
 
     Required arguments may be positional, all may be keywords, attachments among them. Several
-    results come as a named tuple. The names of the component itself (`close`, `invoke`, `name`)
-    are there where the interface has no method of that name.
+    results come as a named tuple. The names of the component itself (`close`, `invoke`, `name`,
+    `session_id`, `with_timeout`) are there where the interface has no method of that name.
     """
 
     def __init__(self, wrapped: BaseComponent) -> None:
-        self._wrapped = wrapped
-        self._methods: Mapping[str, Any] = (
+        super().__init__(
+            wrapped,
             wrapped.context.description(wrapped)
             if isinstance(wrapped, Client) and wrapped.context is not None
-            else wrapped.introspect()["methods"]
+            else Calls(wrapped.name, wrapped.introspect()),
         )
 
-    __reduce__ = refused(LOCATE_AGAIN)
+    def _function(self, call: Call) -> Callable[..., Any]:
+        name, bind, read, invoke = call.described.name, call.bind, call.read, self._wrapped.invoke
 
-    def __getattr__(self, name: str) -> Any:
-        if name in ("_methods", "_wrapped") or name.startswith("__"):
-            raise AttributeError(name)
-        description = self._methods.get(name)
-        if description is not None:
-            call = describe_call(self._wrapped.name, name, description)
-            invoke = self._wrapped.invoke
+        def method(*args: Any, **kwargs: Any) -> Any:
+            attachment = bind(args, kwargs)
+            result = invoke(name, kwargs, None, attachment)
+            return result if read is None else read(result)
 
-            def method(*args: Any, **kwargs: Any) -> Any:
-                attachment = call.bind(args, kwargs)
-                return call.read(invoke(name, args=kwargs, attachment=attachment))
+        return method
 
-            method.__name__, method.__doc__ = name, call.docstring
-            self.__dict__[name] = method  # found without `__getattr__` from now on
-            return method
-        if name in ("close", "invoke", "invoke_with_request", "name", "context"):
-            return getattr(self._wrapped, name)
-        raise AttributeError(f"Interface {self._wrapped.name} has no method {name!r}")
+    @own
+    def name(self) -> Any:
+        """Name of the interface."""
+        return self._wrapped.name
 
-    def __dir__(self) -> list[str]:
-        return [*super().__dir__(), *self._methods]
+    @own
+    def context(self) -> Any:
+        """The context that it was found by."""
+        return self._wrapped.context
+
+    @own
+    def address(self) -> Any:
+        """Address of the service."""
+        return self._wrapped.address
+
+    @own
+    def invoke(self) -> Any:
+        """See `BaseComponent.invoke`."""
+        return self._wrapped.invoke
+
+    @own
+    def invoke_with_request(self) -> Any:
+        """See `BaseComponent.invoke_with_request`."""
+        return self._wrapped.invoke_with_request
+
+    @own
+    def close(self) -> Any:
+        """Let go of the component."""
+        return self._wrapped.close
 
     def __repr__(self) -> str:
         return f"<Proxy of {self._wrapped!r}>"
@@ -109,76 +143,3 @@ class ProxyComponent:
         traceback: TracebackType | None,
     ) -> None:
         self._wrapped.close()
-
-
-class Call:
-    """How one remote method is called, as its introspection describes it."""
-
-    def __init__(self, interface: str, name: str, description: Mapping[str, Any]) -> None:
-        self.name = name
-        self.docstring: str = description.get("docstring") or f"Remote method {interface}.{name}."
-        self._required: list[str] = description["required_arguments"]
-        self._results: list[str] = description["results"]
-        self._incoming: str | None = description["attachments"]["incoming"]
-        self._outgoing: str | None = description["attachments"]["outgoing"]
-        self._tuple: Any = None
-        if len(self._results) > 1:
-            self._tuple = _tuple_of(tuple(self._results))
-
-    def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Move positional arguments to `kwargs`, and return the attachment out of them.
-
-        Raises TypeError as a Python call would.
-        """
-        name, required = self.name, self._required
-        if args:
-            if len(args) > len(required):
-                raise TypeError(
-                    f"{name}() takes {len(required)} positional arguments, "
-                    f"but {len(args)} were given"
-                )
-            for argument, value in zip(required, args, strict=False):
-                if argument in kwargs:
-                    raise TypeError(f"{name}() got multiple values for argument {argument!r}")
-                kwargs[argument] = value
-        for argument in required:
-            if argument not in kwargs:
-                raise TypeError(f"{name}() misses the required argument {argument!r}")
-        return None if self._incoming is None else kwargs.pop(self._incoming, None)
-
-    def read(self, result: Any) -> Any:
-        """The value that a Python call would return, of what `invoke` returned."""
-        if isinstance(result, tuple) and self._outgoing is not None:
-            result, attachment = result
-            if not isinstance(result, dict):
-                return result, attachment
-            result[self._outgoing] = attachment
-        elif self._outgoing in self._results and isinstance(result, dict):
-            result.setdefault(self._outgoing, None)  # this time the method sent none
-        if self._tuple is not None:
-            return self._tuple(*(result[name] for name in self._results))
-        return result[self._results[0]] if self._results else result
-
-
-@functools.lru_cache(256)
-def _tuple_of(names: tuple[str, ...]) -> Any:
-    def __reduce__(self: Any) -> tuple[Any, ...]:
-        return _results, (names, tuple(self))
-
-    base = namedtuple("Results", names, rename=True)  # type: ignore[misc]
-    return type("Results", (base,), {"__slots__": (), "__reduce__": __reduce__})
-
-
-def _results(names: tuple[str, ...], values: tuple[Any, ...]) -> Any:
-    """Several results of a call, unpickled."""
-    return _tuple_of(names)(*values)
-
-
-def describe_call(interface: str, name: str, description: Mapping[str, Any]) -> Call:
-    """How a method is called. Raises `ServiceNotAvailable` for what describes none."""
-    try:
-        return Call(interface, name, description)
-    except (KeyError, TypeError) as error:
-        raise ServiceNotAvailable(
-            f"{interface} describes its method {name!r} in a way that is not understood"
-        ) from error

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import zmq
 from zmq.backend import Socket as _Backend
 
+from pycom_core import timeouts
 from pycom_core.errors import CallTimeout, ConfigurationError, ServiceNotAvailable
 from pycom_core.messages import Attachment
 
@@ -77,9 +78,10 @@ class Channel(ABC):
 
     @abstractmethod
     def exchange(self, payload: Sequence[Attachment], timeout: float) -> list[Attachment]:
-        """Send a request and return its reply, status frame first; `timeout` in ms.
+        """Send a request and return its reply, status frame first.
 
-        Raises `CallTimeout`; the channel must then be closed.
+        `timeout` is in ms, and may be infinite. Raises `CallTimeout`; the channel must then be
+        closed.
         """
 
     @abstractmethod
@@ -372,7 +374,7 @@ class DealerChannel(Channel):
         return bool(socket_events(self.socket) & POLLOUT)
 
     def _set_timeout(self, timeout: float) -> None:
-        milliseconds = max(1, round(timeout))
+        milliseconds = -1 if timeout > timeouts.LONGEST else max(1, round(timeout))
         if milliseconds != self._timeout:
             self._timeout = milliseconds
             self.socket.setsockopt(zmq.RCVTIMEO, milliseconds)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import zmq
 
+from pycom_core import timeouts
 from pycom_core.errors import CallTimeout, ServiceNotAvailable
 from pycom_core.messages import Attachment
 from pycom_core.transport import (
@@ -34,9 +35,10 @@ class AsyncChannel(ABC):
 
     @abstractmethod
     async def exchange(self, payload: Sequence[Attachment], timeout: float) -> Reply:
-        """Send a request and return its reply, status frame first; `timeout` in ms.
+        """Send a request and return its reply, status frame first.
 
-        Raises `CallTimeout`. The channel stays usable, and a late reply is dropped.
+        `timeout` is in ms, and may be infinite. Raises `CallTimeout`; the channel stays usable, and
+        a late reply is dropped.
         """
 
     @abstractmethod
@@ -74,7 +76,9 @@ class DealerChannel(AsyncChannel):
         loop = asyncio.get_running_loop()
         reply: asyncio.Future[Reply] = loop.create_future()
         self._pending[correlation] = reply
-        timer = loop.call_later(timeout / 1000, self._expire, reply, timeout)
+        timer = None
+        if not timeout > timeouts.LONGEST:
+            timer = loop.call_later(timeout / 1000, self._expire, reply, timeout)
         try:
             self._unsent[correlation] = payload
             if len(self._pending) == 1:
@@ -84,7 +88,8 @@ class DealerChannel(AsyncChannel):
                 loop.call_soon(self._send_waiting)
             return await reply
         finally:
-            timer.cancel()
+            if timer is not None:
+                timer.cancel()
             del self._pending[correlation]
             self._unsent.pop(correlation, None)
 
@@ -168,7 +173,7 @@ class LocalChannel(AsyncChannel):
             waiting = asyncio.ensure_future(answer)
         # Not `wait_for`: it would wait on for a method that does not heed its cancellation.
         try:
-            await asyncio.wait([waiting], timeout=timeout / 1000)
+            await asyncio.wait([waiting], timeout=timeouts.seconds(timeout))
             if waiting.done():
                 return list(waiting.result()[2:])
         finally:

@@ -3,44 +3,36 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Generator, Mapping
+from collections.abc import Awaitable, Callable, Generator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from pycom_core import constants
+from pycom_core.binding import Call, Calls
 from pycom_core.client import frames_to_response, request_to_frames
+from pycom_core.components import Component
 from pycom_core.copying import LOCATE_AGAIN, refused
 from pycom_core.messages import Attachment, Request, Response
-from pycom_core.proxy import Call, describe_call
+from pycom_core.remote import RemoteMethods, own
 
 if TYPE_CHECKING:
     from pycom_core.aio.context import AsyncContext
     from pycom_core.calling import Use
 
 
-class AsyncComponent:
-    """A remote interface, and its methods as coroutines once `describe` has been awaited.
-
-    The names of the component itself (`invoke`, `introspect`, `close`) go before those of methods;
-    `invoke` calls any method.
-    """
+class AsyncClient(Component):
+    """A remote interface at an address, whose calls are awaited."""
 
     def __init__(
         self, address: str, iface: str, context: AsyncContext, use: Use | None = None
     ) -> None:
-        self._name, self._address, self._context, self._use = iface, address, context, use
-        self._session_id: str | None = None
-        self._methods: Mapping[str, Any] = {}
+        super().__init__(iface)
+        self.address, self.context, self._use = address, context, use
 
     __reduce__ = refused(LOCATE_AGAIN)
 
     def __repr__(self) -> str:
-        return f"<AsyncComponent of {self._name} at {self._address}>"
-
-    @property
-    def name(self) -> str:
-        """Name of the interface."""
-        return self._name
+        return f"<AsyncClient of {self.name} at {self.address}>"
 
     async def invoke(
         self,
@@ -50,25 +42,25 @@ class AsyncComponent:
         attachment: Attachment | None = None,
     ) -> Any:
         """Call a method; as `BaseComponent.invoke`, awaited."""
-        request = Request(self._name, method_name, args=args, attachment=attachment)
-        request = self._context.before_call(self, request)
+        request = Request(self.name, method_name, args=args, attachment=attachment)
+        request = self.context.before_call(self, request)
         response = await self.invoke_with_request(request, timeout)
-        response = self._context.after_call(self, response)
+        response = self.context.after_call(self, response)
         if response.attachment is not None:
             return response.result, response.attachment
         return response.result
 
     async def invoke_with_request(self, request: Request, timeout: float | None = None) -> Response:
         """Call with a request of one's own; `timeout` in ms."""
-        timeout = self._context.time_left(timeout)
-        payload = request_to_frames(request, self._session_id, timeout)
-        channel = self._context.channel(self._address)
+        timeout = self.context.time_left(self._timeout if timeout is None else timeout)
+        payload = request_to_frames(request, self._held.session_id, timeout)
+        channel = self.context.channel(self.address)
         use, started = self._use, time.monotonic()
         if use is not None:
             use.begin()
         try:
             reply = await channel.exchange(payload, timeout)
-            response = frames_to_response(reply, self._name, self._context.views)
+            response = frames_to_response(reply, self.name, self.context.views)
         except BaseException as error:
             if use is not None:
                 use.end(time.monotonic() - started, error)
@@ -77,29 +69,76 @@ class AsyncComponent:
             use.end(time.monotonic() - started, None)
         response.request = request
         if response.session_id is not None:
-            self._session_id = response.session_id
+            self._held.session_id = response.session_id
         return response
+
+    def close(self) -> None:
+        """Let go of the component; the connection stays with the context."""
+        if self._use is not None:
+            self._use.release()
+
+
+class AsyncComponent(RemoteMethods):
+    """A remote interface, and its methods as coroutines once `describe` has been awaited.
+
+    `name`, `invoke`, `invoke_with_request`, `introspect`, `describe` and `close` go before methods
+    of those names, which `invoke` calls. `session_id`, `with_timeout`, `context` and `address` are
+    there where the interface has no method of that name.
+    """
+
+    _wrapped: AsyncClient
+
+    def __init__(
+        self, address: str, iface: str, context: AsyncContext, use: Use | None = None
+    ) -> None:
+        super().__init__(AsyncClient(address, iface, context, use), _UNKNOWN)
+
+    def __repr__(self) -> str:
+        return f"<AsyncComponent of {self.name} at {self._wrapped.address}>"
 
     async def describe(self) -> AsyncComponent:
         """Learn the methods of the interface from its service."""
-        self._methods = await self._context.description(self._address, self._name, self)
+        self._calls = await self._wrapped.context.description(self._wrapped)
         return self
 
-    def __getattr__(self, name: str) -> Callable[..., Awaitable[Any]]:
-        if name == "_methods" or name.startswith("__"):  # what Python asks for is of this object
-            raise AttributeError(name)
-        description = self._methods.get(name)
-        if description is None:
-            raise AttributeError(f"Interface {self._name} has no method {name!r}")
-        call: Call = describe_call(self._name, name, description)
+    def _function(self, call: Call) -> Callable[..., Awaitable[Any]]:
+        name, bind, read, invoke = call.described.name, call.bind, call.read, self._wrapped.invoke
 
         async def method(*args: Any, **kwargs: Any) -> Any:
-            attachment = call.bind(args, kwargs)
-            return call.read(await self.invoke(name, kwargs, attachment=attachment))
+            attachment = bind(args, kwargs)
+            result = await invoke(name, kwargs, None, attachment)
+            return result if read is None else read(result)
 
-        method.__name__, method.__doc__ = name, call.docstring
-        self.__dict__[name] = method
         return method
+
+    @property
+    def name(self) -> str:
+        """Name of the interface."""
+        return self._wrapped.name
+
+    @own
+    def context(self) -> AsyncContext:
+        """The context that found it."""
+        return self._wrapped.context
+
+    @own
+    def address(self) -> str:
+        """Address of the service."""
+        return self._wrapped.address
+
+    async def invoke(
+        self,
+        method_name: str,
+        args: Any = None,
+        timeout: float | None = None,
+        attachment: Attachment | None = None,
+    ) -> Any:
+        """Call a method; as `BaseComponent.invoke`, awaited."""
+        return await self._wrapped.invoke(method_name, args, timeout, attachment)
+
+    async def invoke_with_request(self, request: Request, timeout: float | None = None) -> Response:
+        """Call with a request of one's own; `timeout` in ms."""
+        return await self._wrapped.invoke_with_request(request, timeout)
 
     async def introspect(self) -> Any:
         """What the interface says of itself."""
@@ -107,8 +146,7 @@ class AsyncComponent:
 
     def close(self) -> None:
         """Let go of the component; the connection stays with the context."""
-        if self._use is not None:
-            self._use.release()
+        self._wrapped.close()
 
     async def __aenter__(self) -> AsyncComponent:
         return self
@@ -120,6 +158,10 @@ class AsyncComponent:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+
+#: Before its service has been asked a component has no methods.
+_UNKNOWN = Calls("", {"methods": {}})
 
 
 class Opening:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from pycom_core import constants, nsclient
 from pycom_core.aio.channel import AsyncChannel
-from pycom_core.aio.component import AsyncComponent, Opening
+from pycom_core.aio.component import AsyncClient, AsyncComponent, Opening
 from pycom_core.aio.pool import AsyncPool
+from pycom_core.binding import Calls
 from pycom_core.calling import Caller, Use
 from pycom_core.client import command_to_frames, frames_to_answer
 from pycom_core.errors import MethodNotFound, PycomError, ServiceNotAvailable, ServiceNotFound
@@ -143,13 +143,13 @@ class AsyncContext(Caller):
 
     async def _ask_nameserver(self, method: str, arguments: Any) -> tuple[Any, str]:
         """The answer of the first replica that gives one, and its address."""
-        share = self.time_left(None) / len(self.nameservers)
+        share = self.share(None)
         problems: list[str] = []
         for name in list(self.nameservers):
             try:
                 address = nsclient.address_of(self.runtime, name)
                 # Credentials and hooks are not for nameservers.
-                component = AsyncComponent(address, constants.NS_INTERFACE, self)
+                component = AsyncClient(address, constants.NS_INTERFACE, self)
                 request = nsclient.request(method, arguments)
                 response = await component.invoke_with_request(request, share)
             except ServiceNotAvailable as error:
@@ -169,7 +169,7 @@ class AsyncContext(Caller):
         attachment: Attachment | None = None,
     ) -> Any:
         """Send a command of the protocol that a plugin adds; as `Context.send_command`, awaited."""
-        address = server if isinstance(server, str) else server._address
+        address = server if isinstance(server, str) else server._wrapped.address
         timeout = self.time_left(timeout)
         payload = command_to_frames(name, command, request, attachment)
         reply = await self.channel(address).exchange(payload, timeout)
@@ -181,13 +181,12 @@ class AsyncContext(Caller):
         """The channel of this event loop to an address."""
         return self.pool.to(address)
 
-    async def description(
-        self, address: str, iface: str, component: AsyncComponent
-    ) -> Mapping[str, Any]:
-        """The methods of an interface at an address, asked for once."""
-        key = (address, iface)
-        if key not in self.descriptions or not self.channel(address).is_alive():
-            self.descriptions[key] = (await component.introspect())["methods"]
+    async def description(self, component: AsyncClient) -> Calls:
+        """The methods of an interface: asked for once, as long as a connection stands."""
+        key = (component.address, component.name)
+        if key not in self.descriptions or not self.channel(component.address).is_alive():
+            found = await component.invoke(constants.GENERIC_METHOD_INTROSPECT)
+            self.descriptions[key] = Calls(component.name, found)
         return self.descriptions[key]
 
     def close(self) -> None:

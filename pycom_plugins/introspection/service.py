@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pycom_core import Interface, Method, Request, constants, method
+from pycom_plugins.introspection.arguments import takes_additional
 
 
 class _Introspect(Method):
@@ -47,11 +48,15 @@ def introspect(instance: Any, iface: Interface) -> tuple[str, dict[str, Any], st
 def describe(info: Method) -> dict[str, Any]:
     """What a caller needs to know of one method."""
     incoming, outgoing = info.attachments
+    # Said where it is not what callers expect of what is declared.
+    declares = bool(info.required_arguments or info.optional_arguments)
+    additional = takes_additional(info)
     return {
         "required_arguments": list(info.required_arguments),
         "optional_arguments": list(info.optional_arguments),
         "results": list(info.results),
         "docstring": info.wrapped.__doc__,
         "attachments": {"incoming": incoming, "outgoing": outgoing},
+        **({} if additional is not declares else {"additional_arguments": additional}),
         **info.details,
     }

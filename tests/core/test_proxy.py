@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
+import pprint
+import pydoc
 from collections.abc import Callable, Iterator
 from typing import Any
+from unittest import mock
 
 import pytest
 from in_process import MakeRuntime
@@ -21,6 +25,7 @@ from pycom_core import (
     interface,
     method,
 )
+from pycom_core.constants import AUTH_EXTENSION
 from pycom_plugins.introspection.service import Service
 
 IFACE = "com.foo.tools"
@@ -85,6 +90,10 @@ class Tools(Service):
     def close(self, request: Request) -> str:
         return "closed remotely"
 
+    @method
+    def echo(self, request: Request) -> Any:
+        return request.args
+
     @method("with-dash")
     def dashed(self, request: Request) -> str:
         return "dashed"
@@ -116,12 +125,12 @@ def tools(context: ProxyContext) -> ProxyComponent:
         (lambda tools: tools.cut(where=2, what=1), [1, 2, "well"]),
         (lambda tools: tools.cut(1, 2, how="badly"), [1, 2, "badly"]),
         (lambda tools: tools.cut(what=None, where=[], how=None), [None, [], None]),
-        (lambda tools: tools.nothing(more=1), "nothing"),
         (lambda tools: tools.size(b"abc"), "3 B"),
         (lambda tools: tools.size(blob=b"", unit="kB"), "0 kB"),
         (lambda tools: tools.perhaps(), 4),
         (lambda tools: tools.perhaps(blob=b"x"), 1),
         (lambda tools: getattr(tools, "with-dash")(), "dashed"),
+        (lambda tools: tools.echo(any=1, thing=[2]), {"any": 1, "thing": [2]}),
     ],
 )
 def test_arguments(call: Callable[[Any], Any], result: Any, tools: ProxyComponent) -> None:
@@ -133,19 +142,41 @@ def test_arguments(call: Callable[[Any], Any], result: Any, tools: ProxyComponen
     [
         (
             lambda tools: tools.cut(1, 2, 3),
-            r"cut\(\) takes 2 positional arguments, but 3 were given",
+            r"cut\(\) takes 2 positional arguments but 3 were given; by keyword it takes how",
         ),
-        (lambda tools: tools.nothing(1), r"nothing\(\) takes 0 positional arguments, but 1 were"),
+        (lambda tools: tools.nothing(1), r"nothing\(\) takes 0 positional arguments but 1 was"),
+        (
+            lambda tools: tools.single(1, 2),
+            r"single\(\) takes 1 positional argument but 2 were given$",
+        ),
         (lambda tools: tools.perhaps(b"x"), r"perhaps\(\) takes 0 positional arguments"),
-        (lambda tools: tools.cut(1), r"cut\(\) misses the required argument 'where'"),
-        (lambda tools: tools.cut(where=1), r"cut\(\) misses the required argument 'what'"),
-        (lambda tools: tools.cut(), r"cut\(\) misses the required argument 'what'"),
-        (lambda tools: tools.size(), r"size\(\) misses the required argument 'blob'"),
+        (lambda tools: tools.cut(1), r"cut\(\) missing required argument 'where'"),
+        (lambda tools: tools.cut(where=1), r"cut\(\) missing required argument 'what'"),
+        (lambda tools: tools.cut(), r"cut\(\) missing required arguments 'what', 'where'"),
+        (lambda tools: tools.size(), r"size\(\) missing required argument 'blob'"),
         (lambda tools: tools.cut(1, what=2), r"cut\(\) got multiple values for argument 'what'"),
         (
             lambda tools: tools.cut(1, 2, where=3),
             r"cut\(\) got multiple values for argument 'where",
         ),
+        (
+            lambda tools: tools.cut(1, 2, well=True),
+            r"cut\(\) got an unexpected keyword argument 'well'; it takes what, where, how$",
+        ),
+        (lambda tools: tools.cut(wat=1), r"cut\(\) got an unexpected keyword argument 'wat'"),
+        (
+            lambda tools: tools.cut(1, 2, timeout=100),
+            r"unexpected keyword argument 'timeout'.*with_timeout\(MS\)\.cut\(…\)",
+        ),
+        (
+            lambda tools: tools.nothing(more=1),
+            r"nothing\(\) got an unexpected keyword argument 'more'; it takes no arguments",
+        ),
+        (
+            lambda tools: tools.size(b"", size=1),
+            r"size\(\) got an unexpected keyword argument 'size'",
+        ),
+        (lambda tools: tools.with_timeout(5).cut(1, 2, well=1), "unexpected keyword argument"),
     ],
 )
 def test_mistakes_are_type_errors_and_nothing_is_called(
@@ -205,6 +236,13 @@ def test_methods_have_names_and_docstrings(tools: ProxyComponent) -> None:
     assert {"cut", "with-dash", "introspect"} <= set(dir(tools))
 
 
+def test_methods_have_signatures(tools: ProxyComponent) -> None:
+    assert str(inspect.signature(tools.cut)) == "(what, where, *, how=…)"
+    assert str(inspect.signature(tools.nothing)) == "() -> str"
+    assert str(inspect.signature(tools.echo)) == "(**kwargs)"
+    assert "cut(what, where, *, how=…)" in pydoc.render_doc(tools.cut, renderer=pydoc.plaintext)
+
+
 def test_introspect_is_a_method_like_any(tools: Any) -> None:
     found = tools.introspect()
     assert (found.name, found.docstring, found.data) == (
@@ -225,6 +263,59 @@ def test_names_of_the_component_where_the_interface_has_none(tools: Any) -> None
     with pytest.raises(MethodNotFound):
         tools.invoke("missing")
     assert repr(tools) == "<Proxy of <Client of com.foo.tools at local://tools>>"
+
+
+def test_completion_finds_the_methods_and_the_names_of_the_component(tools: ProxyComponent) -> None:
+    names = {"cut", "both", "invoke", "close", "name", "session_id", "with_timeout"}
+    assert names <= set(dir(tools))
+
+
+@pytest.mark.parametrize(
+    "probe",
+    [
+        lambda tools: [getattr(tools, name, None) for name in PROBES],
+        inspect.getmembers,
+        inspect.unwrap,
+        inspect.isawaitable,
+        callable,
+        pprint.pformat,
+        pydoc.render_doc,
+        lambda tools: mock.Mock(spec=tools),
+        lambda tools: mock.create_autospec(tools, instance=True),
+        lambda tools: [inspect.signature(getattr(tools, name)) for name in ("cut", "raw")],
+    ],
+    ids=[
+        *("names", "members", "unwrap", "awaitable", "callable", "pprint", "help"),
+        *("mock", "autospec", "signature"),
+    ],
+)
+def test_probes_of_tools_never_call(
+    probe: Callable[[Any], Any], tools: ProxyComponent, context: ProxyContext
+) -> None:
+    called: list[Request] = []
+    context.prehooks.append(lambda component, data: called.append(data))
+    probe(tools)
+    assert called == []
+
+
+PROBES = (
+    *("_repr_html_", "_repr_mimebundle_", "_ipython_display_", "__rich_repr__", "__rich__"),
+    *("_ipython_canary_method_should_not_exist_", "__wrapped__", "__signature__", "__len__"),
+    *("__array__", "__iter__", "__await__", "__fspath__", "__html__", "__deepcopy__", "__dict__"),
+    *("__getstate__", "__reduce_ex__", "_mock_methods", "_asdict", "shape", "keys", "assert_me"),
+)
+
+
+def test_stand_in_for_a_proxy_knows_its_methods(tools: ProxyComponent) -> None:
+    double = mock.create_autospec(tools, instance=True)
+    double.cut.return_value = "cut"
+    assert double.cut(1, where=2) == "cut"
+    with pytest.raises(TypeError, match="well"):
+        double.cut(1, where=2, well=3)
+    with mock.patch.object(tools, "cut", return_value="patched"):
+        assert tools.cut() == "patched"
+    with mock.patch.object(tools, "invoke", return_value="patched"):
+        assert tools.invoke("cut") == "patched"
 
 
 # What a service says of itself.
@@ -260,10 +351,16 @@ def test_more_than_is_known_may_be_said(make_runtime: MakeRuntime) -> None:
     assert described(make_runtime, {"thing": thing}).thing() == "done"
 
 
-@pytest.mark.parametrize("thing", [{}, None, [], 1, {"required_arguments": 1}])
+@pytest.mark.parametrize("thing", [None, [], 1, {"required_arguments": 1}])
 def test_description_that_is_none(thing: Any, make_runtime: MakeRuntime) -> None:
     with pytest.raises((ServiceNotAvailable, AttributeError)):
         described(make_runtime, {"thing": thing}).thing()
+
+
+@pytest.mark.parametrize("methods", [None, [], "thing"])
+def test_interface_that_does_not_say_its_methods(methods: Any, make_runtime: MakeRuntime) -> None:
+    with pytest.raises(ServiceNotAvailable, match=r"com\.foo\.strange does not say"):
+        described(make_runtime, methods)
 
 
 def test_interface_that_cannot_be_introspected(make_runtime: MakeRuntime) -> None:
@@ -297,6 +394,53 @@ def test_context_of_its_own(make_runtime: MakeRuntime) -> None:
     assert (context.timeout, context.nameservers) == (5, ["local://ns"])
     with pytest.raises(AttributeError):
         context.nonsense  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("token", None),
+        ("timeout", 70),
+        ("views", True),
+        ("deadline", 1.5),
+        ("prehooks", []),
+        ("nameservers", ["local://other"]),
+        ("anything", "else"),
+    ],
+)
+def test_what_is_set_reaches_the_wrapped_context(
+    name: str, value: Any, make_runtime: MakeRuntime
+) -> None:
+    wrapped = Context(runtime=make_runtime())
+    wrapped.token = "secret"
+    context = ProxyContext(wrapped)
+    setattr(context, name, value)
+    assert getattr(wrapped, name) is getattr(context, name) is value
+    assert set(context.__dict__) == {"_wrapped"}
+    delattr(context, name)
+    assert not hasattr(wrapped, name)
+
+
+def test_token_that_is_taken_away_is_not_sent(context: ProxyContext) -> None:
+    sent: list[Any] = []
+    context.prehooks.append(lambda component, data: sent.append(dict(data.extensions)))
+    tools = context.connect("local://tools", IFACE)
+    context.token = "secret"
+    tools.nothing()
+    context.token = None
+    tools.nothing()
+    assert [AUTH_EXTENSION in extensions for extensions in sent[-2:]] == [True, False]
+
+
+def test_context_to_wrap_takes_no_further_arguments(make_runtime: MakeRuntime) -> None:
+    wrapped = Context(runtime=make_runtime())
+    with pytest.raises(TypeError, match="timeout"):
+        ProxyContext(wrapped, timeout=5)
+
+
+def test_context_completes_as_the_one_that_it_wraps(context: ProxyContext) -> None:
+    assert {"locate", "token", "timeout", "authenticate", "prehooks"} <= set(dir(context))
+    assert "nameserver" in inspect.signature(ProxyContext).parameters
 
 
 def test_located_component_that_cannot_be_described_is_closed(

@@ -75,7 +75,7 @@ def test_shows_all_and_ends(start: type[Demo]) -> None:
         '>>> fruit.price(fruit="pear", count=3)\n   12\n',
         r"Results(size=4, mirrored=b'\xff\x02\x01\x00')",
         "RemoteError (code 42): There is no plum",
-        "TypeError: price() misses the required argument 'fruit'",
+        "TypeError: price() missing required argument 'fruit'",
         "price(fruit, count=…)\n",
         "To go on, see: pycom --help",
     ):

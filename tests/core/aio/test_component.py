@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import json
+import pydoc
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
 import helpers
 import pytest
@@ -260,7 +264,9 @@ async def test_hooks_in_their_order_and_what_they_return(context: AsyncContext) 
     context.posthooks += [lambda component, data: data.request.response("replaced"), leaves]
     assert await far.invoke("bar") == "replaced"
     assert (channel.body()["method"], channel.body()["args"]) == ("other", [IFACE])
-    assert seen == [(far, Request), (far, Response)]
+    assert seen == [(far._wrapped, Request), (far._wrapped, Response)]
+    called = seen[0][0]
+    assert (called.name, called.address, called.context) == (IFACE, "anywhere", context)
 
 
 @awaited
@@ -366,12 +372,18 @@ async def test_several_results_have_names(opening: Open) -> None:
     assert (mirrored.size, mirrored.blob) == (2, b"ba")
 
 
-@pytest.mark.parametrize("args", [(), (1,), (1, 2, 3)])
+@pytest.mark.parametrize(
+    ("args", "kwargs"), [((), {}), ((1,), {}), ((1, 2, 3), {}), ((1, 2), {"well": 1})]
+)
 @awaited
-async def test_arguments_that_do_not_fit(args: Any, opening: Open) -> None:
+async def test_arguments_that_do_not_fit(args: Any, kwargs: Any, opening: Open) -> None:
     tools = await opening()
-    with pytest.raises(TypeError, match=r"cut\(\)"):
-        await tools.cut(*args)
+    called: list[Any] = []
+    tools.context.prehooks.append(lambda component, data: called.append(data))
+    for one in (tools, tools.with_timeout(1000)):
+        with pytest.raises(TypeError, match=r"cut\(\)"):
+            await one.cut(*args, **kwargs)
+    assert called == []
 
 
 @awaited
@@ -389,7 +401,7 @@ async def test_method_that_the_interface_has_not(opening: Open) -> None:
     tools = await opening()
     with pytest.raises(AttributeError, match=r"com\.foo\.far has no method 'missing'"):
         _ = tools.missing
-    assert not hasattr(AsyncComponent("local://tools", IFACE, tools._context), "cut"), "unknown yet"
+    assert not hasattr(AsyncComponent("local://tools", IFACE, tools.context), "cut"), "unknown yet"
 
 
 @awaited
@@ -397,6 +409,46 @@ async def test_method_has_a_name_and_a_docstring(opening: Open) -> None:
     tools = await opening()
     assert (tools.cut.__name__, tools.cut.__doc__) == ("cut", "Cut something.")
     assert tools.cut is tools.cut
+    assert inspect.iscoroutinefunction(tools.cut)
+    assert str(inspect.signature(tools.cut)) == "(what, where, *, how=…)"
+    assert "cut(what, where, *, how=…)" in pydoc.render_doc(tools.cut, renderer=pydoc.plaintext)
+
+
+@awaited
+async def test_completion_finds_the_methods(opening: Open) -> None:
+    tools = await opening()
+    names = {"cut", "both", "invoke", "close", "name", "session_id", "with_timeout"}
+    assert names <= set(dir(tools))
+    assert "cut" not in dir(AsyncComponent("anywhere", IFACE, tools.context))
+
+
+@pytest.mark.parametrize(
+    "probe",
+    [
+        lambda tools: [getattr(tools, name, None) for name in PROBES],
+        inspect.getmembers,
+        inspect.unwrap,
+        inspect.isawaitable,
+        pydoc.render_doc,
+        lambda tools: mock.create_autospec(tools, instance=True),
+    ],
+    ids=["names", "members", "unwrap", "awaitable", "help", "autospec"],
+)
+@awaited
+async def test_probes_of_tools_never_call(probe: Callable[[Any], Any], opening: Open) -> None:
+    tools = await opening()
+    called: list[Any] = []
+    tools.context.prehooks.append(lambda component, data: called.append(data))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # such as that a coroutine was not awaited
+        probe(tools)
+    assert called == []
+
+
+PROBES = (
+    *("_repr_html_", "_ipython_display_", "_ipython_canary_method_should_not_exist_"),
+    *("__rich_repr__", "__wrapped__", "__await__", "__len__", "__getstate__", "keys", "shape"),
+)
 
 
 @awaited

@@ -1,0 +1,51 @@
+"""Whether a method may take arguments that it does not declare."""
+
+from __future__ import annotations
+
+import dis
+import inspect
+from collections.abc import Callable
+from functools import lru_cache
+from itertools import pairwise
+from typing import Any
+
+from pycom_core import Method
+
+_ATTRIBUTE = ("LOAD_ATTR", "LOAD_METHOD")
+
+
+def takes_additional(method: Method) -> bool:
+    """Whether arguments that a method does not declare may mean something to it."""
+    declares = bool(method.required_arguments or method.optional_arguments)
+    return _function_takes(method) or (not declares and bool(method.prehooks))
+
+
+@lru_cache(maxsize=1024)
+def _function_takes(method: Method) -> bool:
+    parameters = inspect.signature(method.wrapped).parameters.values()
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+        return True
+    if method.required_arguments or method.optional_arguments:
+        return False
+    own_ways = type(method).run is not Method.run or type(method).call is not Method.call
+    return own_ways or _may_look(method.wrapped)
+
+
+def _may_look(function: Callable[..., Any]) -> bool:
+    """Whether a function of `self` and a request may look at the request's `args`.
+
+    It does not if all that it does with the request is to use other attributes of it.
+    """
+    code = getattr(function, "__code__", None)
+    if code is None or code.co_argcount < 2 or hasattr(function, "__wrapped__"):
+        return True
+    request = code.co_varnames[1]
+    for one, following in pairwise(dis.get_instructions(code)):
+        # Some instructions of Python 3.13 have two variables.
+        names = one.argval if isinstance(one.argval, tuple) else (one.argval,)
+        if request not in names:
+            continue
+        is_plain = one.opname.endswith("LOAD_FAST") and names.index(request) == len(names) - 1
+        if not is_plain or following.opname not in _ATTRIBUTE or following.argval == "args":
+            return True
+    return False
