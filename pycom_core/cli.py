@@ -8,22 +8,59 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pycom_core.errors import ConfigurationError
-from pycom_core.program import Extensible, Program, reported_errors
+from pycom_core import constants
+from pycom_core.errors import ConfigurationError, PluginError
+from pycom_core.output import Destination, print_json, print_table, printable, write_file
+from pycom_core.program import Program, refusal, reported_errors
 
 if TYPE_CHECKING:
+    from pycom_core.client import Client
     from pycom_core.context import Context
     from pycom_core.plugins import Plugins
     from pycom_core.runtime import Runtime
 
+#: What commands of plugins are made with, too.
+__all__ = [
+    "Destination",
+    "Positive",
+    "client_context",
+    "configured",
+    "located",
+    "main",
+    "named_value",
+    "options",
+    "print_json",
+    "print_table",
+    "printable",
+    "signature",
+    "write_file",
+]
+
+
+class Positive(click.FloatRange):
+    """The type of an option that is a number above 0, or from 0 on with `or_zero`; nan is none."""
+
+    def __init__(self, or_zero: bool = False) -> None:
+        super().__init__(min=0, min_open=not or_zero)
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        """Read a number."""
+        number: float = super().convert(value, param, ctx)
+        if number != number:
+            self.fail(f"{value!r} is not a number", param, ctx)
+        return number
+
+
 _OPTIONS: dict[str, Callable[[Any], Any]] = {
-    "address": click.option("-a", "--address", help="0MQ address to listen on: tcp://HOST:PORT."),
+    "address": click.option(
+        "-a", "--address", metavar="ADDRESS", help="0MQ address to listen on: tcp://HOST:PORT."
+    ),
     "nameserver": click.option(
         "-n",
         "--nameserver",
         multiple=True,
         metavar="ADDRESS",
-        help="Address of the nameserver; again for each replica.",
+        help="Address of the nameserver, or PYCOM_NAMESERVER; again for each replica.",
     ),
     "service": click.option("-s", "--service", metavar="NAME", help="Name of the service."),
     "config": click.option("-c", "--config", metavar="FILE", help="Configuration, JSON or TOML."),
@@ -33,7 +70,13 @@ _OPTIONS: dict[str, Callable[[Any], Any]] = {
     "verbose": click.option("-v", "--verbose", is_flag=True, help="Log as much as possible."),
     "json": click.option("--json", "as_json", is_flag=True, help="Print JSON."),
     "timeout": click.option(
-        "-t", "--timeout", type=float, default=5000.0, metavar="MS", help="Wait for so long."
+        "-t",
+        "--timeout",
+        type=Positive(),
+        default=constants.PROTO_DEFAULT_TIMEOUT,
+        metavar="MS",
+        show_default=True,
+        help="How long to wait for an answer.",
     ),
     "token": click.option("--token", help="Token of the caller."),
 }
@@ -97,10 +140,17 @@ def run_modules(modules: tuple[str, ...], context: Context | None = None) -> int
 @main.command()
 @options("nameserver", "service", "config", "timeout", "token")
 @click.option(
-    "--attachment", type=click.File("rb"), help="File to send along; - is standard input."
+    "--attachment",
+    type=click.File("rb"),
+    metavar="FILE",
+    help="File to send along; - is standard input.",
 )
 @click.option(
-    "--save", type=click.File("wb"), help="Where to write the attachment that comes back."
+    "--save",
+    type=Destination(),
+    metavar="FILE",
+    help="Where to write the attachment that comes back; - is standard output, and what is printed "
+    "then goes to standard error.",
 )
 @click.argument("interface")
 @click.argument("method")
@@ -111,7 +161,7 @@ def call(
     arguments: tuple[str, ...],
     timeout: float,
     attachment: Any,
-    save: Any,
+    save: str | None,
     service: str | None,
     **given: Any,
 ) -> None:
@@ -121,26 +171,46 @@ def call(
     """
     context = client_context(given, timeout)
     args = dict(named_value(text) for text in arguments)
-    with context.locate(interface, service) as component:
-        blob = attachment.read() if attachment is not None else None
+    blob = attachment.read() if attachment is not None else None
+    with located(context, interface, service) as component:
         result = component.invoke(method, args, timeout, blob)
     if isinstance(result, tuple):
         result, blob = result
         if save is not None:
-            save.write(blob)
+            write_file(save, blob)
         else:
             click.echo(f"pycom: an attachment of {len(blob)} bytes came back (--save)", err=True)
-    print_json(result)
+    elif save is not None:
+        click.echo(f"pycom: no attachment came back, so {save} is not written", err=True)
+    print_json(result, err=save == "-")
 
 
 def client_context(given: Mapping[str, Any], timeout: float) -> Context:
-    """A context for a command that calls services."""
+    """A context for a command that calls services; `located` gives it components.
+
+    If no nameserver is named, it asks the one that `pycom nameserver` runs on this host.
+    """
     from pycom_core.context import Context
 
-    context = Context(runtime=configured(given), timeout=timeout)
+    runtime = configured(given)
+    is_named = runtime.settings.nameserver != (constants.NS_NAME_LOCAL,)
+    has_one = runtime.server_of(constants.NS_INTERFACE) is not None
+    nameserver = None if is_named or has_one else constants.NS_DEFAULT_ADDRESS
+    context = Context(nameserver, runtime=runtime, timeout=timeout)
     if given.get("token"):
         context.token = given["token"]
     return context
+
+
+def located(context: Context, interface: str, service: str | None = None) -> Client:
+    """A component for an interface, of any service or of the one that is named.
+
+    It says at once if the nameserver or the service cannot be reached, where `Context.locate` would
+    wait for them to come. Raises `ServiceNotFound`, `ServiceNotAvailable`.
+    """
+    from pycom_core import finding
+
+    return finding.located(context, interface, service)
 
 
 def named_value(text: str) -> tuple[str, Any]:
@@ -149,27 +219,40 @@ def named_value(text: str) -> tuple[str, Any]:
 
     name, equals, value = text.partition("=")
     if not equals or not name:
-        raise click.UsageError(f"{text!r} is no argument; write NAME=VALUE")
+        raise click.UsageError(f"{text!r} is not an argument; write NAME=VALUE")
     try:
-        return name, json.loads(value)
+        return name, json.loads(value, parse_constant=_refuse)
     except (ValueError, RecursionError):
         return name, value
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is not JSON")
 
 
 @main.command()
 @options("nameserver", "config", "timeout", "json")
 @click.argument("interface", required=False)
 def ls(interface: str | None, timeout: float, as_json: bool, **given: Any) -> None:
-    """List the services that the nameserver knows, or those whose interfaces match INTERFACE."""
+    """List the services that the nameserver knows.
+
+    With INTERFACE, a regular expression, those with an interface that has such a part in its name.
+    """
+    from pycom_core.finding import check_nameserver
+
     context = client_context(given, timeout)
-    found = context.nameserver().invoke("list_services", {"interface": interface})
+    check_nameserver(context)
+    # Nameservers match from the beginning of a name.
+    anywhere = f".*(?:{interface})" if interface else None
+    found = context.nameserver().invoke("list_services", {"interface": anywhere})
+    found.sort(key=lambda item: item["service"])
     if as_json:
         print_json(found)
         return
-    rows = [
-        [item["service"], item["address"], ", ".join(item["interfaces"])]
-        for item in sorted(found, key=lambda item: item["service"])
-    ]
+    if not found:
+        what = f"an interface like {interface!r}" if interface else "registered"
+        click.echo(f"pycom: no service has {what}", err=True)
+    rows = [[item["service"], item["address"], ", ".join(item["interfaces"])] for item in found]
     print_table(["service", "address", "interfaces"], rows)
 
 
@@ -183,7 +266,7 @@ def signature(name: str, method: Mapping[str, Any]) -> str:
     return f"{name}({', '.join(arguments)}){results}"
 
 
-@main.group(cls=Extensible, invoke_without_command=True)
+@main.group(invoke_without_command=True)
 @options("config", "json")
 @click.pass_context
 def plugins(ctx: click.Context, as_json: bool, config: str | None) -> None:
@@ -207,7 +290,8 @@ def plugins(ctx: click.Context, as_json: bool, config: str | None) -> None:
         ]
         for item in found
     ]
-    print_table(["name", "distribution", "state", "hooks", "contributions", "loaded in"], rows)
+    header = ["name", "distribution", "state", "hooks", "contributions", "loaded in"]
+    print_table(header, rows, least=("hooks", "loaded in"))
 
 
 @plugins.command()
@@ -243,7 +327,7 @@ def explain(ctx: click.Context, hook: str | None, as_json: bool, config: str | N
             ]
             for place, call in enumerate(found[0]["calls"], 1)
         ]
-        print_table(["", "plugin", "distribution", "function", "marks"], rows)
+        print_table(["order", "plugin", "distribution", "function", "marks"], rows)
 
 
 def _diagnosed(config: str | None) -> Plugins:
@@ -253,53 +337,36 @@ def _diagnosed(config: str | None) -> Plugins:
     return diagnosed(load_settings(config))
 
 
-def print_json(value: Any) -> None:
-    """Print a JSON value for programs, and for persons as well."""
-    import json
-
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
-
-
-def print_table(header: list[str], rows: list[list[str]]) -> None:
-    """Print rows: a table where a person looks, tabs where a program reads."""
-    if not sys.stdout.isatty():
-        for row in rows:
-            click.echo("\t".join(row))
-        return
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(*header, box=None, header_style="bold")
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
-    Console().print(table)
-
-
 def service_main(argv: list[str] | None = None, client_context: Context | None = None) -> Any:
     """Run a service: of the modules that `argv` names, or of all modules that are loaded.
 
     `client_context` finds the nameserver that the service registers with. Raises
-    `ConfigurationError`.
+    `ConfigurationError`, which ends a program that does not catch it without a traceback.
     """
-    if argv is not None:
-        return run.main(
-            list(argv),
-            obj=client_context,
-            standalone_mode=False,
-            **main.context_settings,
-        )
+    try:
+        return _run_loaded(client_context) if argv is None else _run(argv, client_context)
+    except PluginError:
+        raise
+    except (ConfigurationError, click.ClickException) as error:
+        raise refusal(error) from error
+
+
+def _run(argv: list[str], context: Context | None = None) -> Any:
+    return run.main(list(argv), obj=context, standalone_mode=False, **main.context_settings)
+
+
+def _run_loaded(context: Context | None) -> int:
     from pycom_core.launcher import ServiceProcess, all_providers
     from pycom_core.runtime import default_runtime
 
-    return ServiceProcess(default_runtime(), all_providers(), client_context).run()
+    return ServiceProcess(default_runtime(), all_providers(), context).run()
 
 
 def module_main() -> None:
     """`python -m pycom`: what `pycom run` does."""
     with reported_errors():
         try:
-            service_main(sys.argv[1:])
+            _run(sys.argv[1:])
         except click.ClickException as error:
             error.show()
             sys.exit(error.exit_code)

@@ -68,25 +68,31 @@ class Client(BaseComponent):
             timeout = constants.PROTO_DEFAULT_TIMEOUT
         payload = request_to_frames(request, self._held.session_id, timeout)
         if self._use is None:
-            response = self._exchange(payload, timeout)
+            response = self._exchange(request, payload, timeout)
         else:
-            response = self._watched_exchange(self._use, payload, timeout)
+            response = self._watched_exchange(self._use, request, payload, timeout)
         response.request = request
         if response.session_id is not None:
             self._held.session_id = response.session_id
         return response
 
-    def _exchange(self, payload: Sequence[Attachment], timeout: float) -> Response:
-        reply = exchange(self._pool, self.address, payload, timeout)
-        return frames_to_response(reply, self.name, self._views)
+    def _exchange(
+        self, request: Request, payload: Sequence[Attachment], timeout: float
+    ) -> Response:
+        try:
+            reply = exchange(self._pool, self.address, payload, timeout)
+            return frames_to_response(reply, self.name, self._views)
+        except ServiceNotAvailable as error:
+            name_call(error, request, self._use)
+            raise
 
     def _watched_exchange(
-        self, use: Use, payload: Sequence[Attachment], timeout: float
+        self, use: Use, request: Request, payload: Sequence[Attachment], timeout: float
     ) -> Response:
         use.begin()
         started = time.monotonic()
         try:
-            response = self._exchange(payload, timeout)
+            response = self._exchange(request, payload, timeout)
         except BaseException as error:
             use.end(time.monotonic() - started, error)
             raise
@@ -131,6 +137,14 @@ def frames_to_response(frames: Sequence[Attachment], name: str, view: bool = Fal
     if len(frames) > 2:
         response.attachment = memoryview(frames[2]) if view else bytes(frames[2])
     return response
+
+
+def name_call(error: ServiceNotAvailable, request: Request, use: Use | None) -> None:
+    """Have an error say which call it ended, and of which service, where that is known."""
+    if request.interface == constants.NS_INTERFACE:
+        return  # nobody asked for that call, and all replicas are named together
+    service = "" if use is None else f" of {use.record.service}"
+    error.args = (f"{request.interface}.{request.method}{service}: {error}",)
 
 
 def command_to_frames(
@@ -210,6 +224,9 @@ class _BorrowedDealer(DealerChannel):
                 self._set_timeout(left)
         except zmq.ZMQError as error:
             raise self._failure(error, timeout) from error
+
+    def is_alive(self) -> bool:
+        return True  # for all that can be told of a socket whose options are its owner's
 
     def close(self) -> None:
         """The socket is its owner's."""

@@ -84,8 +84,8 @@ class ServiceProcess:
         settings = runtime.settings
         if settings.address is None:
             raise ConfigurationError(
-                "A service needs an address to listen on: -a tcp://HOST:PORT, or address in the "
-                "configuration"
+                "A service needs an address to listen on: -a tcp://HOST:PORT on the command line, "
+                "PYCOM_ADDRESS, address in the configuration, or pycom.configure(address=…)"
             )
         runtime.check_choices()
         nameservers = context.nameservers if context is not None else settings.nameserver

@@ -98,8 +98,8 @@ def address_of(runtime: Runtime, nameserver: str) -> str:
     server = runtime.server_of(constants.NS_INTERFACE)
     if server is None:
         raise ServiceNotAvailable(
-            'no nameserver runs in this process (nameserver="local" is the default; name the '
-            "address of one)"
+            "no nameserver runs in this process; name the address of one in the configuration, "
+            "in PYCOM_NAMESERVER, or with -n on the command line"
         )
     return server.addresses[0]
 

@@ -4,16 +4,31 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Iterable
+from io import TextIOWrapper
 from typing import Any
 
 import click
 
 from pycom_core.errors import ConfigurationError, PycomError, RemoteError
+from pycom_core.output import printable
 
 
 class Extensible(click.Group):
-    """A group of the program that plugins add commands to."""
+    """A group of the program that plugins add commands to. Its help cuts no sentence short."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands, with the first sentence on each of them."""
+        found = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        rows = [
+            (name, command.get_short_help_str(sys.maxsize))
+            for name, command in found
+            if command is not None and not command.hidden
+        ]
+        if rows:
+            with formatter.section("Commands"):
+                formatter.write_dl(rows)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Names of the commands, those of plugins among them."""
@@ -38,6 +53,8 @@ class Extensible(click.Group):
 class Program(Extensible):
     """The group of all commands. Errors of PyCOM become a message and an exit status."""
 
+    group_class = Extensible
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._owners: dict[str, str] = {}  # plugins, by command
@@ -48,6 +65,10 @@ class Program(Extensible):
         for name in self._owners:
             self.commands.pop(name, None)
         self._owners, self._problems = {}, None
+        for stream in (sys.stdout, sys.stderr):
+            # No character that a terminal does not know may end a command.
+            if isinstance(stream, TextIOWrapper) and stream.errors == "strict":
+                stream.reconfigure(errors="backslashreplace")
         with reported_errors():
             return super().main(*args, **kwargs)
 
@@ -117,12 +138,23 @@ class reported_errors:
         pass
 
     def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
-        if isinstance(error, ConfigurationError):
-            click.echo(f"pycom: {error}", err=True)
-            sys.exit(2)
-        if isinstance(error, RemoteError):
-            click.echo(f"pycom: error {error.code}: {error}", err=True)
-            sys.exit(1)
         if isinstance(error, PycomError):
-            click.echo(f"pycom: {error}", err=True)
-            sys.exit(1)
+            code = f"error {error.code}: " if isinstance(error, RemoteError) else ""
+            click.echo(f"pycom: {code}{printable(str(error))}", err=True)
+            sys.exit(2 if isinstance(error, ConfigurationError) else 1)
+
+
+class _Refusal(ConfigurationError, SystemExit):
+    """Ends a program with its sentence, and without a traceback, unless somebody catches it."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.code = f"pycom: {message}"
+
+
+def refusal(error: ConfigurationError | click.ClickException) -> ConfigurationError:
+    """The error for a program that cannot start as it was told."""
+    message = error.format_message() if isinstance(error, click.ClickException) else str(error)
+    # Other threads end at a SystemExit without a word.
+    is_main = threading.current_thread() is threading.main_thread()
+    return _Refusal(message) if is_main else ConfigurationError(message)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import socket
 import threading
 import time
@@ -34,6 +33,8 @@ class Registrar:
         on_refused: Callable[[RemoteError], object],
     ) -> None:
         self._record = record
+        self._runtime = context.runtime
+        self._addresses = list(nameservers)
         self._replicas = [
             Nameserver(Context(address, runtime=context.runtime)) for address in nameservers
         ]
@@ -104,9 +105,13 @@ class Registrar:
             return True
         except PycomError as error:
             # Said at the first try only, as the next ones follow every second.
-            level = logging.DEBUG if index in self._unheard else logging.WARNING
-            logger().log(level, "Could not register %s: %s", record.service, error)
-            self._unheard.add(index)
+            if index in self._unheard:
+                logger().debug("Could not register %s: %s", record.service, error)
+            else:
+                self._unheard.add(index)
+                why = self._runtime.obstacle(self._addresses[index])
+                reason = f" ({why})" if why else ""
+                logger().warning("Could not register %s: %s%s", record.service, error, reason)
             return False
         self._unheard.discard(index)
         self._known.add(index)

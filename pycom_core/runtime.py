@@ -134,6 +134,10 @@ class Runtime:
             return self.transport.connect_async(address)
         return AsyncLocalChannel(server)
 
+    def obstacle(self, address: str) -> str | None:
+        """What keeps one from connecting to an address now; see `Transport.obstacle`."""
+        return None if self._server_at(address) else self.transport.obstacle(address)
+
     def _server_at(self, address: str) -> Server | None:
         if self._pid == os.getpid():  # a forked child has its parent's servers only in memory
             for server in self.servers:

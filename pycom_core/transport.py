@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import zmq
 from zmq.backend import Socket as _Backend
 
-from pycom_core import timeouts
+from pycom_core import reach, timeouts
 from pycom_core.errors import CallTimeout, ConfigurationError, ServiceNotAvailable
 from pycom_core.messages import Attachment
 
@@ -108,6 +108,13 @@ class Transport(ABC):
     def connect_async(self, address: str) -> AsyncChannel:
         """A channel to `address` on the running event loop. Raises `ConfigurationError`."""
 
+    def obstacle(self, address: str) -> str | None:
+        """What keeps one from connecting to `address` now; None if nothing is known to.
+
+        It may wait for the system, so it is for programs, not for the way of a call.
+        """
+        return None
+
     @abstractmethod
     def close(self) -> None:
         """Let go of everything."""
@@ -180,6 +187,9 @@ class ZmqTransport(Transport):
             socket.close(linger=0)
             raise ConfigurationError(f"Invalid address {address!r}: {_reason(error)}") from error
         return socket
+
+    def obstacle(self, address: str) -> str | None:
+        return reach.obstacle(address)
 
     def _socket(self, kind: int, side: str, address: str) -> zmq.Socket[bytes]:
         port = address.rpartition(":")[2] if address.startswith("tcp:") else ""
@@ -382,7 +392,8 @@ class DealerChannel(Channel):
 
     def _failure(self, error: zmq.ZMQError, timeout: float) -> ServiceNotAvailable:
         if error.errno == zmq.EAGAIN:
-            return CallTimeout(f"No answer from {self.address} within {timeout:.0f} ms")
+            state = "" if self.is_alive() else ": there is no connection"
+            return CallTimeout(f"No answer from {self.address} within {timeout:.0f} ms{state}")
         return ServiceNotAvailable(f"{self.address}: {error.strerror}")
 
     def close(self) -> None:

@@ -78,7 +78,7 @@ class DealerChannel(AsyncChannel):
         self._pending[correlation] = reply
         timer = None
         if not timeout > timeouts.LONGEST:
-            timer = loop.call_later(timeout / 1000, self._expire, reply, timeout)
+            timer = loop.call_later(timeout / 1000, self._expire, correlation, timeout)
         try:
             self._unsent[correlation] = payload
             if len(self._pending) == 1:
@@ -104,7 +104,7 @@ class DealerChannel(AsyncChannel):
             except zmq.Again:
                 return
             except zmq.ZMQError as error:
-                self._fail(ServiceNotAvailable(f"{self._address}: {error.strerror}"))
+                self._fail(f"{self._address}: {error.strerror}")
             del self._unsent[correlation]
         if not self._look_again:
             # Sending may have swallowed the descriptor's notice of replies.
@@ -124,16 +124,17 @@ class DealerChannel(AsyncChannel):
         if self._unsent:
             self._send_waiting()
 
-    def _expire(self, reply: asyncio.Future[Reply], timeout: float) -> None:
+    def _expire(self, correlation: bytes, timeout: float) -> None:
+        reply = self._pending[correlation]
         if not reply.done():
-            reply.set_exception(
-                CallTimeout(f"No answer from {self._address} within {timeout:.0f} ms")
-            )
+            state = ": there is no connection" if correlation in self._unsent else ""
+            problem = f"No answer from {self._address} within {timeout:.0f} ms{state}"
+            reply.set_exception(CallTimeout(problem))
 
-    def _fail(self, error: ServiceNotAvailable) -> None:
+    def _fail(self, problem: str) -> None:
         for reply in self._pending.values():
             if not reply.done():
-                reply.set_exception(error)
+                reply.set_exception(ServiceNotAvailable(problem))
 
     def is_alive(self) -> bool:
         return bool(socket_events(self._socket) & POLLOUT)
@@ -154,7 +155,7 @@ class DealerChannel(AsyncChannel):
         loop = self._loop()
         if loop is not None and not loop.is_closed() and not self._socket.closed:
             loop.remove_reader(self._descriptor)
-            self._fail(ServiceNotAvailable(f"The connection to {self._address} was closed"))
+            self._fail(f"The connection to {self._address} was closed")
         self._socket.close(linger=0)
 
 

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from pycom_core import constants
 from pycom_core.binding import Call, Calls
-from pycom_core.client import frames_to_response, request_to_frames
+from pycom_core.client import frames_to_response, name_call, request_to_frames
 from pycom_core.components import Component
 from pycom_core.copying import LOCATE_AGAIN, refused
+from pycom_core.errors import ServiceNotAvailable
 from pycom_core.messages import Attachment, Request, Response
 from pycom_core.remote import RemoteMethods, own
 
@@ -62,6 +63,8 @@ class AsyncClient(Component):
             reply = await channel.exchange(payload, timeout)
             response = frames_to_response(reply, self.name, self.context.views)
         except BaseException as error:
+            if isinstance(error, ServiceNotAvailable):
+                name_call(error, request, use)
             if use is not None:
                 use.end(time.monotonic() - started, error)
             raise

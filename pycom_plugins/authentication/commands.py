@@ -9,6 +9,7 @@ import click
 
 from pycom_core import constants
 from pycom_core.cli import configured, options, print_table
+from pycom_core.program import Extensible
 
 if TYPE_CHECKING:
     from pycom_plugins.authentication.users import Users
@@ -49,7 +50,7 @@ def authenticator(path: str | None, **given: Any) -> int:
     return ServiceProcess(runtime, [Authenticator()]).run()
 
 
-@click.group()
+@click.group(cls=Extensible)
 def users() -> None:
     """Add, remove and list the users of the authenticator."""
 

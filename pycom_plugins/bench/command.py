@@ -11,19 +11,6 @@ import click
 from pycom_core import cli
 
 
-class _Positive(click.FloatRange):
-    """A number above 0, which nan is not."""
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> float:
-        number: float = super().convert(value, param, ctx)
-        if number != number:
-            self.fail(f"{value!r} is not a number", param, ctx)
-        return number
-
-
-_POSITIVE = _Positive(min=0, min_open=True)
-
-
 @click.command()
 @cli.options("nameserver", "service", "config", "timeout", "token", "json")
 @click.option(
@@ -31,24 +18,29 @@ _POSITIVE = _Positive(min=0, min_open=True)
     type=click.IntRange(min=1),
     default=1,
     metavar="N",
+    show_default=True,
     help="Have up to N calls in flight.",
 )
 @click.option("--sync", is_flag=True, help="Call synchronously, from a thread for each in flight.")
 @click.option(
-    "--duration", type=_POSITIVE, metavar="SECONDS", help="Call for so long; 10 without --calls."
+    "--duration",
+    type=cli.Positive(),
+    metavar="SECONDS",
+    help="Call for so long; 10 without --calls.",
 )
 @click.option("--calls", type=click.IntRange(min=1), metavar="N", help="End after N calls.")
 @click.option(
     "--rate",
-    type=_POSITIVE,
+    type=cli.Positive(),
     metavar="N",
     help="Start N calls each second, whatever the answers; latency counts from when one was due.",
 )
 @click.option(
     "--warm-up",
-    type=_Positive(min=0),
+    type=cli.Positive(or_zero=True),
     default=1.0,
     metavar="SECONDS",
+    show_default=True,
     help="Call for so long before what counts.",
 )
 @click.argument("interface")
@@ -93,7 +85,7 @@ def bench(
     )
     context = cli.client_context(given, timeout)
     # That nobody has the interface is told at once.
-    context.locate(interface, service).close()
+    cli.located(context, interface, service).close()
     warming = attrs.evolve(load, seconds=warm_up, calls=unlimited)
     tally = Tally()
     try:

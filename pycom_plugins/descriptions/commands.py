@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Any
 
 import click
 
 # Little is imported here, since `pycom --help` needs all commands.
-from pycom_core import ConfigurationError, cli
+from pycom_core import cli
 
 
 @click.command()
@@ -52,13 +51,15 @@ def _show(found: Any) -> None:
 
     description = understand(found)
     about = inspect.cleandoc(description.docstring or "")
-    click.echo(description.name + (f": {about}" if about else ""))
+    click.echo(cli.printable(description.name + (f": {about}" if about else "")))
     methods = sorted(description.methods.items())
-    cli.print_table(["method", ""], [[signature(name, one), one.summary] for name, one in methods])
+    cli.print_table(
+        ["method", "about"], [[signature(name, one), one.summary] for name, one in methods]
+    )
     types = {name: type_.bare() for _, one in methods for name, type_ in one.definitions.items()}
     if types:
         click.echo()
-        cli.print_table(["type", ""], [[name, text] for name, text in sorted(types.items())])
+        cli.print_table(["type", "meaning"], [[name, text] for name, text in sorted(types.items())])
 
 
 def _show_changes(old: Any, new: Any, as_json: bool) -> None:
@@ -84,11 +85,16 @@ def _show_changes(old: Any, new: Any, as_json: bool) -> None:
 
 @click.command()
 @cli.options("nameserver", "service", "config", "timeout", "token")
-@click.option("-o", "--output", metavar="FILE", help="Where to write, instead of to the terminal.")
+@click.option(
+    "-o",
+    "--output",
+    type=cli.Destination(),
+    default="-",
+    metavar="FILE",
+    help="Where to write; standard output unless said otherwise.",
+)
 @click.argument("interface")
-def stubs(
-    interface: str, service: str | None, timeout: float, output: str | None, **given: Any
-) -> None:
+def stubs(interface: str, service: str | None, timeout: float, output: str, **given: Any) -> None:
     """Write a typed client of an interface, in Python."""
     from pycom_plugins.descriptions import sources
     from pycom_plugins.descriptions.description import understand
@@ -97,10 +103,4 @@ def stubs(
     found = sources.introspect(cli.client_context(given, timeout), interface, service)
     with sources.not_too_deep():
         source = write(understand(found))
-    if output is None:
-        click.echo(source, nl=False)
-        return
-    try:
-        Path(output).write_text(source, encoding="utf-8")
-    except OSError as error:
-        raise ConfigurationError(f"Cannot write {output}: {error.strerror}") from error
+    cli.write_file(output, source.encode())

@@ -9,13 +9,13 @@ from typing import Any
 
 import msgspec
 
-from pycom_core import BadRequest, ConfigurationError, Context
+from pycom_core import BadRequest, ConfigurationError, Context, finding
 from pycom_plugins.descriptions.description import NotUnderstood, understand
 
 
 def introspect(context: Context, interface: str, service: str | None = None) -> Any:
     """What a service answers. Raises `RemoteError`, `ServiceNotAvailable`."""
-    with context.locate(interface, service) as component:
+    with finding.located(context, interface, service) as component:
         return component.introspect()
 
 
@@ -26,6 +26,7 @@ def read(context: Context, source: str, interface: str) -> Any:
     """
     if "://" not in source:
         return _read_file(source)
+    finding.check_service(context, source, interface)
     try:
         with context.connect(source, interface) as component:
             return component.introspect()

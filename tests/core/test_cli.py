@@ -8,18 +8,22 @@ import os
 import pty
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import helpers
 import pytest
 import zmq
-from in_process import Distributions
+from click.testing import CliRunner
+from in_process import Distributions, running
 
-from pycom_core import constants
+from pycom_core import Runtime, ServiceServer, cli, constants
+from pycom_plugins.nameserver.service import NameServer
 
 SERVICE = '''
+import time
+
 import pycom
 
 
@@ -46,6 +50,10 @@ class Tools(pycom.Service):
     @pycom.method(results=("size", "twice"), attachments=("data", "twice"))
     def twice(self, request, data):
         return len(data), bytes(data) * 2
+
+    @pycom.method
+    def slow(self, request, seconds):
+        time.sleep(seconds)
 '''
 
 COMMANDS = ("run", "nameserver", "call", "ls", "describe", "plugins", "demo")
@@ -104,6 +112,19 @@ def call(network: tuple[str, str]) -> Any:
         return pycom("call", "-n", network[0], "com.foo.tools", method, *arguments, **options)
 
     return call
+
+
+Here = Callable[..., Any]
+
+
+@pytest.fixture
+def here(default_runtime: Callable[[], Runtime]) -> Here:
+    """Runs `pycom` in this process, which is quicker."""
+
+    def run(*arguments: str, **environ: str) -> Any:
+        return CliRunner().invoke(cli.main, arguments, env=environ)
+
+    return run
 
 
 # Help.
@@ -256,6 +277,8 @@ VALUES = {
     "": "",
     "a=b=c": "a=b=c",
     "{open": "{open",
+    "NaN": "NaN",
+    "-Infinity": "-Infinity",
     "héllo, мир": "héllo, мир",
 }
 
@@ -272,6 +295,24 @@ def test_call_prints_the_result(call: Any) -> None:
     ran = call("echo", "-s", "/com/foo/one", "value=1")
     assert (ran.returncode, ran.stderr) == (0, "")
     assert json.loads(ran.stdout) == {"value": 1, "other": None}
+
+
+@pytest.mark.parametrize("half", ['"\\ud800"', b"\xff"])
+def test_call_with_half_of_a_character(call: Any, half: Any) -> None:
+    ran = call("echo", b"value=" + half if isinstance(half, bytes) else f"value={half}")
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert "\\ud" in ran.stdout
+    assert len(json.loads(ran.stdout)["value"]) == 1
+
+
+def test_output_that_the_terminal_does_not_know(network: tuple[str, str], call: Any) -> None:
+    environ = {"PYTHONIOENCODING": "latin-1"}
+    ran = call("echo", "value=→", environ=environ, text=False)
+    assert (ran.returncode, json.loads(ran.stdout)["value"]) == (0, "→")
+    arguments = ["describe", "-n", network[0], "com.foo.tools"]
+    ran = pycom(*arguments, environ=environ, text=False)
+    assert (ran.returncode, ran.stderr) == (0, b"")
+    assert b"twice(data) \\u2192 size, twice" in ran.stdout
 
 
 @pytest.mark.parametrize("argument", ["value", "=5"])
@@ -304,8 +345,25 @@ def test_call_that_fails_there(call: Any, arguments: list[str], message: str) ->
 def test_unknown_interface(network: tuple[str, str], command: list[str]) -> None:
     ran = pycom(command[0], "-n", network[0], *command[1:])
     assert (ran.returncode, ran.stdout) == (1, "")
-    assert ran.stderr.startswith("pycom: error 3: ")
-    assert "com.foo.unknown" in ran.stderr
+    assert ran.stderr == (
+        "pycom: error 3: No service provides 'com.foo.unknown'; `pycom ls` lists what there is\n"
+    )
+
+
+@pytest.mark.parametrize("timeout", ["0", "-1", "nan", "soon"])
+def test_timeout_that_is_none(timeout: str, here: Here) -> None:
+    ran = here("ls", "-n", "tcp://127.0.0.1:1", "-t", timeout)
+    assert (ran.exit_code, ran.stdout) == (2, "")
+    assert "Invalid value for '-t' / '--timeout'" in ran.stderr
+
+
+def test_timeout_names_the_call(call: Any) -> None:
+    ran = call("slow", "seconds=0.3", "-t", "100")
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert ran.stderr.startswith(
+        "pycom: com.foo.tools.slow of /com/foo/one: No answer from ipc:///"
+    )
+    assert ran.stderr.endswith(" within 100 ms\n")
 
 
 def test_nobody_answers() -> None:
@@ -318,12 +376,116 @@ def test_nobody_answers() -> None:
     assert len(ran.stderr.splitlines()) == 1
 
 
+FOREVER = str(10 * helpers.PATIENCE * 1000)  # ms; the test would not live to see it
+PROBLEMS = {
+    "refuses": ("tcp://127.0.0.1:1", "tcp://127.0.0.1:1: Connection refused"),
+    "unknown name": (
+        "tcp://nowhere.invalid:2012",
+        "tcp://nowhere.invalid:2012: the host name 'nowhere.invalid' cannot be resolved",
+    ),
+}
+
+
+@pytest.mark.parametrize(("address", "problem"), PROBLEMS.values(), ids=PROBLEMS)
+@pytest.mark.parametrize(
+    "command",
+    ["ls", "call com.foo.tools echo", "describe com.foo.tools", "stubs x", "bench x y"],
+)
+def test_nameserver_that_cannot_be_reached_is_named_at_once(
+    command: str, address: str, problem: str, here: Here
+) -> None:
+    ran = here(*command.split(), "-n", address, "-t", FOREVER)
+    assert (ran.exit_code, ran.stdout) == (1, "")
+    assert ran.stderr == (
+        f"pycom: error 3: No nameserver answers: {problem}. "
+        "Name one with -n ADDRESS or PYCOM_NAMESERVER\n"
+    )
+
+
+def test_replica_that_cannot_be_reached_is_passed_over(
+    network: tuple[str, str], here: Here
+) -> None:
+    replicas = ["-n", "tcp://127.0.0.1:1", "-n", network[0], "-n", "tcp://nowhere.invalid:1"]
+    ran = here("ls", *replicas, "-t", FOREVER)
+    assert (ran.exit_code, ran.stderr) == (0, "")
+    assert "/com/foo/one" in ran.stdout
+
+
+@pytest.mark.parametrize("command", ["call com.foo.gone echo", "describe com.foo.gone"])
+def test_service_that_cannot_be_reached_is_named_at_once(
+    processes: helpers.Processes, command: str, here: Here
+) -> None:
+    nameserver = processes.nameserver()
+    record = {"address": "tcp://127.0.0.1:1", "service": "/gone", "interfaces": ["com.foo.gone"]}
+    with helpers.Dealer(nameserver.address) as dealer:
+        assert dealer.call(constants.NS_INTERFACE, "register", record)["code"] == 0
+    ran = here(*command.split(), "-n", nameserver.address, "-t", FOREVER)
+    assert (ran.exit_code, ran.stdout) == (1, "")
+    assert ran.stderr == (
+        "pycom: The service of com.foo.gone cannot be reached: tcp://127.0.0.1:1: "
+        "Connection refused\n"
+    )
+
+
+def test_nameserver_is_found_at_its_default_address(
+    here: Here, network: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(constants, "NS_DEFAULT_ADDRESS", network[0])
+    ran = here("ls")
+    assert (ran.exit_code, ran.stderr) == (0, "")
+    assert "/com/foo/one" in ran.stdout
+    assert here("call", "com.foo.tools", "echo").exit_code == 0
+    # One that is named goes before it.
+    assert here("ls", PYCOM_NAMESERVER="tcp://127.0.0.1:1").exit_code == 1
+    monkeypatch.setattr(constants, "NS_DEFAULT_ADDRESS", "tcp://127.0.0.1:1")
+    assert here("ls", PYCOM_NAMESERVER=network[0]).exit_code == 0
+
+
+def test_no_nameserver_at_its_default_address(here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(constants, "NS_DEFAULT_ADDRESS", "tcp://127.0.0.1:1")
+    ran = here("ls")
+    assert (ran.exit_code, ran.stdout) == (1, "")
+    assert ran.stderr.startswith("pycom: error 3: No nameserver answers: tcp://127.0.0.1:1: Conn")
+    assert ran.stderr.endswith("Name one with -n ADDRESS or PYCOM_NAMESERVER\n")
+
+
+def test_nameserver_of_the_process_goes_before_the_default(
+    default_runtime: Callable[[], Runtime], here: Here, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(constants, "NS_DEFAULT_ADDRESS", "tcp://127.0.0.1:1")
+    with running(ServiceServer([helpers.ANY_PORT], [NameServer()], default_runtime())):
+        ran = here("ls")
+    assert (ran.exit_code, ran.stdout) == (0, "")
+    assert ran.stderr == "pycom: no service has registered\n"
+
+
 def test_attachments(call: Any, tmp_path: Path) -> None:
     sent, saved = tmp_path / "sent", tmp_path / "saved"
     sent.write_bytes(b"\0\xff")
     ran = call("twice", "--attachment", str(sent), "--save", str(saved))
     assert (ran.returncode, ran.stderr, json.loads(ran.stdout)) == (0, "", {"size": 2})
     assert saved.read_bytes() == b"\0\xff\0\xff"
+
+
+def test_attachment_to_standard_output(call: Any, tmp_path: Path) -> None:
+    ran = call("twice", "--attachment", "-", "--save", "-", input=b"\0\xff", text=False)
+    assert (ran.returncode, ran.stdout) == (0, b"\0\xff\0\xff")
+    assert json.loads(ran.stderr) == {"size": 2}
+
+
+def test_attachment_that_cannot_be_saved_is_refused_before_the_call(
+    here: Here, tmp_path: Path
+) -> None:
+    ran = here("call", "com.foo.tools", "twice", "--save", str(tmp_path / "no" / "file"))
+    assert (ran.exit_code, ran.stdout) == (2, "")
+    assert "Invalid value for '--save': There is no directory" in ran.stderr
+
+
+def test_attachment_that_does_not_come(call: Any, tmp_path: Path) -> None:
+    ran = call("echo", "--save", str(tmp_path / "saved"))
+    assert (ran.returncode, json.loads(ran.stdout)["value"]) == (0, None)
+    assert ran.stderr.startswith("pycom: no attachment came back, so ")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_attachment_from_standard_input_that_nobody_saves(call: Any) -> None:
@@ -341,7 +503,7 @@ def test_attachment_that_cannot_be_read(call: Any, tmp_path: Path) -> None:
 # Lists.
 
 
-def test_ls(network: tuple[str, str]) -> None:
+def test_ls(network: tuple[str, str], here: Here) -> None:
     nameserver, service = network
     interfaces = ["com.foo.tools", "org.pycom.demo"]
     mine = f"/com/foo/one\t{service}\t{', '.join(interfaces)}"
@@ -349,7 +511,11 @@ def test_ls(network: tuple[str, str]) -> None:
     assert (ran.returncode, ran.stderr) == (0, "")
     assert mine in ran.stdout.splitlines()
     assert pycom("ls", "-n", nameserver, "com[.]foo").stdout == f"{mine}\n"
-    assert pycom("ls", "-n", nameserver, "foo").stdout == ""
+    for part in ("tools", "o[.]t", "tools$|nothing", "(?i)TOOLS", "^com"):
+        assert here("ls", "-n", nameserver, part).stdout == f"{mine}\n"
+    ran = here("ls", "-n", nameserver, "^foo")
+    assert (ran.exit_code, ran.stdout) == (0, "")
+    assert ran.stderr == "pycom: no service has an interface like '^foo'\n"
     assert json.loads(pycom("ls", "-n", nameserver, "--json", "com.foo").stdout) == [
         {"service": "/com/foo/one", "address": service, "interfaces": interfaces}
     ]
@@ -535,6 +701,24 @@ def test_address_that_is_taken(directory: Path, network: tuple[str, str]) -> Non
 def test_service_without_an_address(directory: Path) -> None:
     ran = run(sys.executable, "-m", "pycom", "tools", directory=directory)
     assert_one_message(ran, "needs an address")
+
+
+@pytest.mark.parametrize(
+    ("call", "sentence"),
+    [
+        ("main()", "A service needs an address to listen on: "),
+        ("main(['tools'])", "A service needs an address to listen on: "),
+        ("main(['-a', 'tcp://127.0.0.1:*', 'empty'])", "The module 'empty' provides no interface"),
+        ("main(['--nonsense'])", "No such option"),
+    ],
+)
+def test_program_that_cannot_start_ends_with_a_sentence(
+    call: str, sentence: str, directory: Path
+) -> None:
+    ran = run(sys.executable, "-c", f"import pycom; pycom.{call}", directory=directory)
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert ran.stderr.startswith(f"pycom: {sentence}")
+    assert len(ran.stderr.splitlines()) == 1
 
 
 # Plugins that have commands, or should have.

@@ -26,6 +26,7 @@ from pycom_core import (
     Request,
     ServiceNotAvailable,
     ServiceNotFound,
+    ServiceRecord,
     ServiceServer,
     SessionExpired,
     interface,
@@ -33,7 +34,7 @@ from pycom_core import (
     standin,
 )
 from pycom_core.client import _BorrowedDealer
-from pycom_core.constants import DEADLINE_EXTENSION
+from pycom_core.constants import DEADLINE_EXTENSION, NS_INTERFACE
 from pycom_core.pool import Pool
 from pycom_core.transport import Channel
 
@@ -131,6 +132,33 @@ def test_timeout_and_deadline_of_a_context(make_runtime: MakeRuntime) -> None:
     with pytest.raises(DeadlineExceeded, match="call that this one is made for"):
         component.invoke("bar")
     assert len(channel.sent) == 3, "nothing is sent any more"
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [CallTimeout("No answer"), ServiceNotAvailable("No answer"), [b"FAIL", b"{}"]],
+    ids=["timeout", "closed", "broken"],
+)
+def test_call_without_an_answer_is_named(failure: Any) -> None:
+    with pytest.raises(ServiceNotAvailable, match=f"^{IFACE}.bar: ") as caught:
+        client(Scripted(failure)).invoke("bar")
+    assert isinstance(failure, list) or str(caught.value) == f"{IFACE}.bar: No answer"
+
+
+def test_call_without_an_answer_names_the_service_that_was_located(
+    make_runtime: MakeRuntime,
+) -> None:
+    context = Context(runtime=make_runtime())
+    use = context.choose([ServiceRecord("/com/foo/one", "anywhere", (IFACE,))], IFACE)
+    component = Client("anywhere", IFACE, context, use, Pool(lambda _: Scripted(CallTimeout("No"))))
+    with pytest.raises(CallTimeout, match=f"^{IFACE}.bar of /com/foo/one: No$"):
+        component.invoke("bar")
+
+
+def test_nameserver_without_an_answer_is_named_by_its_address_alone() -> None:
+    names = Client("anywhere", NS_INTERFACE, pool=Pool(lambda _: Scripted(CallTimeout("No"))))
+    with pytest.raises(CallTimeout, match="^No$"):
+        names.invoke("stat")
 
 
 @pytest.mark.parametrize("value", [object(), {1, 2}.__iter__(), lambda: 0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable
 from types import SimpleNamespace
 from typing import Any
@@ -20,7 +21,7 @@ from pycom_core import (
     hookimpl,
 )
 from pycom_core.plugins import Plugins
-from pycom_core.program import Extensible, Program, disabled_plugins, reported_errors
+from pycom_core.program import Extensible, Program, disabled_plugins, refusal, reported_errors
 
 Add = Callable[[Any], object]
 
@@ -277,3 +278,73 @@ def test_wrong_environment_takes_nothing_out(
     assert "  hello" in out
     assert err.startswith("pycom: warning: plugins")
     assert len(err.splitlines()) == 1
+
+
+def test_error_that_would_command_the_terminal(
+    program: Program, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail() -> None:
+        raise RemoteError("\x1b[2J\ud800", code=77)
+
+    program.add_command(click.Command("fail", callback=fail))
+    assert run(program, "fail") == 1
+    assert tuple(capsys.readouterr()) == ("", "pycom: error 77: \\x1b[2J\\ud800\n")
+
+
+# A mistake that ends a program of somebody else's.
+
+
+def test_refusal_is_an_error_that_ends_a_program_with_a_sentence() -> None:
+    for error in (ConfigurationError("mend it"), click.UsageError("mend it")):
+        refused = refusal(error)
+        assert isinstance(refused, ConfigurationError)
+        assert isinstance(refused, SystemExit)
+        assert (str(refused), refused.code) == ("mend it", "pycom: mend it")
+
+
+def test_refusal_in_another_thread_is_no_end_without_a_word() -> None:
+    found: list[BaseException] = []
+    error = ConfigurationError("mend it")
+    thread = threading.Thread(target=lambda: found.append(refusal(error)))
+    thread.start()
+    thread.join()
+    assert type(found[0]) is ConfigurationError
+    assert str(found[0]) == "mend it"
+
+
+# Help.
+
+LONG = (
+    "Say in one sentence what this command of a plugin does, in more words than there is room for "
+    "in one line of a terminal, which are all there."
+)
+
+
+@pytest.mark.parametrize("width", ["40", "60", "80", "200"])
+def test_help_cuts_no_sentence_short(
+    width: str,
+    program: Program,
+    adding: dict[str, Add],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", width)
+
+    def add(group: click.Group) -> None:
+        group.add_command(click.Command("far", help=f"{LONG} There is more of it.\n\nAnd more."))
+        group.add_command(click.Command("hidden", help="Nobody sees it.", hidden=True))
+
+        @group.group()
+        def inner() -> None:
+            """Have commands."""
+
+        inner.add_command(click.Command("inmost", help=LONG))
+
+    adding["mine"] = add
+    for arguments in (["--help"], ["inner", "--help"]):
+        assert run(program, *arguments) == 0
+        listed = capsys.readouterr().out.partition("Commands:")[2]
+        assert LONG in " ".join(listed.split())
+        assert "more of it" not in listed
+        assert "hidden" not in listed
+        assert "..." not in listed

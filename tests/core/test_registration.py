@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket as sockets
 import threading
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from pycom_core import (
     Context,
     RemoteError,
     Request,
+    Runtime,
     ServiceServer,
     constants,
     hookimpl,
@@ -23,6 +25,7 @@ from pycom_core import (
     method,
     registration,
 )
+from pycom_core.log import logger
 from pycom_core.records import ServiceRecord
 from pycom_core.registration import Registrar, advertised
 
@@ -189,6 +192,35 @@ def test_all_replicas_down_until_one_comes(
     registrar.stop()
     if caplog.records:  # it may have come in time
         assert "Could not register /com/foo/one: " in caplog.text
+
+
+class Heard(logging.Handler):
+    """What is logged, and an event for when something is."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.said: list[str] = []
+        self.news = threading.Event()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.said.append(record.getMessage())
+        self.news.set()
+
+
+def test_what_keeps_one_from_a_nameserver_is_said(
+    register: Register, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Runtime, "obstacle", lambda runtime, address: f"{address} refuses")
+    heard = Heard()
+    logger().addHandler(heard)
+    try:
+        register("local://nobody")
+        assert heard.news.wait(PATIENCE)
+    finally:
+        logger().removeHandler(heard)
+    [warning] = heard.said
+    assert warning.startswith("Could not register /com/foo/one: No nameserver answers: ")
+    assert warning.endswith(" (local://nobody refuses)")
 
 
 @pytest.mark.usefixtures("renews_soon", "retries_soon")

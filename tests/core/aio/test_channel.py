@@ -138,11 +138,24 @@ async def test_late_reply_is_dropped() -> None:
     async with peer() as other, connected(other.address) as channel:
         late = begin(channel, b"late", timeout=10)
         message = await other.receive()
-        with pytest.raises(CallTimeout, match=f"No answer from {other.address} within 10 ms"):
+        with pytest.raises(CallTimeout, match=f"No answer from {other.address} within 10 ms$"):
             await late
         assert_idle(channel)
         await other.reply(message, b"late")
         await assert_usable(channel, other)
+
+
+@awaited
+async def test_all_calls_of_a_connection_that_is_closed_fail_apart() -> None:
+    async with peer() as other, connected(other.address) as channel:
+        calls = [begin(channel), begin(channel)]
+        await other.receive()
+        channel.close()
+        done = await asyncio.gather(*calls, return_exceptions=True)
+        assert [str(error) for error in done] == [
+            f"The connection to {other.address} was closed"
+        ] * 2
+        assert done[0] is not done[1], "whoever adds to one does not add to the other"
 
 
 @awaited

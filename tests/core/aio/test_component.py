@@ -31,6 +31,7 @@ from pycom_core import (
     Response,
     ServiceNotAvailable,
     ServiceNotFound,
+    ServiceRecord,
     ServiceServer,
     SessionExpired,
     hookimpl,
@@ -117,6 +118,20 @@ async def test_timeout_of_the_call_and_of_the_context(make_runtime: MakeRuntime)
     assert [sent[-1] for sent in channel.sent] == [70, 30.4]
     deadlines = [channel.body(number)["extensions"][DEADLINE_EXTENSION] for number in (0, 1)]
     assert deadlines == [70, 30]
+
+
+@awaited
+async def test_call_without_an_answer_is_named(context: AsyncContext) -> None:
+    far = component(Scripted(CallTimeout("No"), ServiceNotAvailable("Closed")), context)
+    with pytest.raises(CallTimeout, match=f"^{IFACE}.bar: No$"):
+        await far.invoke("bar")
+    with pytest.raises(ServiceNotAvailable, match=f"^{IFACE}.foo: Closed$"):
+        await far.invoke("foo")
+    use: Any = Told()
+    component(Scripted([b"FAIL", b"{}"]), context)
+    located = AsyncComponent("anywhere", IFACE, context, use)
+    with pytest.raises(ServiceNotAvailable, match=f"^{IFACE}.bar of /com/foo/one: "):
+        await located.invoke("bar")
 
 
 @awaited
@@ -475,6 +490,8 @@ async def test_opening_is_awaited_or_entered(opening: Open) -> None:
 
 class Told:
     """Stands in for the use of a record."""
+
+    record = ServiceRecord("/com/foo/one", "anywhere", ())
 
     def __init__(self) -> None:
         self.told: list[Any] = []

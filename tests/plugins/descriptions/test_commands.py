@@ -165,7 +165,11 @@ def test_diff_with_another_nameserver(network: dict[str, str]) -> None:
         ("text.json", 2, "text.json does not hold what `pycom describe --json` prints"),
         ("number.json", 2, "number.json does not hold what `pycom describe --json` prints"),
         ("deep.json", 2, "deep.json does not hold what `pycom describe --json` prints"),
-        ("tcp://127.0.0.1:1", 1, "No answer from tcp://127.0.0.1:1"),
+        (
+            "tcp://127.0.0.1:1",
+            1,
+            "com.foo.shop cannot be reached: tcp://127.0.0.1:1: Conn",
+        ),
         ("nonsense://x", 2, "nonsense://x"),
     ],
 )
@@ -191,9 +195,11 @@ def test_stubs(network: dict[str, str], tmp_path: Path) -> None:
     done = run(*command, "-o", "client.py", cwd=tmp_path)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert (tmp_path / "client.py").read_text() == written.stdout
-    nowhere = run(*command, "-o", "no/such/directory.py", cwd=tmp_path)
+    assert run(*command, "-o", "-", cwd=tmp_path).stdout == written.stdout
+    assert [path.name for path in tmp_path.iterdir()] == ["client.py"]
+    nowhere = run("stubs", "com.foo.shop", "-o", "no/such/directory.py", cwd=tmp_path)
     assert nowhere.returncode == 2
-    assert nowhere.stderr == "pycom: Cannot write no/such/directory.py: No such file or directory\n"
+    assert "There is no directory 'no/such'" in nowhere.stderr
 
 
 def test_without_the_plugin(network: dict[str, str], tmp_path: Path) -> None:
