@@ -49,7 +49,7 @@ def _unmet_version(requirement: str) -> str | None:
         found = importlib.metadata.metadata(wanted.name)
     except importlib.metadata.PackageNotFoundError:
         return f"needs {requirement}, which is not installed"
-    installed: Any = found["Version"] if "Version" in found else None
+    installed: Any = found["Version"] if "Version" in found else None  # noqa: SIM401 - no get in 3.10
     try:
         if wanted.specifier.contains(installed, prereleases=True):
             return None
