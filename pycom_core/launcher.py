@@ -17,12 +17,12 @@ from functools import partial
 from types import ModuleType
 from typing import Any
 
-from pycom_core import constants, nearby
+from pycom_core import advertising, constants, nearby
 from pycom_core.context import Context
 from pycom_core.errors import ConfigurationError, RemoteError
 from pycom_core.log import logger
 from pycom_core.records import ServiceRecord
-from pycom_core.registration import Registrar, advertised
+from pycom_core.registration import Registrar
 from pycom_core.runtime import Runtime
 from pycom_core.service import Provider, ServiceServer
 
@@ -87,6 +87,8 @@ class ServiceProcess:
                 "A service needs an address to listen on: -a tcp://HOST:PORT on the command line, "
                 "PYCOM_ADDRESS, address in the configuration, or pycom.configure(address=…)"
             )
+        if settings.advertise is not None:
+            advertising.check(settings.advertise)
         runtime.check_choices()
         nameservers = context.nameservers if context is not None else settings.nameserver
         for address in nameservers:
@@ -99,20 +101,25 @@ class ServiceProcess:
         self.server = ServiceServer(addresses, providers, runtime)
         self.name = settings.service or f"/auto/{secrets.token_hex(16)}"
         self.failure: RemoteError | None = None
-        self.address = advertised(self.server.addresses[0], nameservers[0])
-        self.server.aliases.append(self.address)
-        self.registrar = Registrar(
-            context or Context(runtime=runtime),
-            nameservers,
-            ServiceRecord(
-                self.name,
-                self.address,
-                tuple(self.server.interfaces),
-                nearby.metadata(self._socket),
-            ),
-            self._refused,
-        )
+        self.bound = self.server.addresses[0]
+        self._link = nearby.linked(self._socket, self.bound)
+        records = {nameserver: self._record(nameserver) for nameserver in nameservers}
+        #: By which those who ask the first nameserver reach it.
+        self.address = records[nameservers[0]].address
+        self._told = {record.address for record in records.values()}
+        self.server.aliases += [*self._told, *advertising.own_addresses(self.bound)]
+        self.server.aliases += [self._link] if self._link else []
+        self.registrar = Registrar(context or Context(runtime=runtime), records, self._refused)
         self._stopping = False
+
+    def _record(self, nameserver: str) -> ServiceRecord:
+        told = self.runtime.settings.advertise
+        return ServiceRecord(
+            self.name,
+            advertising.advertised(self.bound, nameserver, told),
+            tuple(self.server.interfaces),
+            nearby.metadata(self._link),
+        )
 
     def run(self) -> int:
         """Answer until `stop`, a signal, or the end of the loop. Returns the exit status.
@@ -125,15 +132,16 @@ class ServiceProcess:
                 self.server.setup(self.loop)
                 # Not before the loop runs: a nameserver of this process would be called beside it.
                 self.loop.call_soon(self.registrar.start)
-                logger().info("Service %s listens on %s", self.name, self.address)
+                logger().info("Service %s listens on %s", self.name, self.bound)
+                if self._told != {self.bound}:
+                    logger().info("Others reach it at %s", ", ".join(sorted(self._told)))
                 self.loop.run_forever()
         except KeyboardInterrupt:
             pass
         finally:
             self.registrar.stop()
             self.server.close()
-            if self._socket is not None:
-                nearby.remove(self._socket)
+            nearby.remove(self._socket, self._link)
         if self.failure is not None:
             raise self.failure
         return 0

@@ -2,11 +2,15 @@
 
 A service listens on one beside its address and says so in its record. Whoever runs on the same
 host as the same user, and sees the socket, connects there; all others use the address.
+
+The socket is a process's own. The record names a link to it, which belongs to the address: a
+service that starts again takes it over, and who held a connection finds it again, as over TCP.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import secrets
 import tempfile
@@ -41,16 +45,50 @@ def _sweep(folder: Path) -> None:
     """Remove what processes left that were killed."""
     for path in folder.iterdir():
         with contextlib.suppress(ValueError, OSError):
+            if path.is_symlink() and not path.exists():
+                path.unlink()
             try:
                 os.kill(int(path.name.partition("-")[0]), 0)
             except ProcessLookupError:
                 path.unlink()
 
 
-def remove(address: str) -> None:
-    """Remove the socket of a server that has closed."""
+def linked(address: str | None, bound: str) -> str | None:
+    """Link to a socket from where the service that is bound to an address is found.
+
+    Returns the address of the link, or of the socket itself where there can be none.
+    """
+    if address is None:
+        return None
+    socket = Path(address.removeprefix(_SCHEME))
+    # Containers that share the folder have networks of their own.
+    place = hashlib.sha256(f"{_network()} {bound}".encode()).hexdigest()
+    link, fresh = socket.with_name(f"at-{place[:15]}"), socket.with_name(f"{socket.name}-link")
+    try:
+        fresh.symlink_to(socket.name)
+        fresh.replace(link)
+    except OSError:
+        return address
+    return f"{_SCHEME}{link}"
+
+
+def _network() -> int:
+    """Tells the network of this process from those of others on the same host."""
+    try:
+        return os.stat("/proc/self/ns/net").st_ino
+    except OSError:
+        return 0
+
+
+def remove(address: str | None, link: str | None) -> None:
+    """Remove the socket of a server that has closed, and the link unless it is another's now."""
+    if address is None or link is None:
+        return
+    socket, place = (Path(one.removeprefix(_SCHEME)) for one in (address, link))
     with contextlib.suppress(OSError):
-        os.unlink(address.removeprefix(_SCHEME))
+        if place.is_symlink() and os.readlink(place) == socket.name:
+            place.unlink()
+        socket.unlink()
 
 
 def metadata(address: str | None) -> dict[str, str]:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 from pycom_core import constants
 from pycom_core.context import Context
@@ -23,20 +21,22 @@ FAREWELL = 1000.0  #: ms that nameservers have to answer when the service stops
 
 
 class Registrar:
-    """Registers one service with every replica, renews in time, and unregisters at the end."""
+    """Registers one service with every replica, renews in time, and unregisters at the end.
+
+    `records` are by nameserver: each is told the address that those who ask it can connect to.
+    """
 
     def __init__(
         self,
         context: Context,
-        nameservers: Sequence[str],
-        record: ServiceRecord,
+        records: Mapping[str, ServiceRecord],
         on_refused: Callable[[RemoteError], object],
     ) -> None:
-        self._record = record
         self._runtime = context.runtime
-        self._addresses = list(nameservers)
+        self._addresses = list(records)
+        self._records = list(records.values())
         self._replicas = [
-            Nameserver(Context(address, runtime=context.runtime)) for address in nameservers
+            Nameserver(Context(address, runtime=context.runtime)) for address in records
         ]
         self._on_refused = on_refused
         self._stopped = threading.Event()
@@ -67,7 +67,7 @@ class Registrar:
             self._lock.release()
 
     def _unregister(self, index: int, timeout: float) -> None:
-        record = self._record
+        record = self._records[index]
         arguments = {"service": record.service, "address": record.address}
         try:
             self._replicas[index].invoke(constants.NS_METHOD_UNREGISTER, arguments, timeout)
@@ -90,7 +90,7 @@ class Registrar:
             wait = max(0.0, min(self._due.values()) - time.monotonic())
 
     def _register(self, index: int) -> bool:
-        record = self._record
+        record = self._records[index]
         arguments: dict[str, Any] = {
             "address": record.address,
             "service": record.service,
@@ -117,25 +117,3 @@ class Registrar:
         self._known.add(index)
         self.registered.set()
         return True
-
-
-def advertised(address: str, nameserver: str) -> str:
-    """The address that others reach a bound address by: of the host, where it names none."""
-    parts = urlsplit(address)
-    if parts.scheme != "tcp" or parts.hostname not in ("0.0.0.0", "::", "*"):
-        return address
-    return f"tcp://{_host_towards(nameserver)}:{parts.port}"
-
-
-def _host_towards(nameserver: str) -> str:
-    parts = urlsplit(nameserver)
-    if parts.scheme != "tcp" or parts.hostname is None:
-        return "127.0.0.1"
-    # Connecting a datagram socket sends nothing: it asks the system for its route.
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect((parts.hostname, parts.port or 1))
-        except OSError:
-            return socket.gethostname()
-        host: str = probe.getsockname()[0]
-        return host

@@ -13,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pycom_core import choices, constants, settings
+from pycom_core.addresses import absolute
 from pycom_core.aio.channel import AsyncChannel
 from pycom_core.aio.channel import LocalChannel as AsyncLocalChannel
 from pycom_core.backends import Balancer, NameserverBackend, SessionStore
@@ -140,6 +141,7 @@ class Runtime:
 
     def _server_at(self, address: str) -> Server | None:
         if self._pid == os.getpid():  # a forked child has its parent's servers only in memory
+            address = absolute(address)
             for server in self.servers:
                 if address in server.addresses or address in server.aliases:
                     return server

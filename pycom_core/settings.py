@@ -56,6 +56,7 @@ class Settings:
     """What one runtime was told. Times are ms, sizes bytes."""
 
     address: str | None = None
+    advertise: str | None = None  #: the address that others reach it by, where that is another
     service: str | None = None
     nameserver: tuple[str, ...] = (constants.NS_NAME_LOCAL,)
     authentication: Authentication = Authentication()
@@ -97,6 +98,7 @@ _FIELDS = tuple(field.name for field in attrs.fields(Settings) if field.name != 
 _NESTED = {"authentication": Authentication, "plugins": Plugins}
 _TYPES: dict[str, Any] = {
     "address": str | None,
+    "advertise": str | None,
     "service": str | None,
     "nameserver": str | list[str],
     "authentication": dict[str, Any],

@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Any
 import zmq
 from zmq.backend import Socket as _Backend
 
-from pycom_core import reach, timeouts
+from pycom_core import addresses, reach, timeouts
 from pycom_core.errors import CallTimeout, ConfigurationError, ServiceNotAvailable
+from pycom_core.lookups import Lookups
 from pycom_core.messages import Attachment
 
 if TYPE_CHECKING:
@@ -153,12 +154,14 @@ class ZmqTransport(Transport):
         self._on_socket = on_socket
         self._contexts: dict[int, zmq.Context[zmq.Socket[bytes]]] = {}  # by process
         self._turns: dict[int, threading.RLock] = {}  # by process
+        self._lookups = Lookups()
 
     def listen(self, address: str, server: Server) -> RouterListener:
+        address = addresses.checked(address, listening=True)
         socket = self._socket(zmq.ROUTER, "server", address)
         socket.setsockopt(zmq.MAXMSGSIZE, self._max_message_size)
         socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
-        listener = RouterListener(socket)
+        listener = RouterListener(socket, self._lookups)
         try:
             listener.also(address)
         except ConfigurationError:
@@ -174,11 +177,25 @@ class ZmqTransport(Transport):
     def connect_async(self, address: str) -> AsyncChannel:
         from pycom_core.aio.channel import DealerChannel as AsyncDealerChannel
 
-        return AsyncDealerChannel(self.dealer(address), address)
+        address = addresses.checked(address)
+        # The loop is not held up while a name is looked up.
+        only_ipv6 = self._lookups.only_ipv6(address)
+        known = only_ipv6.done()
+        socket = self._dealer(address, known and only_ipv6.result())
+        channel = AsyncDealerChannel(socket, address)
+        if not known:
+            only_ipv6.add_done_callback(channel.when_known)
+        return channel
 
     def dealer(self, address: str) -> zmq.Socket[bytes]:
         """A DEALER socket that is connected to `address`. Raises `ConfigurationError`."""
+        address = addresses.checked(address)
+        return self._dealer(address, self._lookups.wait(address))
+
+    def _dealer(self, address: str, ipv6: bool) -> zmq.Socket[bytes]:
         socket = self._socket(zmq.DEALER, "client", address)
+        if ipv6:
+            socket.setsockopt(zmq.IPV6, 1)
         # Nothing is queued for a peer that is not there: it would be run when nobody waits.
         socket.setsockopt(zmq.IMMEDIATE, 1)
         try:
@@ -192,9 +209,6 @@ class ZmqTransport(Transport):
         return reach.obstacle(address)
 
     def _socket(self, kind: int, side: str, address: str) -> zmq.Socket[bytes]:
-        port = address.rpartition(":")[2] if address.startswith("tcp:") else ""
-        if port.isdecimal() and int(port) > 65_535:  # 0MQ would take it, modulo 65,536
-            raise ConfigurationError(f"Invalid address {address!r}: ports end at 65535")
         # A server has a context of its own: its end waits for the last replies, and for no others.
         context = _Context() if side == "server" else self._context_of_process()
         socket = context.socket(kind, _Socket)
@@ -206,8 +220,6 @@ class ZmqTransport(Transport):
         socket.setsockopt(zmq.TCP_KEEPALIVE_IDLE, 30)
         socket.setsockopt(zmq.TCP_KEEPALIVE_INTVL, 10)
         socket.setsockopt(zmq.TCP_KEEPALIVE_CNT, 3)
-        if "[" in address:
-            socket.setsockopt(zmq.IPV6, 1)
         if self._on_socket is not None:
             try:
                 self._on_socket(socket, side, address)
@@ -241,24 +253,31 @@ class ZmqTransport(Transport):
 def _reason(error: zmq.ZMQError) -> str:
     if error.errno == errno.EINVAL:
         return "0MQ's addresses look like tcp://127.0.0.1:2013 or ipc:///path/to/socket"
+    if error.errno == errno.ENODEV:
+        return "this host has no address or network interface of that name"
     return zmq.strerror(error.errno or 0)
 
 
 class RouterListener(Listener):
     """A bound ROUTER. Its socket is used by one thread at a time, under a lock."""
 
-    def __init__(self, socket: zmq.Socket[bytes]) -> None:
+    def __init__(self, socket: zmq.Socket[bytes], lookups: Lookups) -> None:
         self.socket = socket
         self.addresses = []
+        self._lookups = lookups
+        self._ipv6 = socket.getsockopt(zmq.IPV6)  # a hook may want it
         self._lock = threading.Lock()
         self._backlog: deque[Arrival] = deque()
 
     def also(self, address: str) -> None:
+        address = addresses.checked(address, listening=True)
+        self.socket.setsockopt(zmq.IPV6, self._ipv6 or self._lookups.wait(address))
         try:
             self.socket.bind(address)
         except zmq.ZMQError as error:
             raise ConfigurationError(f"Cannot listen on {address!r}: {_reason(error)}") from error
-        self.addresses.append(self.socket.getsockopt_string(zmq.LAST_ENDPOINT))
+        bound = self.socket.getsockopt_string(zmq.LAST_ENDPOINT)
+        self.addresses.append(addresses.absolute(bound))
 
     def fileno(self) -> int:
         return self.socket.getsockopt(zmq.FD)  # type: ignore[return-value]

@@ -8,6 +8,7 @@ import threading
 import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
 import zmq
@@ -138,6 +139,22 @@ class DealerChannel(AsyncChannel):
 
     def is_alive(self) -> bool:
         return bool(socket_events(self._socket) & POLLOUT)
+
+    def when_known(self, only_ipv6: Future[bool]) -> None:
+        """Connect by IPv6 if the name of the host turns out to have nothing else.
+
+        In any thread, while the name is looked up beside the first calls.
+        """
+        loop = self._loop()
+        if loop is not None and only_ipv6.result():
+            with contextlib.suppress(RuntimeError):  # it is closed
+                loop.call_soon_threadsafe(self._connect_by_ipv6)
+
+    def _connect_by_ipv6(self) -> None:
+        if not self._socket.closed:
+            self._socket.disconnect(self._address)
+            self._socket.setsockopt(zmq.IPV6, 1)
+            self._socket.connect(self._address)
 
     def is_open(self) -> bool:
         return not self._socket.closed

@@ -21,11 +21,13 @@ from pycom_core import (
     Request,
     Runtime,
     ServiceServer,
+    advertising,
     constants,
     interface,
     method,
 )
 from pycom_core.launcher import ServiceProcess, load_providers, providers_in, run_modules
+from pycom_core.local import LocalChannel
 
 PATIENCE = 30  # s
 
@@ -322,3 +324,73 @@ def test_registers_where_the_context_of_its_caller_finds_names(
         assert process.registrar.registered.wait(PATIENCE)
         assert names.known == {"/mine": "local://service"}
     runtime.ioloop().close()
+
+
+# The address that others are told.
+
+
+@pytest.fixture
+def other_names(make_runtime: MakeRuntime) -> Names:
+    names = Names()
+    ServiceServer(["local://other"], [names], make_runtime())
+    return names
+
+
+def test_wildcard_is_registered_as_each_nameserver_sees_it(
+    make_runtime: MakeRuntime,
+    names: Names,
+    other_names: Names,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    hosts = {"local://names": "10.0.0.9", "local://other": "10.1.0.9"}
+    monkeypatch.setattr(advertising, "_host_towards", lambda nameserver, _: hosts[nameserver])
+    runtime = make_runtime(address="tcp://0.0.0.0:2013", service="/one", nameserver=tuple(hosts))
+    process = ServiceProcess(runtime, [Waiting])
+    with caplog.at_level("INFO"), started(process):
+        while not (names.known and other_names.known):
+            process.registrar.registered.wait(0.001)
+        for one, host in ((names, "10.0.0.9"), (other_names, "10.1.0.9")):
+            assert one.known == {"/one": f"tcp://{host}:2013"}
+        # What leads to itself stays within the process.
+        for host in ("0.0.0.0", "localhost", "127.0.0.1", "[::1]", *hosts.values()):
+            assert isinstance(runtime.connect(f"tcp://{host}:2013"), LocalChannel)
+    assert (names.known, other_names.known) == ({}, {})
+    assert "Service /one listens on tcp://0.0.0.0:2013" in caplog.text
+    assert "Others reach it at tcp://10.0.0.9:2013, tcp://10.1.0.9:2013" in caplog.text
+    runtime.ioloop().close()
+
+
+def test_advertised_address_is_registered(
+    make_runtime: MakeRuntime, names: Names, caplog: pytest.LogCaptureFixture
+) -> None:
+    runtime = make_runtime(
+        address="tcp://127.0.0.1:2013",
+        advertise="tcp://far.example:*",
+        nameserver=("local://names",),
+        service="/one",
+    )
+    process = ServiceProcess(runtime, [Waiting])
+    with caplog.at_level("INFO"), started(process):
+        assert process.registrar.registered.wait(PATIENCE)
+        assert names.known == {"/one": "tcp://far.example:2013"}
+    assert "Service /one listens on tcp://127.0.0.1:2013" in caplog.text
+    assert "Others reach it at tcp://far.example:2013" in caplog.text
+    runtime.ioloop().close()
+
+
+def test_what_is_bound_is_all_there_is_to_say(
+    told: Runtime, names: Names, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO"), started(ServiceProcess(told, [Waiting])) as ended:
+        pass
+    assert ended == [0]
+    assert "listens on local://service" in caplog.text
+    assert "Others" not in caplog.text
+
+
+def test_advertise_that_leads_nowhere_stops_the_start(make_runtime: MakeRuntime) -> None:
+    runtime = make_runtime(address="local://a", advertise="tcp://0.0.0.0:80")
+    with pytest.raises(ConfigurationError, match="which others cannot connect to; name a host"):
+        ServiceProcess(runtime, [Waiting])
+    assert runtime.servers == []

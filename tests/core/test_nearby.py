@@ -23,7 +23,7 @@ def socket() -> Iterator[str]:
     assert address is not None
     path(address).touch()
     yield address
-    nearby.remove(address)
+    nearby.remove(address, address)
 
 
 def path(address: str) -> Path:
@@ -68,6 +68,52 @@ def test_what_killed_processes_left_is_removed(socket: str) -> None:
     nearby.new_address()
     assert not left.exists()
     assert path(socket).exists()
+
+
+def test_link_leads_to_the_last_that_was_bound_to_an_address(socket: str) -> None:
+    link, other = nearby.linked(socket, TCP), nearby.new_address()
+    assert link is not None
+    assert other is not None
+    assert path(link).resolve() == path(socket)
+    assert nearby.nearest(record(**nearby.metadata(link))) == link
+    path(other).touch()
+    assert nearby.linked(other, TCP) == link
+    assert nearby.linked(other, f"{TCP}0") != link
+    nearby.remove(socket, link)
+    assert path(link).resolve() == path(other), "it is not the first one's any more"
+    nearby.remove(other, link)
+    assert nearby.nearest(record(**nearby.metadata(link))) == TCP
+    assert not path(link).is_symlink()
+    assert nearby.linked(None, TCP) is None
+
+
+def test_link_belongs_to_a_network(socket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    link = nearby.linked(socket, TCP)
+    monkeypatch.setattr(nearby, "_network", lambda: 7)
+    other = nearby.linked(socket, TCP)
+    assert link is not None
+    assert other is not None
+    assert link != other
+    for one in (link, other):
+        path(one).unlink()
+
+
+def test_link_of_a_killed_process_is_removed(socket: str) -> None:
+    link = nearby.linked(socket, TCP)
+    assert link is not None
+    path(socket).unlink()
+    nearby.new_address()
+    assert not path(link).is_symlink()
+
+
+def test_link_is_no_longer_than_its_socket() -> None:
+    """Which is as long as the path of a socket may be."""
+    address = nearby.new_address()
+    assert address is not None
+    link = nearby.linked(address, TCP)
+    assert link is not None
+    assert len(link) <= len(address)
+    nearby.remove(address, link)
 
 
 def test_both_contexts_take_the_near_way(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import socket as sockets
 import threading
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -27,7 +26,7 @@ from pycom_core import (
 )
 from pycom_core.log import logger
 from pycom_core.records import ServiceRecord
-from pycom_core.registration import Registrar, advertised
+from pycom_core.registration import Registrar
 
 PATIENCE = 30  # s
 RECORD = ServiceRecord("/com/foo/one", "tcp://10.0.0.1:2013", ("com.foo.a", "com.foo.b"))
@@ -100,7 +99,7 @@ def register(make_runtime: MakeRuntime) -> Any:
         context = Context(runtime=make_runtime(plugins))
         context.token = "secret"
         context.prehooks.append(lambda component, data: pytest.fail("a hook of the context ran"))
-        registrar = Registrar(context, addresses, record, on_refused)
+        registrar = Registrar(context, dict.fromkeys(addresses, record), on_refused)
         started.append(registrar)
         registrar.start()
         return registrar
@@ -131,6 +130,23 @@ def test_registers_with_every_replica_and_takes_it_back(
             ),
             ("unregister", {"address": "tcp://10.0.0.1:2013", "service": "/com/foo/one"}),
         ]
+
+
+def test_each_replica_is_told_an_address_of_its_own(
+    fakes: list[Fake], make_runtime: MakeRuntime
+) -> None:
+    records = {
+        f"local://{index}": ServiceRecord("/a", f"tcp://10.{index}.0.9:2013", ("a",))
+        for index in range(2)
+    }
+    registrar = Registrar(Context(runtime=make_runtime()), records, lambda error: None)
+    registrar.start()
+    for fake in fakes:
+        fake.wait_for(1)
+    registrar.stop()
+    for index, fake in enumerate(fakes):
+        assert [name for name, _ in fake.told] == ["register", "unregister"]
+        assert {told["address"] for _, told in fake.told} == {f"tcp://10.{index}.0.9:2013"}
 
 
 def test_metadata_travels_where_there_is_some(fakes: list[Fake], register: Register) -> None:
@@ -292,30 +308,3 @@ def test_nameserver_gone_at_the_end(
     registrar.stop()
     assert "Could not unregister" in caplog.text
     registrar.stop()
-
-
-# The address that others are told.
-
-
-@pytest.mark.parametrize(
-    "address", ["tcp://127.0.0.1:2013", "tcp://host.example:1", "ipc:///tmp/a", "inproc://a"]
-)
-def test_address_that_says_where_it_is(address: str) -> None:
-    assert advertised(address, "tcp://127.0.0.1:2012") == address
-
-
-@pytest.mark.parametrize("wildcard", ["0.0.0.0", "[::]", "*"])
-def test_wildcard_towards_a_nameserver(wildcard: str) -> None:
-    bound = f"tcp://{wildcard}:2013"
-    assert advertised(bound, "tcp://127.0.0.1:2012") == "tcp://127.0.0.1:2013"
-
-
-@pytest.mark.parametrize("nameserver", ["local", "ipc:///tmp/ns"])
-def test_wildcard_towards_a_nameserver_of_this_host(nameserver: str) -> None:
-    assert advertised("tcp://0.0.0.0:2013", nameserver) == "tcp://127.0.0.1:2013"
-
-
-def test_wildcard_towards_a_nameserver_whose_name_is_not_known() -> None:
-    host = sockets.gethostname()
-    nameserver = "tcp://nowhere.invalid:2012"
-    assert advertised("tcp://0.0.0.0:2013", nameserver) == f"tcp://{host}:2013"

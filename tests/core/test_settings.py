@@ -26,6 +26,7 @@ def loaded(folder: Path, content: Any, **options: Any) -> Settings:
 
 EVERYTHING = {
     "address": "tcp://127.0.0.1:2013",
+    "advertise": "tcp://host.example:2013",
     "service": "/com/foo/one",
     "nameserver": ["tcp://10.0.0.1:2012", "tcp://10.0.0.2:2012"],
     "authentication": {"policy": "required"},
@@ -186,7 +187,7 @@ def test_nested_tables_are_merged_key_by_key(tmp_path: Path) -> None:
         ({"adress": "x"}, "Unknown setting 'adress' in .*; did you mean 'address'?"),
         ({"nameservers": "x"}, "did you mean 'nameserver'?"),
         ({"callx": {}}, "did you mean 'call'?"),
-        ({"zzz": 1}, "Unknown setting 'zzz' in .*; known are address, authentication, balancer"),
+        ({"zzz": 1}, "Unknown setting 'zzz' in .*; known are address, advertise, authentication"),
         ({"tables": {}}, "Unknown setting 'tables'"),
         ({"authentication": {"polcy": None}}, r"authentication\.polcy; did you mean 'policy'\?"),
         ({"plugins": {"disabled": []}}, r"plugins\.disabled; did you mean 'disable'\?"),

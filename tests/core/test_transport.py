@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import socket as sockets
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import helpers
@@ -200,12 +202,139 @@ def test_closed_while_replies_are_on_their_way(transport: ZmqTransport) -> None:
         assert client.receive()[-1] == blob
 
 
-def test_ipv6(transport: ZmqTransport) -> None:
-    with contextlib.suppress(OSError), sockets.socket(sockets.AF_INET6) as probe:
-        probe.bind(("::1", 0))
-        listener = transport.listen("tcp://[::1]:*", NOBODY)
-        assert listener.address.startswith("tcp://[::1]:")
+def reaches(transport: ZmqTransport, address: str, listener: RouterListener) -> Any:
+    """A channel to an address, after a message has come through it."""
+    channel: DealerChannel = transport.connect(address)
+    until(channel.is_alive)
+    with contextlib.suppress(CallTimeout):
+        channel.exchange([b"CALL", b"{}"], 1)
+    assert listener.socket.poll(helpers.PATIENCE * 1000)
+    channel.close()
+    return listener.receive()
+
+
+def port_of(listener: RouterListener) -> str:
+    return listener.address.rpartition(":")[2]
+
+
+@contextlib.contextmanager
+def listening(transport: ZmqTransport, address: str) -> Iterator[RouterListener]:
+    listener = transport.listen(address, NOBODY)
+    try:
+        yield listener
+    finally:
         listener.close()
+
+
+def test_ipv6(transport: ZmqTransport) -> None:
+    with listening(transport, "tcp://[::1]:*") as listener:
+        assert listener.address.startswith("tcp://[::1]:")
+        assert reaches(transport, listener.address, listener)
+
+
+def test_ipv6_wildcard_is_for_both_families(transport: ZmqTransport) -> None:
+    with listening(transport, "tcp://[::]:*") as listener:
+        for host in ("127.0.0.1", "[::1]"):
+            assert reaches(transport, f"tcp://{host}:{port_of(listener)}", listener)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_addresses_of_both_families_together(order: int, transport: ZmqTransport) -> None:
+    first, second = ["tcp://127.0.0.1:*", "tcp://[::1]:*"][::order]
+    with listening(transport, first) as listener:
+        listener.also(second)
+        for bound, wanted in zip(listener.addresses, (first, second), strict=True):
+            assert bound.startswith(wanted.removesuffix("*"))
+            assert reaches(transport, bound, listener)
+
+
+@pytest.fixture
+def only_ipv6(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """As far as Python knows, `localhost` has an IPv6 address alone, once this is set."""
+    known = threading.Event()
+
+    def getaddrinfo(host: str, port: Any) -> list[Any]:
+        assert known.wait(helpers.PATIENCE)
+        return [(sockets.AF_INET6, sockets.SOCK_STREAM, 0, "", ("::1", 0, 0, 0))]
+
+    monkeypatch.setattr(sockets, "getaddrinfo", getaddrinfo)
+    return known
+
+
+def test_name_that_only_ipv6_reaches(transport: ZmqTransport, only_ipv6: threading.Event) -> None:
+    only_ipv6.set()
+    with listening(transport, "tcp://[::]:*") as listener:
+        address = f"tcp://localhost:{port_of(listener)}"
+        assert transport.dealer(address).getsockopt(zmq.IPV6) == 1
+        assert reaches(transport, address, listener)
+    assert transport.dealer("tcp://127.0.0.1:1").getsockopt(zmq.IPV6) == 0
+
+
+def test_name_to_listen_on_that_only_ipv6_has(
+    transport: ZmqTransport, only_ipv6: threading.Event
+) -> None:
+    only_ipv6.set()
+    with listening(transport, "tcp://localhost:*") as listener:
+        assert listener.socket.getsockopt(zmq.IPV6) == 1
+
+
+def test_event_loop_is_not_held_up_by_a_lookup(
+    transport: ZmqTransport, only_ipv6: threading.Event
+) -> None:
+    async def call() -> None:
+        channel: Any = transport.connect_async(f"tcp://localhost:{port_of(listener)}")
+        assert channel._socket.getsockopt(zmq.IPV6) == 0, "nothing is known yet"
+        only_ipv6.set()
+        while not channel._socket.getsockopt(zmq.IPV6):
+            await asyncio.sleep(0.001)
+        reply = asyncio.ensure_future(channel.exchange([b"CALL", b"{}"], 30_000))
+        while (arrival := listener.receive()) is None:
+            await asyncio.sleep(0.001)
+        listener.send([*arrival[1][:3], b"OK", b"{}"])
+        assert await reply == [b"OK", b"{}"]
+        channel.close()
+
+    with listening(transport, "tcp://[::]:*") as listener:
+        asyncio.run(call())
+
+
+def test_loop_that_ends_before_a_lookup(
+    transport: ZmqTransport, only_ipv6: threading.Event
+) -> None:
+    async def connect() -> Any:
+        return transport.connect_async("tcp://localhost:1")
+
+    channel = asyncio.run(connect())
+    answer = transport._lookups.only_ipv6("tcp://localhost:1")
+    only_ipv6.set()
+    assert answer.result(helpers.PATIENCE)
+    channel.close()
+
+
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:-1", "tcp://127.0.0.1:2013x"])
+def test_ports_that_are_none_are_not_listened_on(address: str, transport: ZmqTransport) -> None:
+    with pytest.raises(ConfigurationError, match="Invalid address .* a port is a number"):
+        transport.listen(address, NOBODY)
+    with listening(transport, ANY_PORT) as listener, pytest.raises(ConfigurationError):
+        listener.also(address)
+
+
+def test_host_that_is_not_of_this_machine(transport: ZmqTransport) -> None:
+    with pytest.raises(ConfigurationError, match="this host has no address or network interface"):
+        transport.listen("tcp://nowhere.invalid:*", NOBODY)
+
+
+def test_relative_path_is_bound_and_reached_whatever_the_directory(
+    transport: ZmqTransport, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with listening(transport, "ipc://one") as listener:
+        listener.also("ipc://./two")
+        assert listener.addresses == [f"ipc://{tmp_path}/one", f"ipc://{tmp_path}/two"]
+        assert reaches(transport, "ipc://one", listener)
+        monkeypatch.chdir("/")
+        for address in listener.addresses:
+            assert reaches(transport, address, listener)
 
 
 def test_hook_sees_the_socket_before_it_is_used() -> None:

@@ -1,0 +1,89 @@
+"""Addresses: what they look like, for those who listen and for those who connect."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+
+import attrs
+
+from pycom_core.errors import ConfigurationError
+
+#: Hosts that stand for all addresses of a host.
+WILDCARDS = ("0.0.0.0", "::", "*")
+
+#: Where a connection comes from may go before where it leads to: tcp://SOURCE;HOST:PORT.
+_TCP = re.compile(r"tcp://(?:[^;]*;)?(\[[^\[\]]+\]|[^\[\]:/;@\s]+):([^:;]*)")
+_IPC = "ipc://"
+
+
+@attrs.frozen
+class Tcp:
+    """The parts of a TCP address; an IPv6 host has no brackets here."""
+
+    host: str
+    port: str
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"tcp://{host}:{self.port}"
+
+
+def tcp(address: str) -> Tcp | None:
+    """The parts of a TCP address, or None if it is none."""
+    found = _TCP.fullmatch(address)
+    return None if found is None else Tcp(found[1].strip("[]"), found[2])
+
+
+def checked(address: str, listening: bool = False) -> str:
+    """An address to connect to or to listen on, as it reads in every working directory.
+
+    Raises `ConfigurationError` for what can be seen to be none.
+    """
+    problem = _problem(address, listening)
+    if problem is not None:
+        raise ConfigurationError(f"Invalid address {address!r}: {problem}")
+    return absolute(address)
+
+
+def absolute(address: str) -> str:
+    """The same address; the path of a Unix socket begins at the root of the file system."""
+    path = address.removeprefix(_IPC)
+    if path == address or not path or path.startswith(("/", "@", "*")):
+        return address
+    return _IPC + os.path.abspath(path)
+
+
+def _problem(address: str, listening: bool) -> str | None:
+    if re.search(r"[\0-\x1f]", address):
+        return "it contains a control character"
+    if not address.startswith("tcp://"):
+        return None
+    parts = tcp(address)
+    if parts is None or (listening and ";" in address):
+        return "write tcp://HOST:PORT, with an IPv6 host in brackets as in tcp://[::1]:2013"
+    if not _is_port(parts.port, listening):
+        free = ", or * for a free one" if listening else ""
+        return f"a port is a number from 1 to 65535{free}"
+    if parts.host == "*" and not listening:
+        return "* is for listening; name a host"
+    return None if _is_host(parts.host) else f"{parts.host!r} is no host"
+
+
+def _is_port(port: str, listening: bool) -> bool:
+    if listening and port == "*":
+        return True
+    number = int(port) if re.fullmatch("[0-9]{1,5}", port) else -1
+    return (0 if listening else 1) <= number <= 65_535
+
+
+def _is_host(host: str) -> bool:
+    try:
+        if ":" in host:
+            socket.inet_pton(socket.AF_INET6, host.partition("%")[0])
+        elif re.fullmatch(r"[0-9.]+", host):  # no name looks like this
+            socket.inet_aton(host)
+    except OSError:
+        return False
+    return True

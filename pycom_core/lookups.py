@@ -1,0 +1,57 @@
+"""Names of hosts that IPv6 alone reaches: 0MQ has to be told before it looks them up."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import threading
+from concurrent.futures import Future, TimeoutError
+
+from pycom_core.addresses import WILDCARDS, tcp
+
+#: s that a lookup may hold up who connects. It goes on afterwards, for who comes next.
+PATIENCE = 1.0
+
+
+class Lookups:
+    """Looks each name up once, in a thread of its own, and again if it was not found."""
+
+    def __init__(self) -> None:
+        self._answers: dict[tuple[int, str], Future[bool]] = {}  # by process and host
+
+    def only_ipv6(self, address: str) -> Future[bool]:
+        """Comes to whether nothing but IPv6 reaches the host of an address."""
+        parts = tcp(address)
+        host = "*" if parts is None else parts.host
+        answer: Future[bool] = Future()
+        if host in WILDCARDS or _is_numeric(host):
+            answer.set_result(":" in host)
+            return answer
+        key = (os.getpid(), host)
+        found = self._answers.setdefault(key, answer)
+        if found is answer:
+            threading.Thread(target=self._look_up, args=(key, answer), daemon=True).start()
+        return found
+
+    def wait(self, address: str) -> bool:
+        """The same; False if it takes too long to find out."""
+        with contextlib.suppress(TimeoutError):
+            return self.only_ipv6(address).result(PATIENCE)
+        return False
+
+    def _look_up(self, key: tuple[int, str], answer: Future[bool]) -> None:
+        try:
+            found = {family for family, *_ in socket.getaddrinfo(key[1], None)}
+        except (OSError, UnicodeError):
+            del self._answers[key]
+            found = set()
+        answer.set_result(found == {socket.AF_INET6})
+
+
+def _is_numeric(host: str) -> bool:
+    try:
+        socket.inet_aton(host)
+    except OSError:
+        return ":" in host
+    return True
