@@ -27,7 +27,12 @@ def pycom_shutdown(server: Server) -> None:
     if iface is not None and hasattr(iface.instance, "close"):
         import asyncio
 
-        asyncio.run(iface.instance.close())
+        # On the loop that the backend was used on, unless that runs or is closed.
+        loop = server.loop
+        if loop is None or loop.is_running() or loop.is_closed():
+            asyncio.run(iface.instance.close())
+        else:
+            loop.run_until_complete(iface.instance.close())
 
 
 @hookimpl
