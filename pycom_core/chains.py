@@ -12,6 +12,7 @@ from operator import itemgetter
 from typing import Any
 
 from pycom_core.errors import AccessDenied, PluginFailed, RemoteError
+from pycom_core.failures import is_failure
 from pycom_core.log import logger
 
 Link = Callable[..., Any]
@@ -107,13 +108,18 @@ def _through_pluggy(caller: Any, arguments: tuple[str, ...]) -> Link:
 
 def _checked(name: str, function: Link, blame: Blame) -> Link:
     denies = name == "authorize"
+    # Whatever a server's hook raises is the failure of a call, not the end of the service; a
+    # client's may end its program.
+    caught = (Exception, SystemExit) if name.startswith("client_") else BaseException
 
     def link(*values: Any) -> None:
         try:
             result = function(*values)
         except RemoteError:
             raise
-        except (Exception, SystemExit) as error:
+        except caught as error:
+            if not is_failure(error):
+                raise
             failure = blame(f"failed in pycom_{name}: {error!r}")
             if not denies:
                 raise failure from error

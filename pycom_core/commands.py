@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pycom_core import codec, constants
 from pycom_core.errors import RemoteError
+from pycom_core.failures import is_failure
 from pycom_core.log import logger
 from pycom_core.messages import Attachment, Future, Request, Response
 from pycom_core.waiting import settle
@@ -78,7 +79,9 @@ class BaseCommand:
             response = Response(None, code=error.code or 1, message=str(error))
         try:
             body = self.response_to_wire(response)
-        except Exception:
+        except BaseException as error:
+            if not is_failure(error):
+                raise
             logger().exception("%s returned what cannot be sent", self._name(response.request))
             response = Response(
                 None,

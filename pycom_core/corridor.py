@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from pycom_core import codec, constants
 from pycom_core.chains import Chains, Link
 from pycom_core.errors import AccessDenied, BadRequest, DeadlineExceeded, Overloaded, RemoteError
+from pycom_core.failures import is_failure, of_signal
 from pycom_core.interfaces import Interface, Method, run_hooks
 from pycom_core.log import logger
 from pycom_core.messages import Attachment, Identity, Request, Response
@@ -49,12 +50,18 @@ async def answer(
         except RemoteError as error:
             refusal = Response(None, code=error.code, message=str(error))
             parts = [codec.dict_to_wire(codec.status_to_dict(refusal), with_version=False)]
-    except asyncio.CancelledError:
-        return [*address, b"", constants.PROTO_STATUS_FAILURE, _NO_ANSWER]
-    except Exception:
-        logger().critical("A command broke", exc_info=True)
+    except BaseException as error:
+        if of_signal(error):
+            # It is not for this call, but for whoever runs the loop.
+            asyncio.get_running_loop().call_soon(_raise, error)
+        elif is_failure(error):
+            logger().critical("A command broke", exc_info=True)
         return [*address, b"", constants.PROTO_STATUS_FAILURE, _NO_ANSWER]
     return [*address, b"", constants.PROTO_STATUS_SUCCESS, *parts]
+
+
+def _raise(error: BaseException) -> None:
+    raise error
 
 
 def _find_command(server: Server, payload: Sequence[Attachment]) -> Any:
@@ -177,7 +184,9 @@ async def _authenticate(
                 raise TypeError(f"an Identity was expected, not {type(identity).__name__}")
         except (AccessDenied, DeadlineExceeded):
             raise
-        except Exception as error:
+        except BaseException as error:
+            if not is_failure(error):
+                raise
             failure = chains.failure(hook, f"failed in pycom_authenticate: {error!r}")
             logger().exception(
                 "Authentication for %s.%s failed. %s", iface.name, method.name, failure
@@ -207,7 +216,7 @@ async def _wrapped(
                 raise TypeError("a wrapper that never yields")
             opened.append((wrapper, generator))
         culprit = None
-        result = await settle(server.run(iface, method, request, nested), request.deadline)
+        result = await _run(server, iface, method, request, nested)
     except BaseException as raised:
         error = raised
     for wrapper, generator in reversed(opened):
@@ -224,8 +233,15 @@ async def _wrapped(
         else:
             generator.close()
             error, culprit = TypeError("a wrapper that yields twice"), wrapper
-    if culprit is not None and isinstance(error, Exception) and not isinstance(error, RemoteError):
+    if error is None:
+        return result
+    if culprit is not None and is_failure(error) and not isinstance(error, RemoteError):
         raise chains.failure(culprit, f"failed in pycom_invoke: {error!r}") from error
-    if error is not None:
-        raise error
-    return result
+    raise error
+
+
+async def _run(
+    server: ServiceServer, iface: Interface, method: Method, request: Request, nested: bool
+) -> Any:
+    # A coroutine, since these let no StopIteration out: a wrapper would take it for its own.
+    return await settle(server.run(iface, method, request, nested), request.deadline)

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import TypeVar
 
 from pycom_core.errors import ConfigurationError
+from pycom_core.failures import of_signal, of_task
 from pycom_core.log import logger
+
+_T = TypeVar("_T")
 
 
 def new_event_loop(kind: str = "auto") -> asyncio.AbstractEventLoop:
@@ -26,6 +30,40 @@ def new_event_loop(kind: str = "auto") -> asyncio.AbstractEventLoop:
             loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
             return loop
     return asyncio.new_event_loop()
+
+
+def run_forever(loop: asyncio.AbstractEventLoop) -> None:
+    """Run a loop until it is stopped, whatever tasks of methods raise."""
+    undisturbed(loop.run_forever)
+
+
+def undisturbed(run: Callable[[], _T]) -> _T:
+    """What a function returns that runs a loop, and runs it again after SystemExit in a task.
+
+    A Task raises SystemExit and KeyboardInterrupt where it is awaited, and out of its loop too.
+    """
+    while True:
+        try:
+            return run()
+        except (SystemExit, KeyboardInterrupt) as error:
+            if of_signal(error) or not of_task(error):
+                raise
+
+
+def finish(loop: asyncio.AbstractEventLoop, patience: float) -> None:
+    """Close a loop that has stopped; what still runs on it is cancelled, and waited for.
+
+    `patience` in s; what does not end in time is left.
+    """
+    left = asyncio.all_tasks(loop)
+    for task in left:
+        task.cancel()
+    try:
+        if left:
+            loop.run_until_complete(asyncio.wait(left, timeout=patience))
+        loop.run_until_complete(loop.shutdown_asyncgens())
+    finally:
+        loop.close()
 
 
 class PeriodicTask:

@@ -7,10 +7,13 @@ import copy
 import inspect
 import weakref
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any, TypeVar, cast, overload
 
+from pycom_core import constants
 from pycom_core.components import BaseComponent
-from pycom_core.errors import BadRequest, MethodNotFound
+from pycom_core.errors import BadRequest, MethodNotFound, RemoteError
+from pycom_core.failures import is_failure
 from pycom_core.messages import Future, Request, Response, Session
 
 Hook = Callable[["Interface", "Method", Any], Any]
@@ -127,15 +130,17 @@ class Interface(BaseComponent):
         if self.stateful and request.session is None:
             request.session = self._session
         response: Any = self.find_method(request.method).call(self, request)
-        if isinstance(response, Future):
-            raise RuntimeError(f"{self.name}.{request.method} answers later, and needs a server")
         if inspect.isawaitable(response):
             response = asyncio.run(_complete(response))
+        if isinstance(response, Future):
+            raise RuntimeError(f"{self.name}.{request.method} answers later, and needs a server")
         return cast("Response", response)
 
 
-async def _complete(response: Awaitable[Response]) -> Response:
-    return await response
+async def _complete(response: Any) -> Any:
+    while inspect.isawaitable(response):
+        response = await response
+    return response
 
 
 class Method:
@@ -241,18 +246,29 @@ class Method:
         """Make a response of what the function returned; later, where that comes later."""
         if isinstance(result, Future):
             future = Future(request)
-            result.add_done_callback(
-                lambda response: future._complete(self.respond(iface, request, response))
-            )
+            result.add_done_callback(partial(self._pass_on, iface, future))
             return future
         if hasattr(result, "__await__"):
             return self._conclude_later(iface, request, result)
         return self.respond(iface, request, result)
 
+    def _pass_on(self, iface: Interface, future: Future, response: Response) -> None:
+        """Complete `future` with what becomes of the response of another one."""
+        try:
+            answer = self.respond(iface, future.request, response)
+        except RemoteError as error:
+            future.error(error.code or constants.ERROR_UNKNOWN, str(error))
+        except BaseException as error:
+            future.exception()
+            if not is_failure(error):
+                raise
+        else:
+            future._complete(answer)
+
     async def _conclude_later(
         self, iface: Interface, request: Request, result: Awaitable[Any]
-    ) -> Response:
-        return self.respond(iface, request, await result)
+    ) -> Any:
+        return self.conclude(iface, request, await result)
 
     def respond(self, iface: Interface, request: Request, result: Any) -> Response:
         """Name the results, part off the attachment, and run the method's own posthooks."""

@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import itertools
-import threading
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from pycom_core import timeouts
+from pycom_core import nested, timeouts
 from pycom_core.aio.channel import AsyncChannel
 from pycom_core.aio.channel import LocalChannel as AsyncLocalChannel
 from pycom_core.errors import CallTimeout, ConfigurationError, ServiceNotAvailable
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
     from pycom_core.server import Server
 
 _ADDRESS = b"local"
-#: `waiting`: the loops of this thread that a nested one, above them, has to end for.
-_thread = threading.local()
 
 
 class LocalChannel(Channel):
@@ -36,34 +33,18 @@ class LocalChannel(Channel):
         message = [_ADDRESS, b"", *payload]
         loop = self._server.loop
         seconds = timeouts.seconds(timeout)
+        answer = self._server.answer(message, nested=True)
         try:
-            if loop is None or not loop.is_running() or _is_of_this_thread(loop):
-                reply = self._run(self._server.answer(message, nested=True), seconds)
+            if loop is not None and nested.runs_elsewhere(loop):
+                reply = _result(asyncio.run_coroutine_threadsafe(answer, loop), seconds)
             else:
-                coroutine = self._server.answer(message, nested=True)
-                answer = asyncio.run_coroutine_threadsafe(coroutine, loop)
-                try:
-                    reply = answer.result(seconds)
-                finally:
-                    answer.cancel()
+                reply = nested.run(answer, seconds)
         # Two names for one exception from Python 3.11 on.
         except (concurrent.futures.TimeoutError, TimeoutError):
             raise CallTimeout(f"No answer from this process within {timeout:.0f} ms") from None
+        except concurrent.futures.CancelledError:
+            raise ServiceNotAvailable("The server of this process is ending") from None
         return list(reply[2:])
-
-    def _run(self, answer: Coroutine[Any, None, Any], timeout: float | None) -> Any:
-        # The server's loop waits for this very thread, so another one steps in. It is made anew:
-        # who would close one that is kept? No channel of a caller's context is closed for sure.
-        nested, outer = asyncio.new_event_loop(), asyncio._get_running_loop()
-        waiting = _thread.__dict__.setdefault("waiting", [])
-        waiting.append(outer)
-        asyncio._set_running_loop(None)
-        try:
-            return nested.run_until_complete(_within(timeout, answer))
-        finally:
-            asyncio._set_running_loop(outer)
-            waiting.pop()
-            nested.close()
 
     def is_alive(self) -> bool:
         return bool(self._server.listeners)
@@ -72,24 +53,11 @@ class LocalChannel(Channel):
         """There is nothing to let go of."""
 
 
-async def _within(timeout: float | None, answer: Coroutine[Any, None, Any]) -> Any:
-    # Not `wait_for`: a call that is cancelled still answers, and would look as if it were in time.
-    task = asyncio.ensure_future(answer)
-    await asyncio.wait([task], timeout=timeout)
-    if task.done():
-        return task.result()
-    task.cancel()
-    await asyncio.wait([task])
-    raise TimeoutError
-
-
-def loop_stands_in() -> bool:
-    """Whether the loop of this thread runs in place of another one, which waits for it."""
-    return bool(getattr(_thread, "waiting", ()))
-
-
-def _is_of_this_thread(loop: asyncio.AbstractEventLoop) -> bool:
-    return loop is asyncio._get_running_loop() or loop in getattr(_thread, "waiting", ())
+def _result(answer: concurrent.futures.Future[Any], seconds: float | None) -> Any:
+    try:
+        return answer.result(seconds)
+    finally:
+        answer.cancel()
 
 
 class LocalListener(Listener):

@@ -14,6 +14,7 @@ from pycom_core.errors import BadRequest, ConfigurationError, MethodNotFound
 from pycom_core.interfaces import Interface, Method
 from pycom_core.messages import Request, Response
 from pycom_core.server import Server
+from pycom_core.waiting import in_worker
 
 if TYPE_CHECKING:
     from pycom_core.runtime import Runtime
@@ -103,8 +104,7 @@ class ServiceServer(Server):
         function = method.call if method.overrides_call else method.run
         if self._pool is None or method.is_async:
             return function(iface, request)
-        loop = asyncio.get_running_loop()
-        if nested and loop is not self.loop:
+        if nested and asyncio.get_running_loop() is not self.loop:
             return function(iface, request)
 
         context = contextvars.copy_context()  # what hooks have set is there in the worker too
@@ -114,11 +114,11 @@ class ServiceServer(Server):
             return context.run(function, iface, request)
 
         if not nested:
-            return loop.run_in_executor(self._pool, work)
+            return in_worker(self._pool, work)
         # The caller may be the last free worker, waiting for this: it gets a thread of its own.
         extra = ThreadPoolExecutor(1, "pycom-nested")
         try:
-            return loop.run_in_executor(extra, work)
+            return in_worker(extra, work)
         finally:
             extra.shutdown(wait=False)
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pycom_core.backends import SessionStore
 from pycom_core.errors import SessionExpired
 from pycom_core.messages import Request, Session
-from pycom_core.waiting import settle
+from pycom_core.waiting import finished, settle
 
 
 def new_session() -> Session:
@@ -77,7 +77,7 @@ class Sessions:
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         waiting.append(turn)
         try:
-            await turn
+            await finished(turn)
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():
                 # Its turn had come all the same: it passes it on.

@@ -7,11 +7,13 @@ import contextvars
 import inspect
 import sys
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
+from concurrent.futures import Executor
 from typing import Any
 
 from pycom_core.errors import DeadlineExceeded
-from pycom_core.messages import Future, Response
+from pycom_core.failures import Cancelled
+from pycom_core.messages import Future
 
 EAGER_TASKS = sys.version_info >= (3, 12)
 
@@ -24,13 +26,17 @@ delivery: contextvars.ContextVar[Delivery] = contextvars.ContextVar("delivery")
 
 
 async def settle(value: Any, deadline: float | None = None) -> Any:
-    """The value itself, or what an awaitable or `Future` comes to.
+    """The value itself, or what an awaitable or `Future` comes to in the end.
 
-    Past `deadline` (s, monotonic) it is cancelled. Raises `DeadlineExceeded`.
+    Past `deadline` (s, monotonic) it is cancelled. Raises `DeadlineExceeded`, and `Cancelled`.
     """
-    if not waits(value):
-        return value
-    return await _within(deadline, _start(value))
+    while waits(value):
+        try:
+            value = await finished(_start(value), deadline)
+        except (Cancelled, DeadlineExceeded):
+            _drop(value)
+            raise
+    return value
 
 
 def waits(value: object) -> bool:
@@ -38,24 +44,101 @@ def waits(value: object) -> bool:
     return hasattr(value, "__await__") or isinstance(value, Future)
 
 
+class _Raised:
+    """An exception on its way to where it is raised again.
+
+    Not every one may pass through a Task or a future: they let SystemExit out of the loop, take
+    CancelledError for their own, and refuse StopIteration.
+    """
+
+    __slots__ = ("error",)
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+
+class Handover(asyncio.Future[Any]):
+    """Takes a result from another thread, unless nobody waits for it any more."""
+
+    def give(self, result: Any) -> None:
+        """Complete it, from any thread."""
+        self.get_loop().call_soon_threadsafe(self._take, result)
+
+    def _take(self, result: Any) -> None:
+        if self.done():
+            _drop(result)
+        else:
+            self.set_result(result)
+
+
+def in_worker(pool: Executor, work: Callable[[], Any]) -> Handover:
+    """Have a worker do something, if somebody still waits for it then. Await it with `settle`."""
+    done = Handover(loop=asyncio.get_running_loop())
+
+    def do() -> None:
+        if done.done():
+            return
+        try:
+            result = work()
+        except BaseException as error:
+            result = _Raised(error)
+        done.give(result)
+
+    pool.submit(do)
+    return done
+
+
 def _start(awaitable: Any) -> asyncio.Future[Any]:
-    if isinstance(awaitable, asyncio.Future):
+    if isinstance(awaitable, Handover):
         return awaitable
-    if isinstance(awaitable, Future):
-        return _as_asyncio(awaitable)
-    if not inspect.iscoroutine(awaitable):
-        future: asyncio.Future[Any] = asyncio.ensure_future(awaitable)
-        return future
     loop = asyncio.get_running_loop()
+    if isinstance(awaitable, Future):
+        done = Handover(loop=loop)
+        awaitable.add_done_callback(done.give)
+        return done
     if EAGER_TASKS:
         # Runs at once up to its first wait; most methods never get to one.
-        return asyncio.Task(awaitable, loop=loop, eager_start=True)  # type: ignore[call-arg]
-    return loop.create_task(awaitable)
+        return _Task(_contained(awaitable), loop=loop, eager_start=True)  # type: ignore[call-arg]
+    return _Task(_contained(awaitable), loop=loop)
 
 
-async def _within(deadline: float | None, future: asyncio.Future[Any]) -> Any:
-    if deadline is None or future.done():
-        return await future
+async def _contained(awaitable: Awaitable[Any]) -> Any:
+    """What it comes to, and what it raises as a value."""
+    try:
+        return await awaitable
+    except BaseException as error:
+        if isinstance(error, asyncio.CancelledError) and _is_cancelled():
+            raise
+        return _Raised(error)
+
+
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return isinstance(task, _Task) and task.cancelling() > 0
+
+
+if sys.version_info >= (3, 11):
+    _Task = asyncio.Task
+else:
+
+    class _Task(asyncio.Task[Any]):
+        """Knows whether it was cancelled itself, as those of Python 3.11 do."""
+
+        _cancelling = 0
+
+        def cancel(self, msg: Any = None) -> bool:
+            self._cancelling += not self.done()
+            return super().cancel(msg)
+
+        def cancelling(self) -> int:
+            return self._cancelling
+
+
+async def finished(future: asyncio.Future[Any], deadline: float | None = None) -> Any:
+    """What a future of the kernel's own comes to; others cancel it only to give up the call.
+
+    Past `deadline` (s, monotonic) it is cancelled. Raises `DeadlineExceeded`, and `Cancelled`.
+    """
     passed = False
 
     def give_up() -> None:
@@ -63,31 +146,32 @@ async def _within(deadline: float | None, future: asyncio.Future[Any]) -> Any:
         passed = True
         future.cancel()
 
-    left = max(0.0, deadline - time.monotonic())
-    timer = asyncio.get_running_loop().call_later(left, give_up)
+    timer = None
+    if deadline is not None and not future.done():
+        left = max(0.0, deadline - time.monotonic())
+        timer = asyncio.get_running_loop().call_later(left, give_up)
     try:
-        return await future
-    except asyncio.CancelledError:
+        result = await future
+    except (asyncio.CancelledError, GeneratorExit):
         if passed:  # the clock may not say so yet: uvloop counts whole milliseconds
             raise DeadlineExceeded("The deadline passed while the method ran") from None
-        raise
+        # With GeneratorExit nobody drives this any more: its loop is closed.
+        raise Cancelled from None
     finally:
-        timer.cancel()
+        if timer is not None:
+            timer.cancel()
+    if type(result) is not _Raised:
+        return result
+    try:
+        raise result.error
+    finally:
+        del result  # which the traceback would hold, and so itself
 
 
-def _as_asyncio(future: Future) -> asyncio.Future[Response]:
-    loop = asyncio.get_running_loop()
-    waiter: asyncio.Future[Response] = loop.create_future()
-
-    def complete(response: Response) -> None:
-        loop.call_soon_threadsafe(set_result, response)
-
-    def set_result(response: Response) -> None:
-        if not waiter.done():
-            waiter.set_result(response)
-
-    future.add_done_callback(complete)
-    return waiter
+def _drop(result: Any) -> None:
+    # Python complains of a coroutine that has not even begun.
+    if inspect.iscoroutine(result):
+        result.close()
 
 
 class Drive:

@@ -26,6 +26,7 @@ from pycom_core import (
     discovery,
     runtime,
 )
+from pycom_core.eventloop import run_forever
 from pycom_core.settings import Plugins
 
 _ServerT = TypeVar("_ServerT", bound=Server)
@@ -82,7 +83,7 @@ def running(server: _ServerT) -> Iterator[_ServerT]:
     """The server answers on a loop in a thread of its own; closed at the end."""
     loop = asyncio.new_event_loop()
     server.setup(loop)
-    thread = threading.Thread(target=loop.run_forever)
+    thread = threading.Thread(target=run_forever, args=[loop])
     thread.start()
     try:
         yield server

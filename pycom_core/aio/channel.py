@@ -16,6 +16,7 @@ import zmq
 from pycom_core import timeouts
 from pycom_core.errors import CallTimeout, ServiceNotAvailable
 from pycom_core.messages import Attachment
+from pycom_core.nested import runs_elsewhere, stands_in
 from pycom_core.transport import (
     NOBLOCK,
     POLLIN,
@@ -183,15 +184,17 @@ class LocalChannel(AsyncChannel):
         self._server = server
 
     async def exchange(self, payload: Sequence[Attachment], timeout: float) -> Reply:
-        server = self._server
-        answer = server.answer([b"local", b"", *payload])
-        if server.loop is not None and server.loop is not asyncio.get_running_loop():
-            waiting = asyncio.wrap_future(asyncio.run_coroutine_threadsafe(answer, server.loop))
+        server, message = self._server, [b"local", b"", *payload]
+        if server.loop is not None and runs_elsewhere(server.loop):
+            answer = asyncio.run_coroutine_threadsafe(server.answer(message), server.loop)
+            waiting = asyncio.wrap_future(answer)
         else:
-            waiting = asyncio.ensure_future(answer)
+            waiting = asyncio.ensure_future(server.answer(message, nested=stands_in()))
         # Not `wait_for`: it would wait on for a method that does not heed its cancellation.
         try:
             await asyncio.wait([waiting], timeout=timeouts.seconds(timeout))
+            if waiting.cancelled():
+                raise ServiceNotAvailable("The server of this process is ending")
             if waiting.done():
                 return list(waiting.result()[2:])
         finally:

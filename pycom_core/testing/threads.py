@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
+from pycom_core.eventloop import finish, run_forever
 from pycom_core.service import Provider, ServiceServer
 from pycom_core.testing.registry import PATIENCE, Registry
 
@@ -73,14 +74,16 @@ class ServiceThread:
             server = ServiceServer([self.address], providers, runtime)
             server.setup(loop)
             loop.call_soon(started.set_result, server)
-            loop.run_forever()
+            run_forever(loop)
         except BaseException as error:
             if started.done():
                 raise
             started.set_exception(error)
         finally:
             runtime.close()
-            _finish(loop)
+            # What still runs ends here, and answers nobody.
+            loop.set_exception_handler(lambda loop, context: None)
+            finish(loop, PATIENCE)
 
     def stop(self) -> None:
         """End it in order: it unregisters, and what runs comes to its end."""
@@ -102,15 +105,3 @@ class ServiceThread:
             raise RuntimeError(
                 f"A method of {self.name} does not end; only processes can be killed"
             )
-
-
-def _finish(loop: asyncio.AbstractEventLoop) -> None:
-    """Close a loop that has stopped; what still runs on it ends here, and answers nobody."""
-    loop.set_exception_handler(lambda loop, context: None)
-    left = asyncio.all_tasks(loop)
-    for task in left:
-        task.cancel()
-    if left:
-        loop.run_until_complete(asyncio.wait(left, timeout=PATIENCE))
-    loop.run_until_complete(loop.shutdown_asyncgens())
-    loop.close()

@@ -21,7 +21,7 @@ from pycom_core import (
     constants,
     logger,
 )
-from pycom_core.local import loop_stands_in
+from pycom_core.nested import stands_in
 
 if TYPE_CHECKING:
     from pycom_core import Runtime
@@ -49,7 +49,7 @@ class Validator:
 
     async def identity_of(self, token: str) -> Identity:
         """The owner of a token. Raises `AccessDenied` if there is none, and `Unreachable`."""
-        if loop_stands_in():
+        if stands_in():
             # The service waits for this very call, so there is nothing to keep the loop free for,
             # and an authenticator beside it could not answer another thread.
             return self._ask(token, time.monotonic())

@@ -6,6 +6,7 @@ from typing import Any
 
 from pycom_core import BaseCommand, codec, constants
 from pycom_core.errors import BadRequest, RemoteError
+from pycom_core.failures import is_failure
 from pycom_core.log import logger
 from pycom_core.messages import Attachment, Request, Response
 
@@ -39,6 +40,8 @@ class CallCommand(BaseCommand):
             return await self.server.process(request)
         except RemoteError as error:
             return request.error(error.code or constants.ERROR_UNKNOWN, str(error))
-        except Exception:
+        except BaseException as error:
+            if not is_failure(error):
+                raise
             logger().exception("%s.%s failed", request.interface, request.method)
             return request.error(constants.ERROR_UNKNOWN, "Unknown error during request")
