@@ -7,6 +7,7 @@ import asyncio
 import builtins
 import concurrent.futures
 import json
+import signal
 import sys
 import threading
 from collections.abc import Callable, Coroutine, Generator, Iterator
@@ -29,6 +30,7 @@ from pycom_core import (
     interface,
     method,
 )
+from pycom_core.eventloop import run_forever
 
 IFACE = "com.foo.raising"
 FAILED = {"code": 1, "error": "Unknown error during request"}
@@ -531,3 +533,44 @@ def test_calls_that_are_left_when_their_loop_is_closed_are_no_failures(
     answer.close()
     assert server.in_flight == 0
     assert caplog.text == ""
+
+
+@pytest.mark.parametrize("name", ["interrupted", "through_another"])
+def test_ctrl_c_in_a_method_ends_who_runs_the_loop(
+    name: str, make_runtime: MakeRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a program that runs a server itself, and has the interpreter handle Ctrl-C."""
+
+    @interface(IFACE)
+    class Service:
+        @method
+        def interrupted(self, request: Request) -> None:
+            signal.raise_signal(signal.SIGINT)
+
+        @method
+        async def interrupted_later(self, request: Request) -> None:
+            await asyncio.sleep(0)
+            signal.raise_signal(signal.SIGINT)
+
+        @method
+        def through_another(self, request: Request) -> Any:
+            with request.context().connect("local://a", IFACE) as component:
+                return component.invoke("interrupted_later")
+
+        @method
+        def introspect(self, request: Request) -> Any:
+            return {"methods": {}}
+
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    server = ServiceServer(["local://a"], [Service()], make_runtime())
+    loop = asyncio.new_event_loop()
+    server.setup(loop)
+    call = loop.create_task(server.answer([b"client", b"", *payload(IFACE, name)]))
+    with pytest.raises(KeyboardInterrupt):
+        run_forever(loop)
+    status, body = loop.run_until_complete(call)[2:]
+    assert status == b"FAIL"
+    assert b"Interrupt" not in body
+    assert server.in_flight == 0
+    server.close()
+    loop.close()

@@ -1,0 +1,215 @@
+"""Where methods run: on the loop of the service, or in its workers."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import gc
+import threading
+import warnings
+from collections.abc import Callable, Generator
+from types import SimpleNamespace
+from typing import Any
+
+import helpers
+import pytest
+from in_process import MakeRuntime, answer, running
+
+from pycom_core import (
+    Future,
+    Interface,
+    Method,
+    Request,
+    ServiceServer,
+    hookimpl,
+    interface,
+    method,
+)
+from pycom_core.constants import DEADLINE_EXTENSION
+
+IFACE = "com.foo.late"
+
+
+def decorated(function: Callable[..., Any]) -> Callable[..., Any]:
+    """An ordinary decorator, behind which nobody sees an `async def`."""
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return function(*args, **kwargs)
+
+    return call
+
+
+class OwnCall(Method):
+    def call(self, iface: Interface, request: Request) -> Any:
+        return super().call(iface, request)
+
+
+class Awaitable:
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        yield from asyncio.sleep(0).__await__()
+        return self.value
+
+
+@interface(IFACE)
+class Late:
+    """Methods whose result comes later, in every way there is."""
+
+    def __init__(self) -> None:
+        self.loops: set[asyncio.AbstractEventLoop] = set()
+
+    async def helper(self, value: Any) -> Any:
+        await asyncio.sleep(0)
+        self.loops.add(asyncio.get_running_loop())
+        return value
+
+    @method
+    @decorated
+    async def decorated(self, request: Request, value: Any) -> Any:
+        return await self.helper(value)
+
+    @method
+    def helped(self, request: Request, value: Any) -> Any:
+        return self.helper(value)
+
+    @method
+    def awaitable(self, request: Request, value: Any) -> Any:
+        return Awaitable(value)
+
+    @method
+    def promised(self, request: Request, value: Any) -> Future:
+        future = Future(request)
+        threading.Thread(target=future.response, args=[value]).start()
+        return future
+
+    @method
+    def kept(self, request: Request, value: Any) -> Future:
+        """Completed before it is returned."""
+        future = Future(request)
+        future.response(value)
+        return future
+
+    @method
+    async def promised_later(self, request: Request, value: Any) -> Future:
+        return self.promised(request, value)
+
+    @method
+    def helped_twice(self, request: Request, value: Any) -> Any:
+        return self.helper(self.helper(value))
+
+    @method(results=("value", "blob"), attachments=(None, "blob"))
+    def named(self, request: Request, value: Any) -> Any:
+        return self.helper((value, b""))
+
+    @method(method_factory=OwnCall)
+    def own_promised(self, request: Request, value: Any) -> Future:
+        return self.promised(request, value)
+
+    @method(method_factory=OwnCall)
+    def own_helped(self, request: Request, value: Any) -> Any:
+        return self.helper(value)
+
+    @method(method_factory=OwnCall)
+    async def own_promised_later(self, request: Request, value: Any) -> Future:
+        return self.promised(request, value)
+
+
+WAYS = [name for name in Late.__interface__.methods if name != "named"]
+
+
+@pytest.mark.parametrize("threads", [0, 1, 3])
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_whatever_a_method_returns_to_be_waited_for(
+    threads: int, wrapped: bool, make_runtime: MakeRuntime
+) -> None:
+    seen: list[Any] = []
+
+    @hookimpl(wrapper=True)
+    def pycom_invoke() -> Generator[None, Any, Any]:
+        result = yield
+        seen.append(getattr(result, "result", result))
+        return result
+
+    plugins = {"mine": SimpleNamespace(pycom_invoke=pycom_invoke)} if wrapped else {}
+    late = Late()
+    with running(
+        ServiceServer(["local://a"], [late], make_runtime(plugins, threads=threads))
+    ) as server:
+        assert server.loop is not None
+
+        def call(name: str) -> Any:
+            coroutine = answer(server, IFACE, name, {"value": name})
+            return asyncio.run_coroutine_threadsafe(coroutine, server.loop).result(helpers.PATIENCE)
+
+        for name in WAYS:
+            assert call(name) == {"code": 0, "result": name}
+        assert call("named")["result"] == {"value": "named"}
+        assert server.in_flight == 0
+    assert late.loops == {server.loop}, "coroutines run on the loop of the service"
+    assert seen[: len(WAYS)] == (WAYS if wrapped else [])
+
+
+@pytest.mark.parametrize("threads", [0, 1])
+def test_what_comes_too_late_is_cancelled_and_nobody_complains(
+    threads: int, make_runtime: MakeRuntime
+) -> None:
+    seen: list[str] = []
+
+    @interface(IFACE)
+    class Slow:
+        async def wait(self) -> None:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                seen.append("cancelled")
+                raise
+
+        @method
+        def helped(self, request: Request) -> Any:
+            return self.wait()
+
+        @method
+        def promised(self, request: Request) -> Future:
+            return Future(request)
+
+    with running(ServiceServer(["local://a"], [Slow()], make_runtime(threads=threads))) as server:
+        assert server.loop is not None
+        for name in ("helped", "promised"):
+            coroutine = answer(server, IFACE, name, extensions={DEADLINE_EXTENSION: 30})
+            late = asyncio.run_coroutine_threadsafe(coroutine, server.loop)
+            assert late.result(helpers.PATIENCE)["code"] == 7
+        assert server.in_flight == 0
+    assert seen == ["cancelled"]
+
+
+def test_coroutine_that_a_worker_returns_too_late_is_let_go(make_runtime: MakeRuntime) -> None:
+    release = threading.Event()
+
+    @interface(IFACE)
+    class Slow:
+        async def helper(self) -> None:
+            raise AssertionError("it is run")
+
+        @method
+        def helped(self, request: Request) -> Any:
+            release.wait(helpers.PATIENCE)
+            return self.helper()
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        with running(ServiceServer(["local://a"], [Slow()], make_runtime(threads=1))) as server:
+            assert server.loop is not None
+            coroutine = answer(server, IFACE, "helped", extensions={DEADLINE_EXTENSION: 30})
+            late = asyncio.run_coroutine_threadsafe(coroutine, server.loop)
+            assert late.result(helpers.PATIENCE)["code"] == 7
+            release.set()
+            server.join()  # what the worker returned is on its way to the loop
+            turn = asyncio.run_coroutine_threadsafe(asyncio.sleep(0), server.loop)
+            turn.result(helpers.PATIENCE)
+        gc.collect()
+    assert [
+        str(warning.message) for warning in caught if "never awaited" in str(warning.message)
+    ] == []
