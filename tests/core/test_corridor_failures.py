@@ -195,6 +195,12 @@ def serve(make_runtime: MakeRuntime) -> Iterator[Callable[..., Served]]:
 Serve = Callable[..., Served]
 
 
+def leads_there(traceback: str, name: str) -> bool:
+    """Whether it leads to where the exception was raised."""
+    # With Python 3.10 `gather` raises another CancelledError, which has not been there.
+    return "in fail" in traceback or (name == "in_a_task" and "in in_a_task" in traceback)
+
+
 @pytest.mark.parametrize("threads", [0, 2])
 @pytest.mark.parametrize("name", ["sync", "at_once", "later", "decorated", "in_a_task", "promised"])
 def test_method_that_raises(
@@ -205,7 +211,7 @@ def test_method_that_raises(
         caplog.clear()
         assert served.call(name, kind=kind) == FAILED, kind
         assert f"{IFACE}.{name} failed" in caplog.text, kind
-        assert "in fail" in caplog.text, "a traceback that leads to where it was raised"
+        assert leads_there(caplog.text, name), kind
         served.is_fine()
 
 
@@ -220,7 +226,7 @@ def test_method_that_raises_in_a_call_of_the_same_process(
         caplog.clear()
         assert served.call(through, name=name, kind=kind) == FAILED, kind
         assert f"{IFACE}.{name} failed" in caplog.text, kind
-        assert "in fail" in caplog.text, kind
+        assert leads_there(caplog.text, name), kind
         served.is_fine()
 
 
