@@ -108,16 +108,13 @@ def _through_pluggy(caller: Any, arguments: tuple[str, ...]) -> Link:
 
 def _checked(name: str, function: Link, blame: Blame) -> Link:
     denies = name == "authorize"
-    # Whatever a server's hook raises is the failure of a call, not the end of the service; a
-    # client's may end its program.
-    caught = (Exception, SystemExit) if name.startswith("client_") else BaseException
 
     def link(*values: Any) -> None:
         try:
             result = function(*values)
         except RemoteError:
             raise
-        except caught as error:
+        except BaseException as error:
             if not is_failure(error):
                 raise
             failure = blame(f"failed in pycom_{name}: {error!r}")

@@ -23,7 +23,7 @@ _thread = threading.local()
 
 
 def run(coroutine: Coroutine[Any, Any, Any], timeout: float | None) -> Any:
-    """What a coroutine comes to within `timeout` s (None: for ever), while the loop of this thread waits.
+    """What a coroutine comes to, while the loop of this thread waits; `timeout` in s, or None.
 
     Raises TimeoutError. What is left running on the loop is cancelled.
     """
@@ -45,7 +45,7 @@ def run(coroutine: Coroutine[Any, Any, Any], timeout: float | None) -> Any:
             waiting.pop()
 
 
-async def _within(timeout: float, coroutine: Coroutine[Any, Any, Any]) -> Any:
+async def _within(timeout: float | None, coroutine: Coroutine[Any, Any, Any]) -> Any:
     # Not `wait_for`: a call that is cancelled still answers, and would look as if it were in time.
     task = asyncio.ensure_future(coroutine)
     await asyncio.wait([task], timeout=timeout)
