@@ -24,7 +24,7 @@ def new_event_loop(kind: str = "auto") -> asyncio.AbstractEventLoop:
         except ImportError:
             if kind == "uvloop":
                 raise ConfigurationError(
-                    "event_loop is \"uvloop\", which is not installed: pip install 'pycom[uvloop]'"
+                    'event_loop is "uvloop", which is not installed: pip install uvloop'
                 ) from None
         else:
             loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()

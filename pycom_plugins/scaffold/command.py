@@ -30,3 +30,4 @@ def new(name: str, family: str, directory: Path | None) -> None:
     for path in written:
         click.echo(str(path))
     click.echo(f"Next: pip install -e '{project}[test]' && pytest {project}")
+    click.echo("Where PyCOM is not installed, install it before: it is not on the package index.")

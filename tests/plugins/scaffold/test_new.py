@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from packaging.requirements import Requirement
 from wheels import Environment
 
+from pycom_core import constants
 from pycom_core.cli import main
+from pycom_core.settings import tomllib
 from pycom_plugins.scaffold.writing import FAMILIES, Names
 
 
@@ -22,7 +25,7 @@ def test_written(family: str, tmp_path: Path) -> None:
     project = tmp_path / "here"
     done = new("pycom-geo-ip", "--family", family, "--directory", project)
     assert done.exit_code == 0
-    *files, following = done.output.splitlines()
+    *files, following, before = done.output.splitlines()
     assert {Path(file).relative_to(project).as_posix() for file in files} == {
         "README.md",
         "pyproject.toml",
@@ -31,11 +34,25 @@ def test_written(family: str, tmp_path: Path) -> None:
         "tests/test_geo_ip.py",
     }
     assert following == f"Next: pip install -e '{project}[test]' && pytest {project}"
+    assert "it is not on the package index" in before
     for file in files:
         text = Path(file).read_text()
         assert "acme" not in text.lower()
         if file.endswith(".py"):
             compile(text, file, "exec")
+
+
+def test_pycom_that_wrote_it_is_what_it_needs(tmp_path: Path) -> None:
+    """So pip finds that where it is installed; elsewhere the README says where to get it from."""
+    new("geo", "--family", "cli", "--directory", tmp_path)
+    project = tomllib.loads((tmp_path / "pyproject.toml").read_text())["project"]
+    [needed] = map(Requirement, project["dependencies"])
+    assert needed.name == "pycom"
+    assert needed.specifier.contains(constants.__version__)
+    assert not needed.specifier.contains("0.6.0")
+    readme = (tmp_path / "README.md").read_text()
+    assert "PyCOM 1.0 is not on the package index yet" in readme
+    assert "--find-links" in readme
 
 
 @pytest.mark.parametrize("name", ["geo-ip", "geo_ip", "pycom-geo-ip", "pycom_geo_ip"])
