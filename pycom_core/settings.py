@@ -164,6 +164,8 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
     for variable, text in environ.items():
         if not variable.startswith(ENVIRONMENT_PREFIX) or variable in ENVIRONMENT_OTHERS:
             continue
+        if not text:  # how scripts take back a variable
+            continue
         key = variable.removeprefix(ENVIRONMENT_PREFIX).lower()
         if key not in _FIELDS:
             # Not an error: the environment is shared with programs that are not ours.

@@ -44,7 +44,9 @@ def pycom_cli(group: click.Group) -> None:
 
     @group.command()
     @options("address", "service", "config", "verbose")
-    @click.option("--backend", metavar="URL", help="Where records are kept: memory:, sqlite:///…")
+    @click.option(
+        "--backend", metavar="URL", help="Where records are kept: memory: or sqlite:///PATH."
+    )
     def nameserver(backend: str | None, **given: Any) -> int:
         """Run a nameserver, on tcp://127.0.0.1:2012 unless it is told otherwise."""
         from pycom_core.launcher import ServiceProcess

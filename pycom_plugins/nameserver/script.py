@@ -27,7 +27,7 @@ def _run(modules: tuple[str, ...], **given: Any) -> int:
     from pycom_core.launcher import ServiceProcess, load_providers
     from pycom_plugins.nameserver.service import NameServer
 
-    if given["config"] is None and "PYCOM_CONFIG" not in os.environ and _INSTALLED.is_file():
+    if given["config"] is None and not os.environ.get("PYCOM_CONFIG") and _INSTALLED.is_file():
         given["config"] = _INSTALLED
     runtime = configured(
         given,

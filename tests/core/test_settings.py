@@ -130,6 +130,11 @@ def test_environment() -> None:
     assert load(environ={"PYCOM_NAMESERVER": "tcp://h:1"}).nameserver == ("tcp://h:1",)
 
 
+def test_empty_variable_is_none_at_all() -> None:
+    for name in ("NAMESERVER", "ADDRESS", "THREADS", "PLUGINS", "NONSENSE"):
+        assert load(environ={f"PYCOM_{name}": ""}) == Settings()
+
+
 def test_environment_is_the_process_unless_given(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYCOM_SERVICE", "/from/environ")
     assert load().service == "/from/environ"
