@@ -117,7 +117,11 @@ def request_to_frames(request: Request, session_id: str | None, timeout: float) 
     """
     data = codec.request_to_dict(request, session_id)
     if not timeout > timeouts.LONGEST:
-        data["extensions"] = {constants.DEADLINE_EXTENSION: round(timeout), **request.extensions}
+        try:
+            left = round(timeout)
+        except ValueError:
+            left = round(timeouts.limit(timeout))  # which says what is wrong with it
+        data["extensions"] = {constants.DEADLINE_EXTENSION: left, **request.extensions}
     frames: list[Attachment] = [constants.PROTO_CMD_CALL, codec.dict_to_wire(data)]
     if request.attachment is not None:
         frames.append(codec.as_frame(request.attachment))

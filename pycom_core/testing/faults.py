@@ -183,7 +183,9 @@ class Line:
 
     def seconds_until(self, deadline: float) -> float:
         """How long to wait for a reply that does not come."""
-        return max(0.0, deadline - time.monotonic()) if self._transport.waits else 0.0
+        if not self._transport.waits:
+            return 0.0
+        return min(max(0.0, deadline - time.monotonic()), threading.TIMEOUT_MAX)
 
     def silence(self, timeout: float) -> CallTimeout:
         """What the caller gets then."""

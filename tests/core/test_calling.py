@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from types import SimpleNamespace
@@ -119,6 +120,28 @@ def test_timeout_without_a_deadline(timeout: float | None, left: float, caller: 
 def test_timeout_of_the_context_is_the_default(make_runtime: MakeRuntime) -> None:
     caller = Caller(timeout=123, runtime=make_runtime())
     assert (caller.time_left(None), caller.time_left(7)) == (123, 7)
+
+
+@pytest.mark.parametrize("timeout", [None, math.inf])
+def test_context_without_a_timeout(timeout: Any, make_runtime: MakeRuntime, clock: Clock) -> None:
+    caller = Caller(timeout=timeout, runtime=make_runtime())
+    assert caller.timeout == timeout
+    assert (caller.time_left(None), caller.time_left(7)) == (math.inf, 7)
+    caller.deadline = clock.now() + 2
+    assert (caller.time_left(None), caller.time_left(math.inf)) == (2000, 2000)
+    caller.deadline, caller.timeout = None, 80
+    assert caller.time_left(None) == 80
+    caller.timeout = None
+    assert caller.time_left(None) == math.inf
+
+
+@pytest.mark.parametrize(("timeout", "error"), [(math.nan, ValueError), ("5", TypeError)])
+@pytest.mark.parametrize("kind", [Context, AsyncContext])
+def test_what_is_no_timeout(
+    kind: type[Caller], timeout: Any, error: type[Exception], make_runtime: MakeRuntime
+) -> None:
+    with pytest.raises(error):
+        kind(timeout=timeout, runtime=make_runtime())
 
 
 @pytest.mark.parametrize(("timeout", "left"), [(None, 2000), (9000, 2000), (70, 70)])

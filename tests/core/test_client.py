@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -116,6 +117,36 @@ def test_timeout_travels_as_the_deadline() -> None:
     component.invoke_with_request(own, timeout=100)
     assert sent(channel)["extensions"] == {DEADLINE_EXTENSION: 7, "a": 1}
     assert own.extensions == {DEADLINE_EXTENSION: 7, "a": 1}
+
+
+@pytest.mark.parametrize("timeout", [math.inf, 1e300])
+def test_no_deadline_without_a_timeout(timeout: float) -> None:
+    channel = Scripted(ok(), ok())
+    component = client(channel)
+    component.invoke("bar", timeout=timeout)
+    assert channel.sent[0][-1] == timeout
+    assert "extensions" not in sent(channel)
+    own = Request(IFACE, "bar", extensions={"a": 1})
+    component.invoke_with_request(own, timeout=timeout)
+    assert sent(channel)["extensions"] == {"a": 1}
+
+
+def test_timeout_of_the_component() -> None:
+    channel = Scripted(ok(), ok(), ok(), ok())
+    component = client(channel)
+    hasty = component.with_timeout(70)
+    hasty.invoke("bar")
+    hasty.invoke_with_request(Request(IFACE, "bar"))
+    hasty.invoke("bar", timeout=30)
+    component.invoke("bar")
+    assert [each[-1] for each in channel.sent] == [70, 70, 30, 5000]
+
+
+def test_timeout_that_is_nan() -> None:
+    channel = Scripted()
+    with pytest.raises(ValueError, match="number of ms"):
+        client(channel).invoke("bar", timeout=math.nan)
+    assert channel.sent == []
 
 
 def test_timeout_and_deadline_of_a_context(make_runtime: MakeRuntime) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 from typing import Any, ClassVar
 
@@ -73,6 +74,8 @@ def test_calls(runs: bool, own: bool, make_runtime: MakeRuntime) -> None:
 
     def check() -> None:
         assert component.invoke("later") == "later"
+        assert component.invoke("later", timeout=math.inf) == "later"
+        assert component.invoke("later", timeout=1e300) == "later"
         blob = b"\x00" * 100_000
         assert component.invoke("mirror", attachment=blob) == ({"size": 100_000}, blob)
         here = component.invoke("thread") == threading.current_thread().name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -151,12 +152,22 @@ def test_no_expression_for_any_service() -> None:
 
 
 def test_replicas_share_the_timeout(asking: Asking) -> None:
-    one, two = down(), Replica({}, {}, {})
+    one, two = down(), Replica({}, {}, {}, {})
     nameserver = asking(a=one, b=two)
     nameserver.invoke("stat")
     assert (one.timeouts, two.timeouts) == ([2000], [2000])
     nameserver.invoke("stat", timeout=100)
     assert two.timeouts[-1] == 50
+    nameserver.with_timeout(70).invoke("stat")
+    assert two.timeouts[-1] == 35
+
+
+@pytest.mark.parametrize("timeout", [None, math.inf, 1e300])
+def test_no_replica_is_waited_for_without_end(timeout: Any, asking: Asking) -> None:
+    one, two = down(), Replica({}, {})
+    nameserver = asking(a=one, b=two)
+    nameserver.with_timeout(timeout).invoke("stat")
+    assert (one.timeouts, two.timeouts) == ([2500], [2500])
 
 
 def test_error_is_an_answer_and_passes_nobody_over(asking: Asking) -> None:

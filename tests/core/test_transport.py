@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import os
 import socket as sockets
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ import pytest
 import zmq
 
 from pycom_core import CallTimeout, ConfigurationError, ServiceNotAvailable, ZmqTransport
+from pycom_core.timeouts import LONGEST
 from pycom_core.transport import DealerChannel, RouterListener
 
 ANY_PORT = "tcp://127.0.0.1:*"
@@ -107,6 +110,18 @@ def test_timeout_says_so(pair: Pair) -> None:
     with pytest.raises(CallTimeout, match=r"No answer from tcp://127.0.0.1:\d+ within 100 ms$"):
         pair.channel.exchange([b"CALL", b"{}"], 100)
     assert time.monotonic() - started >= 0.09
+
+
+@pytest.mark.parametrize("timeout", [math.inf, 1e300, LONGEST, LONGEST + 1])
+def test_as_long_as_it_takes(timeout: float, pair: Pair) -> None:
+    pair.sends(b"CALL", b"{}")  # with a timeout, which does not stay
+    with ThreadPoolExecutor(1) as pool:
+        call = pool.submit(pair.channel.exchange, [b"CALL", b"long"], timeout)
+        identity, *request = pair.arrives()[1]
+        assert request[-1] == b"long"
+        assert pair.channel.socket.getsockopt(zmq.RCVTIMEO) in (-1, LONGEST)
+        pair.listener.send([identity, b"", b"OK", b"{}"])
+        assert call.result() == [b"OK", b"{}"]
 
 
 def test_nothing_is_queued_for_a_peer_that_is_not_there(transport: ZmqTransport) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import threading
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -118,6 +119,18 @@ async def test_timer_of_a_call_ends_with_it() -> None:
         await other.reply(message, b"{}")
         await call
         assert all(timer.cancelled() for timer in loop._scheduled)
+
+
+@pytest.mark.parametrize("timeout", [math.inf, 1e300])
+@awaited
+async def test_as_long_as_it_takes(timeout: float) -> None:
+    loop: Any = asyncio.get_running_loop()
+    async with peer() as other, connected(other.address) as channel:
+        call = begin(channel, timeout=timeout)
+        message = await other.receive()
+        assert all(timer.cancelled() for timer in loop._scheduled), "nothing waits for its end"
+        await other.reply(message, b"{}")
+        assert await call == [b"OK", b"{}"]
 
 
 @awaited
@@ -370,9 +383,10 @@ async def happens(event: threading.Event) -> bool:
     return await asyncio.to_thread(event.wait, helpers.PATIENCE)
 
 
+@pytest.mark.parametrize("timeout", [AMPLE, math.inf, 1e300])
 @awaited
-async def test_call_within_the_process(served: Served) -> None:
-    reply = await served.channel().exchange(payload(IFACE, "later"), AMPLE)
+async def test_call_within_the_process(timeout: float, served: Served) -> None:
+    reply = await served.channel().exchange(payload(IFACE, "later"), timeout)
     assert helpers.answer_in([bytes(frame) for frame in reply])["result"] == "later"
     here = served.near.thread is threading.current_thread()
     assert here is (served.where != "elsewhere")
