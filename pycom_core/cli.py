@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pycom_core import constants
+from pycom_core.arguments import named_values, refuse_unknown
 from pycom_core.errors import ConfigurationError, PluginError
 from pycom_core.output import Destination, print_json, print_table, printable, write_file
 from pycom_core.program import Program, refusal, reported_errors
@@ -27,11 +28,12 @@ __all__ = [
     "configured",
     "located",
     "main",
-    "named_value",
+    "named_values",
     "options",
     "print_json",
     "print_table",
     "printable",
+    "refuse_unknown",
     "signature",
     "write_file",
 ]
@@ -76,7 +78,7 @@ _OPTIONS: dict[str, Callable[[Any], Any]] = {
         default=constants.PROTO_DEFAULT_TIMEOUT,
         metavar="MS",
         show_default=True,
-        help="How long to wait for an answer.",
+        help="How long to wait for an answer; inf is as long as it takes.",
     ),
     "token": click.option("--token", help="Token of the caller."),
 }
@@ -169,10 +171,11 @@ def call(
 
     Each VALUE is JSON where it parses as such, and a string elsewhere.
     """
+    args = named_values(arguments)
     context = client_context(given, timeout)
-    args = dict(named_value(text) for text in arguments)
     blob = attachment.read() if attachment is not None else None
     with located(context, interface, service) as component:
+        refuse_unknown(component, method, args)
         result = component.invoke(method, args, timeout, blob)
     if isinstance(result, tuple):
         result, blob = result
@@ -211,23 +214,6 @@ def located(context: Context, interface: str, service: str | None = None) -> Cli
     from pycom_core import finding
 
     return finding.located(context, interface, service)
-
-
-def named_value(text: str) -> tuple[str, Any]:
-    """An argument of a call as it is written: NAME=VALUE."""
-    import json
-
-    name, equals, value = text.partition("=")
-    if not equals or not name:
-        raise click.UsageError(f"{text!r} is not an argument; write NAME=VALUE")
-    try:
-        return name, json.loads(value, parse_constant=_refuse)
-    except (ValueError, RecursionError):
-        return name, value
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is not JSON")
 
 
 @main.command()

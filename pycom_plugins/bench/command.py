@@ -77,15 +77,16 @@ def bench(
         interface=interface,
         service=service,
         method=method,
-        arguments=dict(map(cli.named_value, arguments)),
+        arguments=cli.named_values(arguments),
         concurrency=concurrency,
         seconds=duration or (10.0 if calls is None else unlimited),
         calls=calls or unlimited,
         rate=rate,
     )
     context = cli.client_context(given, timeout)
-    # That nobody has the interface is told at once.
-    cli.located(context, interface, service).close()
+    # That nobody has the interface, or the method no such argument, is told at once.
+    with cli.located(context, interface, service) as component:
+        cli.refuse_unknown(component, method, load.arguments)
     warming = attrs.evolve(load, seconds=warm_up, calls=unlimited)
     tally = Tally()
     try:

@@ -42,6 +42,7 @@ class Method:
     docstring: str | None = None
     attachments: Attachments = Attachments()
     schema: Schemas | None = None
+    additional_arguments: bool | None = None
 
     def __attrs_post_init__(self) -> None:
         if len(set(self.arguments)) < len(self.arguments):
@@ -51,6 +52,12 @@ class Method:
     def arguments(self) -> list[str]:
         """Names of all arguments."""
         return [*self.required_arguments, *self.optional_arguments]
+
+    @property
+    def takes_more(self) -> bool:
+        """Whether it may take arguments that it does not declare."""
+        said = self.additional_arguments
+        return not self.arguments if said is None else said
 
     @property
     def types(self) -> Mapping[str, Type]:

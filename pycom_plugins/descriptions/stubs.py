@@ -10,7 +10,7 @@ import inspect
 import keyword
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from pycom_core import constants
@@ -130,29 +130,19 @@ class _Module:
 
     def _method(self, remote: str, method: Method, define: str, wait: str) -> Iterator[str]:
         names = self._arguments[remote]
-        parameters = ["self"]
-        parameters += [
-            f"{names[argument]}: {self._argument(remote, method, argument)}"
-            for argument in method.required_arguments
-        ]
-        if method.optional_arguments:
-            parameters.append("*")
-        for argument in method.optional_arguments:
-            type_ = self._argument(remote, method, argument)
-            if argument == method.attachments.incoming:
-                parameters.append(f"{names[argument]}: {type_} | None = None")
-            else:
-                parameters.append(f"{names[argument]}: {type_} | UnsetType = UNSET")
-        result = self._result(remote, method)
+        parameters, result = list(self._parameters(remote, method)), self._result(remote, method)
         yield _call(f"    {define} {self._names[remote]}", parameters, f" -> {result}:")
         if method.docstring:
             yield _docstring(method.docstring, " " * 8)
         incoming = method.attachments.incoming
-        given = ", ".join(
+        items = [
             f"{_literal(argument)}: {names[argument]}"
             for argument in method.arguments
             if argument != incoming
-        )
+        ]
+        if method.takes_more:
+            items.append(f"**{_others(names)}")
+        given = ", ".join(items)
         attachment = f", attachment={names[incoming]}" if incoming in names else ""
         call = f"{wait}self._component.invoke({_literal(remote)}, _given({{{given}}}){attachment})"
         if method.attachments.outgoing is not None:
@@ -163,6 +153,22 @@ class _Module:
             yield f"        return {call}"
         else:
             yield _call("        return cast", [_literal(result), call])
+
+    def _parameters(self, remote: str, method: Method) -> Iterator[str]:
+        names = self._arguments[remote]
+        yield "self"
+        for argument in method.required_arguments:
+            yield f"{names[argument]}: {self._argument(remote, method, argument)}"
+        if method.optional_arguments:
+            yield "*"
+        for argument in method.optional_arguments:
+            type_ = self._argument(remote, method, argument)
+            if argument == method.attachments.incoming:
+                yield f"{names[argument]}: {type_} | None = None"
+            else:
+                yield f"{names[argument]}: {type_} | UnsetType = UNSET"
+        if method.takes_more:
+            yield f"**{_others(names)}: Any"
 
     def _argument(self, remote: str, method: Method, argument: str) -> str:
         if argument == method.attachments.incoming:
@@ -284,6 +290,11 @@ def _identifier(name: str, taken: set[str]) -> str:
         found += "_"
     taken.add(found)
     return found
+
+
+def _others(arguments: Mapping[str, str]) -> str:
+    """A name for the arguments that have none."""
+    return _identifier("kwargs", {*_OURS, *arguments.values()})
 
 
 def _identifiers(names: Iterable[str]) -> dict[str, str]:

@@ -325,6 +325,39 @@ def test_call_with_what_is_no_argument(call: Any, argument: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (
+            ["echo", "value=1", "val=2"],
+            "echo has no argument 'val'; it takes value, other",
+        ),
+        (
+            ["crash", "now=1", "then=2"],
+            "crash has no argument 'now', 'then'; it takes no arguments",
+        ),
+        (["echo", "value=1", "other=2", "value=1"], "'value' is given twice"),
+        (["twice", "data=abc"], "'data' is the attachment of twice"),
+    ],
+)
+def test_call_with_arguments_that_are_wrong(call: Any, arguments: list[str], message: str) -> None:
+    ran = call(*arguments)
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert message in " ".join(ran.stderr.replace("│", "").split())
+
+
+@pytest.mark.parametrize("timeout", ["nan", "0", "-5", "soon"])
+def test_call_with_what_is_no_timeout(call: Any, timeout: str) -> None:
+    ran = call("echo", "-t", timeout)
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert "--timeout" in ran.stderr
+
+
+def test_call_without_a_timeout(call: Any) -> None:
+    ran = call("echo", "-t", "inf", "value=1")
+    assert (ran.returncode, ran.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
         (["fail", "text=No, I will not"], "pycom: error 77: No, I will not"),
         (["crash"], "pycom: error 1: Unknown error during request"),
         (["nothing"], "pycom: error 2: Method 'nothing' not found in interface com.foo.tools"),

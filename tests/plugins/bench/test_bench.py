@@ -137,13 +137,21 @@ def test_text(address: str) -> None:
         ["--rate", "0"],
         ["--warm-up", "-1"],
         ["no-argument"],
+        ["-t", "nan"],
+        ["now=1"],
     ],
     ids=" ".join,
 )
 def test_bad_options(address: str, words: list[str]) -> None:
     done = pycom("bench", address, "com.foo.benched", "count", *words)
     assert (done.returncode, done.stdout) == (2, "")
-    assert words[-1] in done.stderr
+    assert words[-1].partition("=")[0] in done.stderr
+
+
+def test_argument_that_is_given_twice(address: str) -> None:
+    done = pycom("bench", address, "com.foo.benched", "caller", "name=a", "name=b")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "'name' is given twice" in done.stderr
 
 
 @WAYS

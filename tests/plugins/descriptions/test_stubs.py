@@ -80,11 +80,13 @@ def use(context: pycom.Context) -> None:
         price: float = items[0]["price"]
         pair: tuple[object, Attachment | None] = store.mirror(2, b"abc")
         text: str = store.times("", "", "", "")[0]
+        StoreClient(component.with_timeout(100)).items([])
         print(price, pair, text, store.limits(count=3), store.pet({"type": "Cat", "lives": 9}))
 
 
 async def use_later(context: pycom.AsyncContext) -> Item:
     async with context, context.locate(INTERFACE) as component:
+        await AsyncStoreClient(component.with_timeout(100)).later({"name": "tea", "price": 3})
         return await AsyncStoreClient(component).later({"name": "tea", "price": 3, "color": "red"})
 """
 
@@ -160,6 +162,38 @@ def test_it_calls_over_the_wire_and_in_asyncio(client: Any, make_runtime: MakeRu
             full = {**TEA, "color": "red", "parts": []}
             assert client.StoreClient(component).items([TEA]) == [full]
         assert asyncio.run(later()) == (full, {"size": 3}, b"cba")
+
+
+def test_method_that_may_take_more_than_it_declares(tmp_path: Path) -> None:
+    def echo(self, request):  # type: ignore[no-untyped-def]
+        return request.args
+
+    def some(self, request, kwargs, self_=1, **others): ...  # type: ignore[no-untyped-def]
+
+    def reset(self, request): ...  # type: ignore[no-untyped-def]
+
+    class Component:
+        def invoke(self, method: str, args: Any) -> Any:
+            return args
+
+    def client(function: Any, name: str) -> Any:
+        return load(write(description(function)), tmp_path / f"{name}_client.py").SomeClient(
+            Component()
+        )
+
+    assert client(echo, "echo").echo(a=1, self_=2) == {"a": 1, "self_": 2}
+    assert client(some, "some").some(1, other=2) == {"kwargs": 1, "other": 2}
+    with pytest.raises(TypeError, match="timeout"):
+        client(reset, "reset").reset(timeout=5)
+
+
+def test_keyword_that_a_method_does_not_have(client: Any) -> None:
+    class Component:
+        def invoke(self, *args: Any, **kwargs: Any) -> Any:
+            pytest.fail("it was called")
+
+    with pytest.raises(TypeError, match="itmes"):
+        client.StoreClient(Component()).items([TEA], itmes=[])
 
 
 def test_outgoing_attachment_that_is_not_there(tmp_path: Path) -> None:
