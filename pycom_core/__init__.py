@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from pycom_core.settings import Settings as Settings
     from pycom_core.transport import Transport as Transport
     from pycom_core.transport import ZmqTransport as ZmqTransport
+    from pycom_core.typecodecs import TypeCodec as TypeCodec
 
 _HOMES = {
     "aio.context": ("AsyncContext",),
@@ -87,6 +88,7 @@ _HOMES = {
     "service": ("ServiceServer",),
     "settings": ("Settings",),
     "transport": ("Transport", "ZmqTransport"),
+    "typecodecs": ("TypeCodec",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -6,9 +6,10 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import zmq
 
-from pycom_core import codec, constants, timeouts
+from pycom_core import codec, constants, jsonable, timeouts
 from pycom_core.components import BaseComponent
 from pycom_core.copying import LOCATE_AGAIN, refused
 from pycom_core.errors import ServiceNotAvailable
@@ -42,6 +43,7 @@ class Client(BaseComponent):
         self.socket = socket
         self._use = use
         self._views = context is not None and context.views
+        self._encoder = jsonable.ENCODER if context is None else context.runtime.types.encoder
         self._own_pool = None
         if not isinstance(socket, str):
             self.address = "the socket"
@@ -66,7 +68,7 @@ class Client(BaseComponent):
             timeout = self.context.time_left(timeout)
         elif timeout is None:
             timeout = constants.PROTO_DEFAULT_TIMEOUT
-        payload = request_to_frames(request, self._held.session_id, timeout)
+        payload = request_to_frames(request, self._held.session_id, timeout, self._encoder)
         if self._use is None:
             response = self._exchange(request, payload, timeout)
         else:
@@ -109,7 +111,12 @@ class Client(BaseComponent):
             self._own_pool.close()
 
 
-def request_to_frames(request: Request, session_id: str | None, timeout: float) -> list[Attachment]:
+def request_to_frames(
+    request: Request,
+    session_id: str | None,
+    timeout: float,
+    encoder: msgspec.json.Encoder = jsonable.ENCODER,
+) -> list[Attachment]:
     """The payload of a CALL: command, JSON, and the attachment if there is one.
 
     `timeout` (ms) travels as the deadline if there is one, unless the request holds one. Raises
@@ -122,7 +129,7 @@ def request_to_frames(request: Request, session_id: str | None, timeout: float) 
         except ValueError:
             left = round(timeouts.limit(timeout))  # which says what is wrong with it
         data["extensions"] = {constants.DEADLINE_EXTENSION: left, **request.extensions}
-    frames: list[Attachment] = [constants.PROTO_CMD_CALL, codec.dict_to_wire(data)]
+    frames: list[Attachment] = [constants.PROTO_CMD_CALL, codec.dict_to_wire(data, True, encoder)]
     if request.attachment is not None:
         frames.append(codec.as_frame(request.attachment))
     return frames

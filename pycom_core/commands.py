@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any
 
-from pycom_core import codec, constants
+from pycom_core import codec, constants, jsonable
 from pycom_core.errors import RemoteError
 from pycom_core.failures import is_failure
 from pycom_core.log import logger
@@ -31,8 +31,12 @@ class BaseCommand:
     #: A coroutine of `real_process_request` gets a Task; False if it waits only for the kernel.
     needs_task = True
 
+    _encoder = jsonable.ENCODER
+
     def __init__(self, server: Server | None = None) -> None:
         self.server = server
+        if server is not None:
+            self._encoder = server.runtime.types.encoder
 
     # Client side.
 
@@ -103,7 +107,7 @@ class BaseCommand:
         if response.attachment is not None:
             response.attachment = codec.as_frame(response.attachment)
         data = {**codec.status_to_dict(response), **self.response_to_dict(response, **kw)}
-        return codec.dict_to_wire(data, with_version=False)
+        return codec.dict_to_wire(data, False, self._encoder)
 
     def response_to_dict(self, response: Response) -> dict[str, Any]:
         """What the response holds beside its code and error, as a dict of JSON values."""

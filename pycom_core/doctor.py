@@ -10,6 +10,7 @@ import pluggy
 
 from pycom_core import hookspecs
 from pycom_core.errors import ConfigurationError
+from pycom_core.jsonable import type_name
 from pycom_core.plugins import PluginInfo, Plugins, hook_names
 from pycom_core.runtime import Runtime
 from pycom_core.service import ServiceServer
@@ -37,6 +38,7 @@ def diagnosed(settings: Settings) -> Plugins:
     runtime = _Ward(settings)
     # It listens nowhere: commands are contributed to a server only. Of its end nobody is told.
     ServiceServer([], runtime=runtime)
+    runtime.plugins.contributions("pycom_types")
     runtime.servers.clear()
     return runtime.plugins
 
@@ -104,4 +106,6 @@ def _installed_twice(distributions: list[str]) -> str:
 
 
 def _text(name: object) -> str:
+    if isinstance(name, type):
+        return type_name(name)
     return name.decode("ascii", "backslashreplace") if isinstance(name, bytes) else str(name)

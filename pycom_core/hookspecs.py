@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pycom_core.messages import Identity, Request, Response
     from pycom_core.runtime import Runtime
     from pycom_core.server import Server
+    from pycom_core.typecodecs import TypeCodec
 
 hookspec = pluggy.HookspecMarker("pycom")
 
@@ -69,6 +70,16 @@ def pycom_balancers() -> Mapping[str, Callable[[str], Balancer]]:  # type: ignor
     A factory with a parameter `clock` is given that of the runtime, which gives seconds. None
     contributes nothing. An exception stops the start, as do a factory and a result of it that are
     unfit for use.
+    """
+
+
+@hookspec
+def pycom_types() -> Mapping[type, TypeCodec]:  # type: ignore[empty-body]
+    """Class → how its objects, and those of its subclasses, travel as JSON.
+
+    Asked when an annotation or a value is met that is no JSON, and again after plugins have come
+    or gone; the nearest base counts. None contributes nothing. An exception stops the start of the
+    service, or fails the call.
     """
 
 

@@ -105,6 +105,8 @@ class Plugins:
         self.hook = self._manager.hook
         self.infos: dict[str, PluginInfo] = {}
         self.chains = Chains()
+        #: Called when plugins have come or gone.
+        self.watchers: list[Callable[[], object]] = []
 
     def discover(self) -> None:
         """Load the plugins that are installed. Raises `PluginError`."""
@@ -361,6 +363,8 @@ class Plugins:
 
     def _compile(self) -> None:
         self.chains.compile(self.hook, self._complaint, self._trace)
+        for watcher in self.watchers:
+            watcher()
 
     def _complaint(self, names: tuple[str, ...], what: str) -> str:
         infos = [self._info_of(name) for name in names]
@@ -439,6 +443,10 @@ def _check_contribution(info: PluginInfo, hook: str, name: object, value: object
         expected: type = bytes
         usable = hasattr(value, "process_request") and not inspect.isclass(value)
         wrong = None if usable else "must be an object of a subclass of BaseCommand"
+    elif hook == "pycom_types":
+        from pycom_core.typecodecs import wrong_codec
+
+        expected, wrong = type, wrong_codec(name, value)
     else:
         expected, wrong = str, fitness.wrong_factory(value)
     if not isinstance(name, expected):

@@ -24,6 +24,7 @@ from pycom_core.plugins import Plugins
 from pycom_core.sessions import Sessions
 from pycom_core.settings import Settings
 from pycom_core.transport import Channel, Transport, ZmqTransport
+from pycom_core.typecodecs import TypeCodecs
 
 if TYPE_CHECKING:
     from pycom_core.aio.context import AsyncContext
@@ -59,6 +60,12 @@ class Runtime:
         self.plugins.discover()
         for name, plugin in (plugins or {}).items():
             self.plugins.register(plugin, name)
+        owner = partial(self.plugins.owner, "pycom_types")
+        self.types = TypeCodecs(
+            partial(self.plugins.contributions, "pycom_types"),
+            lambda cls, what: owner(cls).complaint(what),
+        )
+        self.plugins.watchers.append(self.types.forget)
         self.transport = transport or ZmqTransport(
             self.settings.max_message_size, self._notify_socket
         )

@@ -70,6 +70,8 @@ class Settings:
     drain_timeout: int = 10_000  #: how long what runs may go on after SIGTERM
     event_loop: str = "auto"  #: "asyncio", "uvloop", or "auto": uvloop where it is installed
     ipc: bool = True  #: let services of the same host and user connect over a Unix socket
+    #: look closer than production can afford; from the start in Python's development mode
+    development: bool = attrs.field(factory=lambda: sys.flags.dev_mode)
     plugins: Plugins = Plugins()
     guarantees: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict)  #: asked of backends
     tables: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict)  #: by plugin
@@ -108,6 +110,7 @@ _TYPES: dict[str, Any] = {
     "balancer": str,
     "event_loop": Literal["auto", "asyncio", "uvloop"],
     "ipc": bool,
+    "development": bool,
     "guarantees": dict[
         Literal["nameserver_backend", "session_store"],
         tuple[Literal["persistent", "shared", "linearizable", "watchable"], ...],

@@ -54,7 +54,9 @@ class AsyncClient(Component):
     async def invoke_with_request(self, request: Request, timeout: float | None = None) -> Response:
         """Call with a request of one's own; `timeout` in ms."""
         timeout = self.context.time_left(self._timeout if timeout is None else timeout)
-        payload = request_to_frames(request, self._held.session_id, timeout)
+        payload = request_to_frames(
+            request, self._held.session_id, timeout, self.context.runtime.types.encoder
+        )
         channel = self.context.channel(self.address)
         use, started = self._use, time.monotonic()
         if use is not None:

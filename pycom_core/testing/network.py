@@ -203,6 +203,7 @@ class Network:
     def _told(self, disable: Iterable[str], settings: Mapping[str, Any]) -> dict[str, Any]:
         told = {
             "ipc": False,  # so that a service has one address, which faults know it by
+            "development": True,
             "plugins": {"disable": sorted({*self._disable, *disable})},
             **self._settings,
             **settings,

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 from pycom_core import hookimpl
 
 if TYPE_CHECKING:
-    from pycom_core.interfaces import Interface
+    from pycom_core import Interface, Server
 
 
 @hookimpl(trylast=True)
-def pycom_provide(iface: Interface) -> None:
+def pycom_provide(server: Server, iface: Interface) -> None:
     """Check the methods of an interface, those too that other plugins have added to it."""
     from pycom_plugins.typed_methods.contracts import apply_contracts
+    from pycom_plugins.typed_methods.options import checks_results
 
-    apply_contracts(iface)
+    apply_contracts(iface, server.runtime.types, checks_results(server.runtime.settings))

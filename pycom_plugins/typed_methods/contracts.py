@@ -5,35 +5,41 @@ from __future__ import annotations
 import copy
 import inspect
 from collections.abc import Callable
+from functools import partial
 from typing import Any, get_args, get_origin
 
 import msgspec
 
-from pycom_core import BadRequest, ConfigurationError, Interface, Method, Request
-from pycom_plugins.typed_methods import faults, hints
-from pycom_plugins.typed_methods.schemas import Schema, Schemas, default
+from pycom_core import BadRequest, ConfigurationError, Interface, Method, PluginError, Request
+from pycom_core import Runtime as Runtime
+from pycom_core.typecodecs import TypeCodecs
+from pycom_plugins.typed_methods import defaults, faults, hints, results
+from pycom_plugins.typed_methods.schemas import Schema, Schemas
 
 #: Defaults that a struct takes as they are; of others it would make copies, or refuse them.
 _SIMPLE = (type(None), bool, int, float, str, bytes)
 
 
-def typed(provider: Any) -> Interface:
+def typed(provider: Any, runtime: Runtime | None = None) -> Interface:
     """The interface of a class or an object, to call its methods in place as a server does.
 
-    Raises `ConfigurationError` for an annotation that is no contract.
+    Results are checked. `runtime` has the plugins that know types; without one it is that of the
+    process. Raises `ConfigurationError` for an annotation that is no contract.
     """
+    from pycom_core.runtime import default_runtime
+
     shared: Interface = provider.__interface__
     iface = shared.of(shared.instance if inspect.isclass(provider) else provider)
-    apply_contracts(iface)
+    apply_contracts(iface, (runtime or default_runtime()).types, check_results=True)
     return iface
 
 
-def apply_contracts(iface: Interface) -> None:
+def apply_contracts(iface: Interface, types: TypeCodecs, check_results: bool = False) -> None:
     """Exchange the annotated methods of an interface for copies that keep to their annotations.
 
     Raises `ConfigurationError` for an annotation that is no contract.
     """
-    taken, given = Schemas(), Schemas(results=True)
+    taken, given = Schemas(types), Schemas(types, results=True)
     for name, method in list(iface.methods.items()):
         # Who runs in a way of his own binds his arguments himself.
         if type(method).run is not Method.run:
@@ -41,33 +47,59 @@ def apply_contracts(iface: Interface) -> None:
         signature = hints.read(iface, method)
         if signature is None:
             continue
-        _check(iface, method, signature)
+        classes = _check(iface, method, signature, types)
         checked = copy.copy(method)
+        arguments = taken.complete(_arguments_schema(method, signature, taken))
+        result = given.complete(_result_schema(method, signature.result, given))
         checked.details = {
             **method.details,
-            "schema": {
-                "arguments": taken.complete(_arguments_schema(method, signature, taken)),
-                "result": given.complete(_result_schema(method, signature.result, given)),
-            },
+            "schema": {"arguments": arguments, "result": result},
         }
         if any(argument.type is not Any for argument in signature.arguments):
-            checked.run = _decoding(checked, signature)  # type: ignore[method-assign, assignment]
+            checked.run = _decoding(checked, signature, _decoder(classes, types))  # type: ignore[method-assign, assignment]
+        if check_results:
+            checked.respond = results.checking(checked, signature.result, result, types.encoder)  # type: ignore[method-assign, assignment]
         iface.methods[name] = checked
 
 
-def _check(iface: Interface, method: Method, signature: hints.Signature) -> None:
+def _check(
+    iface: Interface, method: Method, signature: hints.Signature, types: TypeCodecs
+) -> list[Any]:
+    """The classes in the annotations of arguments. Raises `ConfigurationError`."""
+    schemas = Schemas(types)
     for argument in signature.arguments:
         try:
             msgspec.json.Decoder(argument.type)
-            Schemas().of(argument.type)
+            schemas.of(argument.type)
+        except PluginError:
+            raise
         except Exception as error:
             raise ConfigurationError(
                 f"{iface.name}.{method.name}: argument {argument.name!r} cannot be checked against "
                 f"its annotation {argument.type!r}: {error}"
             ) from error
+    return schemas.classes
 
 
-def _decoding(method: Method, signature: hints.Signature) -> Callable[[Interface, Request], Any]:
+def _decoder(classes: list[Any], types: TypeCodecs) -> Callable[..., Any]:
+    """What makes a type of JSON, if it has no other classes than these."""
+    convert: Callable[..., Any] = partial(msgspec.convert, str_keys=True)
+    if any(types.knows(cls) for cls in classes):
+        convert = partial(convert, dec_hook=types.decode)
+    if not any(defaults.of_class(cls) for cls in classes):
+        return convert
+
+    def convert_and_complete(value: Any, type: Any) -> Any:
+        found = convert(value, type)
+        defaults.complete(found)
+        return found
+
+    return convert_and_complete
+
+
+def _decoding(
+    method: Method, signature: hints.Signature, decode: Callable[..., Any]
+) -> Callable[[Interface, Request], Any]:
     """What runs the method with decoded arguments."""
     arguments = msgspec.defstruct(
         method.name, [_field(argument) for argument in signature.arguments], kw_only=True, gc=False
@@ -77,12 +109,12 @@ def _decoding(method: Method, signature: hints.Signature) -> Callable[[Interface
     required = {argument.name for argument in signature.arguments if argument.required}
     takes_attachment = method.attachments[0] is not None
     wrapped = method.wrapped
-    convert, astuple = msgspec.convert, msgspec.structs.astuple
+    astuple = msgspec.structs.astuple
 
     def run(iface: Interface, request: Request) -> Any:
         given = method.with_attachment(request) if takes_attachment else request.args
         try:
-            values = astuple(convert(given, arguments, str_keys=True))
+            values = astuple(decode(given, arguments))
         except faults.FAULTS as fault:
             if isinstance(given, dict) and not required <= given.keys():
                 return Method.run(method, iface, request)  # which says what is missing
@@ -111,7 +143,7 @@ def _arguments_schema(method: Method, signature: hints.Signature, schemas: Schem
         "properties": {
             one.name: {
                 **schemas.of(one.type),
-                **({} if one.required else default(one.default)),
+                **({} if one.required else schemas.default(one.default)),
             }
             for one in arguments
         },
@@ -123,8 +155,10 @@ def _result_schema(method: Method, type_: Any, schemas: Schemas) -> Schema:
     def schema(part: Any) -> Schema:
         try:
             return schemas.of(part)
+        except PluginError:
+            raise
         except Exception:
-            # Results are not checked, and there are those that are no JSON: Future, Response.
+            # There are those that are no JSON: Future, Response.
             return {}
 
     names = method.results

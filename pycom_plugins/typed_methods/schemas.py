@@ -15,6 +15,9 @@ import attrs
 import msgspec
 from msgspec import inspect as info
 
+from pycom_core import PycomError
+from pycom_core.typecodecs import TypeCodecs
+
 Schema = dict[str, Any]
 
 _REFERENCE = "#/$defs/"
@@ -50,10 +53,11 @@ class Schemas:
     """The schemas of the types of one interface, in which each class has one name.
 
     In `results` a field is there also if it has its default; in arguments it may be left out.
+    `types` describes the classes that plugins know.
     """
 
-    def __init__(self, results: bool = False) -> None:
-        self._of_results = results
+    def __init__(self, types: TypeCodecs, results: bool = False) -> None:
+        self._types, self._of_results = types, results
         self._names: dict[Any, str] = {}
         self._definitions: dict[str, Schema] = {}
 
@@ -66,6 +70,11 @@ class Schemas:
             self._names, self._definitions = before  # without classes of which a part is missing
             raise
 
+    @property
+    def classes(self) -> list[Any]:
+        """The classes that have been met."""
+        return list(self._names)
+
     def complete(self, schema: Schema) -> Schema:
         """The schema, with the definitions that it needs."""
         needed: dict[str, Schema] = {}
@@ -77,8 +86,8 @@ class Schemas:
             for inner in value:
                 self._find_definitions(inner, needed)
         elif isinstance(value, dict):
-            name = value.get("$ref", "").removeprefix(_REFERENCE)
-            if name and name not in needed:
+            name = referred(value)
+            if name in self._definitions and name not in needed:
                 needed[name] = self._definitions[name]
                 self._find_definitions(needed[name], needed)
             self._find_definitions(list(value.values()), needed)
@@ -127,20 +136,50 @@ class Schemas:
                 return self._named(type_.cls, lambda: self._array(type_))
             case info.StructType() | info.DataclassType() | info.TypedDictType():
                 return self._named(type_.cls, lambda: self._object(type_))
-        raise TypeError(f"{getattr(type_, 'cls', type_)!r} is nothing that JSON knows")
+            case info.CustomType() if self._types.knows(type_.cls):
+                return self._foreign(type_.cls)
+        raise TypeError(
+            f"{getattr(type_, 'cls', type_)!r} is nothing that JSON knows, nor a plugin"
+        )
 
     def _named(self, cls: Any, describe: Callable[[], Schema]) -> Schema:
         """A reference to the definition of a class, which may refer to itself."""
         if cls not in self._names:
             title = _title(cls)
-            name = plain = re.sub(r"\W+", "_", title).strip("_")
-            for number in itertools.count(2):
-                if name not in self._definitions:
-                    break
-                name = f"{plain}_{number}"
-            self._names[cls], self._definitions[name] = name, {}
+            name = self._names[cls] = self._free_name(title)
             self._definitions[name] = {"title": title, **_description(cls), **describe()}
         return {"$ref": _REFERENCE + self._names[cls]}
+
+    def _free_name(self, title: str) -> str:
+        """A name for a definition, which is there from then on."""
+        name = plain = re.sub(r"\W+", "_", title).strip("_")
+        for number in itertools.count(2):
+            if name not in self._definitions:
+                break
+            name = f"{plain}_{number}"
+        self._definitions[name] = {}
+        return name
+
+    def _foreign(self, cls: Any) -> Schema:
+        """A reference to what a plugin says of a class, and the definitions that belong to it."""
+        if cls not in self._names:
+            schema = {**self._types.schema(cls, self._of_results)}
+            definitions = schema.pop("$defs", {})
+            names = {name: self._name_for(name, definitions[name]) for name in definitions}
+            for name, definition in definitions.items():
+                self._definitions[names[name]] = _renamed(definition, names)
+            schema = _renamed(schema, names)
+            if schema.keys() == {"$ref"}:
+                self._names[cls] = schema["$ref"].removeprefix(_REFERENCE)  # one of those
+            else:
+                schema = {"title": _title(cls), **_description(cls), **schema}
+                name = self._names[cls] = self._name_for(schema["title"], schema)
+                self._definitions[name] = schema
+        return {"$ref": _REFERENCE + self._names[cls]}
+
+    def _name_for(self, title: str, schema: Schema) -> str:
+        """The name of a definition that is there already, or a free one."""
+        return title if self._definitions.get(title) == schema else self._free_name(title)
 
     def _object(self, type_: info.StructType | info.DataclassType | info.TypedDictType) -> Schema:
         fields = [field for field in type_.fields if not self._is_hidden(type_, field)]
@@ -176,17 +215,37 @@ class Schemas:
         return not (field.default is field.default_factory is msgspec.NODEFAULT)
 
     def _field(self, field: info.Field) -> Schema:
-        return {**self._schema(field.type), **default(field.default)}
+        return {**self._schema(field.type), **self.default(field.default)}
+
+    def default(self, value: Any) -> Schema:
+        """What a schema says of a default, if it is one that JSON or a plugin knows."""
+        if value is msgspec.NODEFAULT:
+            return {}
+        try:
+            known = msgspec.to_builtins(value, str_keys=True, enc_hook=self._types.encode)
+        except (TypeError, ValueError, PycomError):
+            return {}
+        return {"default": known}
 
 
-def default(value: Any) -> Schema:
-    """What a schema says of a default, if it is one that JSON knows."""
-    if value is msgspec.NODEFAULT:
-        return {}
-    try:
-        return {"default": msgspec.to_builtins(value, str_keys=True)}
-    except (TypeError, ValueError):
-        return {}
+def _renamed(schema: Any, names: Mapping[str, str]) -> Any:
+    """A schema whose references follow their definitions to new names."""
+    if isinstance(schema, list):
+        return [_renamed(inner, names) for inner in schema]
+    if not isinstance(schema, dict):
+        return schema
+    changed = {key: _renamed(inner, names) for key, inner in schema.items()}
+    if name := referred(schema):
+        changed["$ref"] = _REFERENCE + names.get(name, name)
+    return changed
+
+
+def referred(schema: Schema) -> str:
+    """The name of the definition that a schema is a reference to, or nothing."""
+    target = schema.get("$ref")
+    if isinstance(target, str) and target.startswith(_REFERENCE):
+        return target.removeprefix(_REFERENCE)
+    return ""
 
 
 def _tuple(items: list[Schema], optional: int = 0) -> Schema:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +39,7 @@ EVERYTHING = {
     "balancer": "round-robin",
     "event_loop": "asyncio",
     "ipc": False,
+    "development": True,
     "threads": 4,
     "max_message_size": 1000,
     "max_in_flight": 10,
@@ -61,6 +65,18 @@ def test_defaults() -> None:
         guarantees={},
         tables={},
     )
+
+
+@pytest.mark.parametrize("mode", [True, False])
+def test_development_is_that_of_python(mode: bool) -> None:
+    code = "from pycom_core import Settings; print(Settings().development)"
+    options = ["-X", "dev"] if mode else []
+    # Without what the Python that runs the tests was told.
+    environ = {key: value for key, value in os.environ.items() if key != "PYTHONDEVMODE"}
+    done = subprocess.run(
+        [sys.executable, *options, "-c", code], env=environ, capture_output=True, check=True
+    )
+    assert done.stdout.decode().strip() == str(mode)
 
 
 def test_json(tmp_path: Path) -> None:

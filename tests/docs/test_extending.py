@@ -9,6 +9,7 @@ import json
 import logging
 import types
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -191,6 +192,34 @@ def test_balancers() -> None:
     assert example("pycom_balancers", SMALL).First().choose(records) == records[1]
     near = example("pycom_balancers", REAL).Near("near:tcp://10.3.")
     assert {near.choose(records).service for _ in range(5)} == {"/3"}
+
+
+def test_types(make_runtime: MakeRuntime) -> None:
+    small, real = example("pycom_types", SMALL), example("pycom_types", REAL)
+
+    @pycom.interface("com.foo.sums")
+    class Sums:
+        Money = real.Money
+
+        @pycom.method
+        def half(self, request: Request, value: Fraction) -> Fraction:
+            return value / 2
+
+        @pycom.method
+        def double(self, request: Request, money: Money) -> Money:  # type: ignore[valid-type]
+            return real.Money(money.amount * 2, money.currency)
+
+    runtime = make_runtime({"small": small, "real": real}, development=True)
+    with running(ServiceServer(["local://sums"], [Sums], runtime)):
+        context = pycom.Context(runtime=runtime)
+        with context.connect("local://sums", "com.foo.sums") as sums:
+            assert sums.invoke("half", {"value": Fraction(1, 3)}) == "1/6"
+            assert sums.invoke("double", {"money": "12.50 EUR"}) == "25.00 EUR"
+            for wrong in ("1/0", "x", []):
+                with pytest.raises(pycom.BadRequest, match=r"^args\.value: "):
+                    sums.invoke("half", {"value": wrong})
+            with pytest.raises(pycom.BadRequest, match=r"args\.money: expected an amount such as"):
+                sums.invoke("double", {"money": "12.50"})
 
 
 def test_cli() -> None:

@@ -192,7 +192,7 @@ class Store(pycom.Service):
 
     @pycom.method
     def nothing(self, request: Any) -> None:
-        return request.args
+        return request.args or None  # a promise that is not kept
 
     @pycom.method
     def unencodable(self, request: Any) -> Box:

@@ -221,7 +221,7 @@ def test_contracts_are_of_the_server(make_runtime: MakeRuntime) -> None:
 def test_contracts_of_contracts_change_nothing(server: ServiceServer) -> None:
     iface = server.interfaces[NAME]
     before = call(server, NAME, "introspect")
-    apply_contracts(iface)
+    apply_contracts(iface, server.runtime.types)
     assert call(server, NAME, "introspect") == before
     assert call(server, NAME, "items", {"items": [TEA]})["result"] == [FULL_TEA]
 

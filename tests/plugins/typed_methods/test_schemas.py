@@ -18,9 +18,12 @@ from plugins.typed_methods.store import NAME, Store
 
 import pycom
 from pycom_core import Future, ServiceServer
-from pycom_plugins.typed_methods.schemas import Schemas, default
+from pycom_core.typecodecs import TypeCodecs
+from pycom_plugins.typed_methods.schemas import Schemas
 
 T = TypeVar("T")
+
+NO_PLUGINS = TypeCodecs(dict, lambda cls, what: what)
 TEXT = {"type": "string"}
 WHOLE = {"type": "integer"}
 ANY: dict[str, Any] = {}
@@ -74,7 +77,7 @@ TYPES: list[tuple[Any, dict[str, Any]]] = [
 
 @pytest.mark.parametrize(("type_", "schema"), TYPES, ids=str)
 def test_types(type_: Any, schema: dict[str, Any]) -> None:
-    found = Schemas().of(type_)
+    found = Schemas(NO_PLUGINS).of(type_)
     for literal in (found, schema):
         if "enum" in literal:
             literal["enum"] = sorted(literal["enum"], key=repr)
@@ -128,7 +131,7 @@ class Row(msgspec.Struct, array_like=True, tag=True):
 
 
 def complete(type_: Any, results: bool = False) -> dict[str, Any]:
-    schemas = Schemas(results)
+    schemas = Schemas(NO_PLUGINS, results)
     return schemas.complete(schemas.of(type_))["$defs"]  # type: ignore[no-any-return]
 
 
@@ -189,7 +192,7 @@ def test_other_classes() -> None:
 
 def test_one_name_for_each_class() -> None:
     other = attrs.make_class("Node", {"text": attrs.field(type=str)})
-    schemas = Schemas()
+    schemas = Schemas(NO_PLUGINS)
     assert schemas.of(list[Node])["items"] == {"$ref": "#/$defs/Node"}
     assert schemas.of(other) == {"$ref": "#/$defs/Node_2"}
     assert schemas.of(Node) == {"$ref": "#/$defs/Node"}
@@ -208,12 +211,12 @@ class Holder:
 
 
 def test_what_json_does_not_know() -> None:
-    schemas = Schemas()
+    schemas = Schemas(NO_PLUGINS)
     for _ in range(2):  # no half of it is left
         with pytest.raises(TypeError, match="Odd'> is nothing that JSON knows"):
             schemas.of(Holder)
-    assert default(Odd()) == {}
-    assert default(Color.BLUE) == {"default": "blue"}
+    assert Schemas(NO_PLUGINS).default(Odd()) == {}
+    assert Schemas(NO_PLUGINS).default(Color.BLUE) == {"default": "blue"}
 
 
 # Of methods.

@@ -1,0 +1,20 @@
+"""What the configuration may say to the plugin."""
+
+from __future__ import annotations
+
+import attrs
+
+from pycom_core import Settings, settings
+
+
+@attrs.frozen
+class Options:
+    """What the table `typed_methods` holds."""
+
+    check_results: bool | None = None  #: None: in development
+
+
+def checks_results(told: Settings) -> bool:
+    """Whether results are checked. Raises `ConfigurationError`."""
+    options = settings.table(told, "typed_methods", Options)
+    return told.development if options.check_results is None else options.check_results

@@ -1,0 +1,42 @@
+"""Results that are checked against their annotation."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from pycom_core import Interface, Method, Request, Response, codec
+from pycom_core.interfaces import run_hooks
+from pycom_plugins.typed_methods.fitting import Fault, misfit
+from pycom_plugins.typed_methods.schemas import Schema
+
+
+def checking(
+    method: Method, annotation: Any, schema: Schema, encoder: msgspec.json.Encoder
+) -> Callable[[Interface, Request, Any], Response]:
+    """What makes a response of a result, and raises TypeError for one that breaks its promise.
+
+    What counts is the JSON that leaves, before hooks change it.
+    """
+    unhooked = copy.copy(method)
+    unhooked.posthooks = []
+
+    def respond(iface: Interface, request: Request, result: Any) -> Response:
+        response = unhooked.respond(iface, request, result)
+        fault = None if response.code else _fault(response.result)
+        if fault is not None:
+            raise TypeError(f"{iface.name}.{method.name} returned what is no {shown}: {fault}")
+        return run_hooks(method.posthooks, iface, method, response)
+
+    def _fault(result: Any) -> Fault | None:
+        try:
+            frame = codec.dict_to_wire({"result": result}, False, encoder)
+        except TypeError:
+            return None  # whoever sends it says what is wrong with it
+        return misfit(codec.dict_from_wire(frame)["result"], schema, "result")
+
+    shown = getattr(annotation, "__name__", annotation)
+    return respond
