@@ -50,10 +50,7 @@ class Component:
 class _Held:
     """What a component and those that `with_timeout` makes of it have in common."""
 
-    __slots__ = ("session_id",)
-
-    def __init__(self) -> None:
-        self.session_id: str | None = None
+    session_id: str | None = None
 
 
 class BaseComponent(Component):

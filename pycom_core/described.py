@@ -57,13 +57,13 @@ def read(interface: str, name: str, found: Any) -> Described:
         return Described(
             interface,
             name,
-            docstring=found.get("docstring") or f"Remote method {interface}.{name}.",
+            docstring=_text(found.get("docstring")) or f"Remote method {interface}.{name}.",
             required=_names(found.get("required_arguments")),
             optional=_names(found.get("optional_arguments")),
             takes_more=_takes_more(found),
             results=_names(found.get("results")),
-            incoming=attachments.get("incoming"),
-            outgoing=attachments.get("outgoing"),
+            incoming=_text(attachments.get("incoming")),
+            outgoing=_text(attachments.get("outgoing")),
             schemas=json_object(found.get("schema")),
         )
     except (AttributeError, TypeError) as error:
@@ -85,12 +85,17 @@ def json_object(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
+def _text(found: Any) -> str | None:
+    if not isinstance(found, (str, type(None))):
+        raise TypeError("text is expected")
+    return found
+
+
 def _names(found: Any) -> tuple[str, ...]:
-    if not isinstance(found, (list, type(None))) or not all(
-        type(one) is str for one in found or ()
-    ):
-        raise TypeError("names are expected")
-    return tuple(found or ())
+    names = [] if found is None else found
+    if not isinstance(names, list) or not all(isinstance(one, str) for one in names):
+        raise TypeError("a list of names is expected")
+    return tuple(names)
 
 
 def _takes_more(found: Mapping[str, Any]) -> bool:

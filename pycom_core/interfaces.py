@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any, TypeVar, cast, overload
 
-from pycom_core import constants
+from pycom_core import constants, timeouts
 from pycom_core.components import BaseComponent
 from pycom_core.errors import BadRequest, MethodNotFound, RemoteError
 from pycom_core.failures import is_failure
@@ -83,7 +83,8 @@ class Interface(BaseComponent):
         self._session = Session(value or "local")
 
     def with_timeout(self, timeout: float | None) -> Interface:
-        """The interface itself: what runs in this process has no timeout."""
+        """The interface itself: calls in place have no timeout. Raises ValueError for nan."""
+        timeouts.limit(timeout)
         return self
 
     def of(self, instance: Any) -> Interface:

@@ -23,15 +23,17 @@ class ProxyContext:
     _wrapped: Context
 
     def __init__(
-        self, nameserver: Context | str | Sequence[str] | None = None, **options: Any
+        self,
+        nameserver: Context | ProxyContext | str | Sequence[str] | None = None,
+        **options: Any,
     ) -> None:
+        if isinstance(nameserver, ProxyContext):
+            nameserver = nameserver._wrapped
         if not isinstance(nameserver, Context):
-            wrapped = Context(nameserver, **options)
+            nameserver = Context(nameserver, **options)
         elif options:
             raise TypeError(f"Set {', '.join(options)} on the context that is wrapped")
-        else:
-            wrapped = nameserver
-        self.__dict__["_wrapped"] = wrapped
+        self.__dict__["_wrapped"] = nameserver
 
     def __getattr__(self, name: str) -> Any:
         if name == "_wrapped" or name.startswith("__"):  # what Python asks for is of this object

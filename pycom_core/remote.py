@@ -29,6 +29,13 @@ class own:
         return self._get(component)
 
 
+def own_method(function: Callable[..., Any]) -> own:
+    """A method of the component itself, which yields to a remote method of its name."""
+    found = own(function.__get__)
+    found.__doc__ = function.__doc__
+    return found
+
+
 class _SessionId(own):
     def __set__(self, component: RemoteMethods, value: str | None) -> None:
         if self._name in component._calls:
@@ -48,15 +55,12 @@ class RemoteMethods:
 
     __reduce__ = refused(LOCATE_AGAIN)
 
-    @own
-    def with_timeout(self: _Self) -> Callable[[float | None], _Self]:
-        """`with_timeout(MS)` is the same component, with a timeout of its own for each call.
+    @own_method
+    def with_timeout(self: _Self, timeout: float | None) -> _Self:
+        """The same component, session and connection, with a timeout of its own for each call.
 
-        None and infinity are no limit.
+        `timeout` is in ms; None and infinity are no limit. Raises ValueError for nan.
         """
-        return self._with_timeout
-
-    def _with_timeout(self: _Self, timeout: float | None) -> _Self:
         twin = object.__new__(type(self))
         # Not the functions that are made already: they call this one.
         twin.__dict__ = {k: v for k, v in self.__dict__.items() if k not in self._calls}

@@ -69,6 +69,8 @@ def test_what_is_not_said_is_not_demanded(key: str) -> None:
         {**OLD, "optional_arguments": [1]},
         {**OLD, "results": {"a": 1}},
         {**OLD, "attachments": "blob"},
+        {**OLD, "attachments": {"incoming": ["blob"]}},
+        {**OLD, "docstring": {}},
     ],
 )
 def test_what_describes_no_method(found: Any) -> None:

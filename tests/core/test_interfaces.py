@@ -324,6 +324,19 @@ def test_session_of_local_calls() -> None:
     iface = Counting.__interface__
     assert [iface.invoke("count"), iface.invoke("count")] == [1, 2]
     assert iface.of(Counting()).invoke("count") == 1
+    assert iface.session_id == "local"
+    iface.session_id = "another"
+    assert (iface.invoke("count"), iface.session_id) == (1, "another")
+    iface.session_id = None
+    assert (iface.invoke("count"), iface.session_id) == (1, "local")
+    assert Bound.__interface__.session_id is None  # type: ignore[attr-defined]
+
+
+def test_calls_in_place_have_no_timeout() -> None:
+    iface = Bound.__interface__  # type: ignore[attr-defined]
+    assert iface.with_timeout(5) is iface
+    with pytest.raises(ValueError, match="nan"):
+        iface.with_timeout(float("nan"))
 
 
 # Methods.

@@ -318,6 +318,14 @@ def test_stand_in_for_a_proxy_knows_its_methods(tools: ProxyComponent) -> None:
         assert tools.invoke("cut") == "patched"
 
 
+def test_proxy_of_an_interface_of_this_process() -> None:
+    tools: Any = ProxyComponent(Tools.__interface__)  # type: ignore[arg-type]
+    assert tools.cut(1, where=2) == [1, 2, "well"]
+    assert tools.with_timeout(5).cut(1, 2) == [1, 2, "well"]
+    with pytest.raises(TypeError, match="unexpected keyword argument 'well'"):
+        tools.cut(1, 2, well=1)
+
+
 # What a service says of itself.
 
 
@@ -386,6 +394,7 @@ def test_context_around_another(make_runtime: MakeRuntime) -> None:
     assert context.prehooks is wrapped.prehooks
     wrapped.prehooks.append(lambda component, data: data.extensions.update(seen=1))
     assert context.connect("local://tools", IFACE).nothing() == "nothing"
+    assert ProxyContext(context)._wrapped is wrapped
     wrapped.close()
 
 
