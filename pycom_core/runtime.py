@@ -210,13 +210,14 @@ class Runtime:
         servers = self.__dict__.get("servers")
         if not servers or self._pid != os.getpid() or sys.is_finalizing():
             return
-        addresses = ", ".join(address for server in servers for address in server.addresses)
-        warnings.warn(
-            f"A Runtime was not closed, with servers at {addresses}; call close()",
-            ResourceWarning,
-            stacklevel=2,
-            source=self,
-        )
+        addresses = [address for server in servers for address in server.addresses]
+        if addresses:
+            warnings.warn(
+                f"A Runtime was not closed, with servers at {', '.join(addresses)}; call close()",
+                ResourceWarning,
+                stacklevel=2,
+                source=self,
+            )
         for server in servers:
             server.let_go()
 
