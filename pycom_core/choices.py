@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import attrs
@@ -12,7 +12,6 @@ from pycom_core import fitness
 from pycom_core.backends import Balancer, Guarantee, NameserverBackend, SessionStore
 from pycom_core.errors import ConfigurationError, PluginError, PluginFailed
 from pycom_core.guards import GuardedBackend, GuardedBalancer, GuardedStore
-from pycom_core.plugins import Plugins
 from pycom_core.settings import Settings
 
 
@@ -32,30 +31,35 @@ CHOICES = {
 }
 
 
-def check(plugins: Plugins, settings: Settings, key: str) -> tuple[str, Callable[..., Any]]:
-    """The name and the factory that a setting chooses. Raises `ConfigurationError`."""
+def check(settings: Settings, key: str, known: Collection[str]) -> str:
+    """The name that a setting chooses. Raises `ConfigurationError` if it is not among the known."""
     url = getattr(settings, key)
-    name, known = url.partition(":")[0], plugins.contributions(CHOICES[key].hook)
+    name: str = url.partition(":")[0]
     if name not in known:
         raise ConfigurationError(
             f"{key} is {url!r}, but no active plugin contributes {name!r}; "
             f"there are {', '.join(sorted(known)) or 'none'}"
         )
-    return name, known[name]
+    return name
 
 
-def make(plugins: Plugins, settings: Settings, key: str, clock: Callable[[], float]) -> Any:
+def make(
+    settings: Settings,
+    key: str,
+    factory: Callable[..., Any],
+    complaint: Callable[[str, str], str],
+    clock: Callable[[], float],
+) -> Any:
     """What a setting chooses, in a guard: `given` is the object itself.
 
-    Raises `ConfigurationError`, and `PluginError` for what is not fit for use.
+    `complaint(what, advice)` words what is wrong with the plugin that has the factory. Raises
+    `ConfigurationError`, and `PluginError` for what is not fit for use.
     """
-    name, factory = check(plugins, settings, key)
     choice, url = CHOICES[key], getattr(settings, key)
-    info = plugins.owner(choice.hook, name)
 
     def words(what: str) -> str:
-        return info.complaint(
-            f"contributes the {key} {name!r}, which {what}",
+        return complaint(
+            f"contributes the {key} {url.partition(':')[0]!r}, which {what}",
             f"Mend or uninstall it, or choose another {key}",
         )
 
@@ -64,9 +68,8 @@ def make(plugins: Plugins, settings: Settings, key: str, clock: Callable[[], flo
     except ConfigurationError:
         raise
     except Exception as error:
-        raise PluginError(
-            words(f"cannot be made from its URL: {type(error).__name__}: {error}")
-        ) from error
+        what = words(f"cannot be made from its URL: {type(error).__name__}: {error}")
+        raise PluginError(what) from error
     wrong = fitness.wrong_object(given, choice.base)
     if wrong is not None:
         raise PluginError(words(wrong))

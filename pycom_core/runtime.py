@@ -89,9 +89,9 @@ class Runtime:
 
         Before a service starts, whether it will come to use its choice or not.
         """
-        for key in choices.CHOICES:
+        for key, choice in choices.CHOICES.items():
             if getattr(self.settings, key) != getattr(Settings(), key):
-                choices.check(self.plugins, self.settings, key)
+                choices.check(self.settings, key, self.plugins.contributions(choice.hook))
                 if key == "balancer":  # it holds nothing that is open
                     self.guarded(key)
 
@@ -115,8 +115,15 @@ class Runtime:
 
         Raises `ConfigurationError`.
         """
-        make = partial(choices.make, self.plugins, self.settings, key, self.clock)
+        make = partial(self._make, key)
         return self._once(key, make) if key == "balancer" else make()
+
+    def _make(self, key: str) -> Any:
+        hook = choices.CHOICES[key].hook
+        known = self.plugins.contributions(hook)
+        name = choices.check(self.settings, key, known)
+        complaint = self.plugins.owner(hook, name).complaint
+        return choices.make(self.settings, key, known[name], complaint, self.clock)
 
     def _once(self, name: str, make: Callable[[], _T]) -> _T:
         """What `make` gave to the first caller, the same for all threads."""
