@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any, TypeVar, cast, overload
 
-from pycom_core import constants, timeouts
+from pycom_core import constants, declarations, timeouts
 from pycom_core.components import BaseComponent
 from pycom_core.errors import BadRequest, MethodNotFound, RemoteError
 from pycom_core.failures import is_failure
@@ -37,8 +37,7 @@ class Interface(BaseComponent):
         stateful: bool = False,
         authentication: str | None = None,
     ) -> None:
-        if not name:
-            raise TypeError("An interface needs a name, a non-empty string")
+        declarations.check_interface(wrapped, name)
         if authentication not in AUTHENTICATION_POLICIES:
             raise ValueError(
                 f"Interface {name}: authentication is {authentication!r}; "
@@ -52,12 +51,32 @@ class Interface(BaseComponent):
         self._instance: Any = None
         self._session = Session("local")
         self._twins: weakref.WeakSet[Interface] = weakref.WeakSet()  # which get its new methods
-        for attribute in dir(wrapped):
-            info = getattr(getattr(wrapped, attribute, None), "__method__", None)
-            if isinstance(info, Method):
-                self.register_method(info)
+        self._register_all()
         for info in self.methods.values():
             info.post_configure(self)
+
+    def _register_all(self) -> None:
+        """Register what is decorated in the class and its bases. Raises TypeError."""
+        covered: dict[str, Method] = {}
+        for attribute in dir(self.wrapped):
+            info = getattr(declarations.below(self.wrapped, attribute), "__method__", None)
+            if isinstance(info, Method):
+                covered[attribute] = info
+                continue
+            info = getattr(getattr(self.wrapped, attribute, None), "__method__", None)
+            if isinstance(info, Method):
+                self.register_method(info)
+        for attribute, info in covered.items():
+            if info not in self.methods.values():
+                raise TypeError(
+                    f"{self.wrapped.__qualname__}.{attribute}: calls pass by the decorator above "
+                    "@method; put it below, directly above an ordinary def …(self, request, …)"
+                )
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        # A decorator above ours has made the class anew, as those for slots do.
+        if (owner.__name__, owner.__module__) == (self.wrapped.__name__, self.wrapped.__module__):
+            self.wrapped = owner
 
     def __repr__(self) -> str:
         return f"<Interface {self.name} of {self.wrapped.__qualname__}>"
@@ -98,11 +117,24 @@ class Interface(BaseComponent):
         return twin
 
     def register_method(self, method_info: Method) -> None:
-        """Add a method. Raises RuntimeError if there is another of that name."""
-        if self.methods.setdefault(method_info.name, method_info) is not method_info:
+        """Add a method. Raises RuntimeError if there is another of that name.
+
+        Raises TypeError for a function that cannot be called with arguments by name.
+        """
+        name, function = method_info.name, method_info.wrapped
+        known = self.methods.get(name, method_info)
+        if known is not method_info:
             raise RuntimeError(
-                f"Method {method_info.name!r} is already registered for interface {self.name}"
+                f"Method {name!r} is already registered for interface {self.name}: "
+                f"{declarations.title(known.wrapped)} and {declarations.title(function)} have that "
+                "name; give one of them another"
             )
+        # Who runs in a way of his own binds his arguments himself.
+        if type(method_info).run is Method.run and not method_info.overrides_call:
+            owner, here = declarations.title(function), f"{self.wrapped.__qualname__}.{name}"
+            owner = here if owner == here else f"{owner} ({self.name}.{name})"
+            declarations.check_signature(owner, function, method_info.attachments[0])
+        self.methods[name] = method_info
         for twin in self._twins:
             twin.methods.setdefault(method_info.name, method_info)
 
@@ -158,6 +190,8 @@ class Method:
         results: Sequence[str] = (),
         attachments: tuple[str | None, str | None] = (None, None),
     ) -> None:
+        declarations.check_results(wrapped, results)
+        declarations.check_attachments(wrapped, attachments)
         self.wrapped = wrapped
         self.name = name
         self.results = tuple(results)
@@ -179,7 +213,7 @@ class Method:
         self._keyword_only: list[str] = []
         #: The optional arguments that cannot be keywords, with their defaults.
         self._positional_only: list[tuple[str, Any]] = []
-        for parameter in list(inspect.signature(wrapped).parameters.values())[2:]:
+        for parameter in list(declarations.signature(wrapped).parameters.values())[2:]:
             if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
                 continue
             if parameter.name == attachments[0]:
@@ -310,10 +344,20 @@ def interface(
     """Class decorator: the class provides the interface `name`, as `__interface__`.
 
     `stateful` keeps a session for each client. `authentication` is "required", "never", or None
-    for what the configuration says. Raises TypeError if `introspection_data` is no dict.
+    for what the configuration says. Raises TypeError for a class that cannot be served as it is
+    written, and if `introspection_data` is no dict.
     """
+    if inspect.isclass(name):
+        declarations.check_interface(name, None)
 
     def decorate(wrapped: _ClassT) -> _ClassT:
+        declarations.check_interface(wrapped, name)
+        known = vars(wrapped).get("__interface__")
+        if isinstance(known, Interface):
+            raise TypeError(
+                f"{wrapped.__qualname__} is the interface {known.name} already; "
+                f"for {name} decorate a class that is derived from it"
+            )
         if not isinstance(getattr(wrapped, "introspection_data", {}), dict):
             raise TypeError(f"{wrapped.__qualname__}.introspection_data must be a dict")
         wrapped.__interface__ = Interface(wrapped, name, stateful, authentication)  # type: ignore[attr-defined]
@@ -352,17 +396,22 @@ def method(
     Its first parameter after `self` is the `Request`. `results` names the items of the tuple that
     it returns; `attachments` names the argument that receives the attachment, and the result that
     leaves as one. With `body` it decorates nothing, and returns the object for
-    `Interface.register_method`. `method_factory` stands in for `Method`.
+    `Interface.register_method`. `method_factory` stands in for `Method`. Raises TypeError for what
+    can be no method.
     """
     make = method_factory or Method
 
-    def decorate(wrapped: _FunctionT) -> _FunctionT:
-        remote_name = name if isinstance(name, str) else wrapped.__name__
-        wrapped.__method__ = make(wrapped, remote_name, results, attachments)  # type: ignore[attr-defined]
+    def made(wrapped: Any, remote_name: Any) -> Method:
+        declarations.check_function(wrapped, remote_name)
+        remote_name = wrapped.__name__ if remote_name is None else remote_name
+        return make(wrapped, remote_name, results, attachments)
+
+    def decorate(wrapped: _FunctionT, remote_name: Any = name) -> _FunctionT:
+        declarations.attach(wrapped, made(wrapped, remote_name))
         return wrapped
 
     if body is not None:
-        return make(body, name if name is not None else body.__name__, results, attachments)
-    if callable(name):
-        return decorate(name)
+        return made(body, name)
+    if name is not None and not isinstance(name, str):
+        return decorate(name, None)
     return decorate

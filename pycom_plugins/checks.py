@@ -23,7 +23,7 @@ def check_argument(
 
     `valid_types` is what `isinstance` takes. `validator(name, value)` refuses by a false result,
     or by a TypeError or ValueError whose text the caller gets. `error_message` replaces either
-    text. Whether the argument is there at all is not checked.
+    text. Whether the argument is there at all is not checked. Raises TypeError below `method`.
     """
 
     def check(iface: Interface, method: Method, request: Request) -> None:
@@ -45,7 +45,12 @@ def check_argument(
     check.plugin = "checks"  # type: ignore[attr-defined]
 
     def decorate(wrapped: _FunctionT) -> _FunctionT:
-        wrapped.__method__.prehooks.append(check)  # type: ignore[attr-defined]
+        method = getattr(wrapped, "__method__", None)
+        if method is None:
+            raise TypeError(
+                f"{wrapped.__qualname__}: @check_argument goes above @method, not below"
+            )
+        method.prehooks.append(check)
         return wrapped
 
     return decorate

@@ -147,8 +147,8 @@ class Store(pycom.Service):
         return [free, count, rest, last]
 
     @pycom.method
-    def keywords(self, request: Any, a: int = 1, *, b: int, **others: int) -> list[Any]:
-        return [a, b, others]
+    def keywords(self, request: Any, a: int = 1, *, b: int) -> list[Any]:
+        return [a, b]
 
     @pycom.method
     def defaults(self, request: Any, count: int = None, items: list[int] = [7]) -> list[Any]:  # type: ignore[assignment]  # noqa: B006, RUF013

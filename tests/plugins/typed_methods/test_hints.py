@@ -59,10 +59,6 @@ class Hints(Base):
         raise NotImplementedError
 
     @pycom.method
-    def variable(self, request: Any, *numbers: Elsewhere, **others: Elsewhere) -> int:
-        raise NotImplementedError
-
-    @pycom.method
     def only_request(self, request: Elsewhere):  # type: ignore[no-untyped-def]
         raise NotImplementedError
 
@@ -92,7 +88,13 @@ def test_names_of_the_module_and_of_the_class() -> None:
 
 def test_what_is_no_argument() -> None:
     assert types_of("attached") == ({"blob": Any, "size": int}, type(None))
-    assert types_of("variable") == ({}, int)
+
+
+def test_what_no_call_fills_is_no_argument_of_methods_that_call_themselves() -> None:
+    def function(self: Any, request: Any, *numbers: Elsewhere, **others: Elsewhere) -> int:
+        raise NotImplementedError
+
+    assert read(IFACE, pycom.method("variable", body=function)) == Signature((), int)
 
 
 def test_what_promises_nothing() -> None:
