@@ -9,7 +9,15 @@ import sys
 
 from stevedore import ExtensionManager
 
+from pycom_core.errors import ConfigurationError
+
 GROUP = "pycom.plugins"
+#: What PyInstaller has to be told.
+COLLECTED = (
+    "PyInstaller with --copy-metadata pycom, and --collect-submodules for pycom_core and "
+    "pycom_plugins"
+)
+_OURS = "pycom_plugins."
 
 #: The folders that modules come from, and when each of them changed, in ns.
 _Path = tuple[tuple[str, int], ...]
@@ -35,6 +43,17 @@ def installed() -> list[importlib.metadata.EntryPoint]:
 def _installed(_path: _Path) -> tuple[importlib.metadata.EntryPoint, ...]:
     # A manager of nothing only lists: plugins that are disabled are not even imported.
     return tuple(_Manager.make_test_instance([], namespace=GROUP).list_entry_points())
+
+
+def check() -> None:
+    """Raise `ConfigurationError` in a program that has our code, but not our entry points."""
+    if not any(found.value.startswith(_OURS) for found in installed()):
+        raise ConfigurationError(
+            "No plugin of PyCOM is found, and without them nothing can be served or called: Python "
+            "sees no metadata of the distribution pycom. Install it with pip; into a frozen or "
+            f"zipped program its metadata are to be packed, too: {COLLECTED}, or zipapp for a "
+            "folder that pip install --target has filled"
+        )
 
 
 def _changed(folder: str) -> int:

@@ -20,6 +20,7 @@ from typing import Any
 from pycom_core import advertising, constants, nearby
 from pycom_core.context import Context
 from pycom_core.errors import ConfigurationError, RemoteError
+from pycom_core.frames import place
 from pycom_core.log import logger
 from pycom_core.records import ServiceRecord
 from pycom_core.registration import Registrar
@@ -46,7 +47,7 @@ def load_providers(names: Iterable[str]) -> list[Provider]:
             module = importlib.import_module(name)
         except (Exception, SystemExit) as error:
             raise ConfigurationError(
-                f"Cannot import the module {name!r}: {type(error).__name__}: {error}"
+                f"Cannot import the module {name!r}: {type(error).__name__}: {error}{place(error)}"
             ) from error
         modules = [sys.modules[new] for new in sys.modules.keys() - before] + [module]
         providers = {id(provider): provider for provider in providers_in(modules)}
@@ -70,6 +71,20 @@ def providers_in(modules: Iterable[ModuleType]) -> Iterator[Provider]:
             if vars(value).get("__interface__") is not None:
                 seen.add(id(value))
                 yield value
+
+
+def make_instances(providers: Iterable[Provider]) -> None:
+    """Make the objects of classes. Raises `ConfigurationError` that shows where that failed."""
+    for provider in providers:
+        if inspect.isclass(provider):
+            try:
+                provider.__interface__.instance  # type: ignore[attr-defined]  # noqa: B018
+            except (Exception, SystemExit) as error:
+                raise ConfigurationError(
+                    f"{provider.__module__}.{provider.__qualname__}(), the object that provides "
+                    f"{provider.__interface__.name}, cannot be made: "  # type: ignore[attr-defined]
+                    f"{type(error).__name__}: {error}{place(error)}"
+                ) from error
 
 
 class ServiceProcess:
@@ -98,6 +113,7 @@ class ServiceProcess:
         self.loop = runtime.ioloop()
         self._socket = nearby.new_address() if settings.ipc else None
         addresses = [settings.address, self._socket] if self._socket else [settings.address]
+        make_instances(providers)
         self.server = ServiceServer(addresses, providers, runtime)
         self.name = settings.service or f"/auto/{secrets.token_hex(16)}"
         self.failure: RemoteError | None = None

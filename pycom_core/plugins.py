@@ -11,6 +11,7 @@ import importlib.metadata
 import inspect
 import itertools
 import re
+import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import ModuleType
@@ -18,7 +19,7 @@ from typing import Any
 
 import pluggy
 
-from pycom_core import fitness, hookspecs, requirements
+from pycom_core import discovery, fitness, hookspecs, requirements
 from pycom_core.chains import Chains
 from pycom_core.discovery import installed, installed_names
 from pycom_core.errors import ConfigurationError, PluginError, PluginFailed
@@ -377,8 +378,9 @@ def cli_plugins(disable: Iterable[str] = ()) -> Plugins:
     """The plugins as the command line sees them, before there is a runtime.
 
     Those that cannot be loaded have failed, and stop nobody: whatever then needs a runtime says
-    what is wrong with them. Raises `PluginError` if two have one name.
+    what is wrong with them. Raises `ConfigurationError` if two have one name, or none is there.
     """
+    discovery.check()
     names = installed_names()
     plugins = Plugins(set(disable).intersection(names), optional=names, quiet=True)
     plugins.discover()
@@ -414,9 +416,10 @@ def _load_object(entry_point: importlib.metadata.EntryPoint, info: PluginInfo) -
         found = entry_point.load()
         return found if inspect.ismodule(found) or not callable(found) else found()
     except FAILURES as error:
-        raise _fault(
-            info, f"cannot be loaded from {entry_point.value}: {type(error).__name__}: {error}"
-        ) from error
+        what = f"cannot be loaded from {entry_point.value}: {type(error).__name__}: {error}"
+        if getattr(sys, "frozen", False):
+            what += f". A frozen program has what was collected: {discovery.COLLECTED}"
+        raise _fault(info, what) from error
 
 
 def _check_markers(plugin: object, info: PluginInfo) -> None:

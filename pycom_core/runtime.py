@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pycom_core import choices, constants, settings
+from pycom_core import choices, constants, discovery, settings
 from pycom_core.addresses import absolute
 from pycom_core.aio.channel import AsyncChannel
 from pycom_core.aio.channel import LocalChannel as AsyncLocalChannel
 from pycom_core.backends import Balancer, NameserverBackend, SessionStore
 from pycom_core.copying import refused
-from pycom_core.discovery import installed_names
+from pycom_core.errors import ConfigurationError
 from pycom_core.local import LocalChannel
 from pycom_core.plugins import Plugins
 from pycom_core.sessions import Sessions
@@ -57,6 +57,8 @@ class Runtime:
         self.clock = clock  #: seconds, for what is kept for a while: leases, sessions, answers
         told = self.settings.plugins
         self.plugins = self.plugin_class(told.disable, told.optional, trace=told.trace)
+        if not plugins:  # who brings some by hand may bring ours
+            discovery.check()
         self.plugins.discover()
         for name, plugin in (plugins or {}).items():
             self.plugins.register(plugin, name)
@@ -235,7 +237,12 @@ def load_settings(
     **overrides: Any,
 ) -> Settings:
     """Settings from a file, the environment and `overrides`. Raises `ConfigurationError`."""
-    return settings.load(file, overrides=overrides, tables=installed_names(), defaults=defaults)
+    tables = discovery.installed_names()
+    try:
+        return settings.load(file, overrides=overrides, tables=tables, defaults=defaults)
+    except ConfigurationError:
+        discovery.check()  # without plugins, their settings are unknown
+        raise
 
 
 class _Default:

@@ -131,6 +131,23 @@ def test_modules_that_serve_nothing(source: str, says: str, modules: Modules) ->
         load_providers(["served"])
 
 
+def test_frame_of_the_module_that_failed_comes_first(modules: Modules) -> None:
+    modules["inner"] = "import json\n\n\ndef load():\n    json.loads('{')\n\n\nload()"
+    modules["outer"] = "import inner"
+    with pytest.raises(ConfigurationError) as caught:
+        load_providers(["outer"])
+    first, *frames = str(caught.value).splitlines()
+    assert first.startswith("Cannot import the module 'outer': JSONDecodeError: ")
+    places = [line.strip() for line in frames if line.startswith("  File")]
+    inner = modules.folder / "inner.py"
+    assert places[:3] == [
+        f'File "{modules.folder / "outer.py"}", line 1, in <module>',
+        f'File "{inner}", line 8, in <module>',
+        f'File "{inner}", line 5, in load',
+    ]
+    assert "    json.loads('{')" in frames
+
+
 @pytest.mark.parametrize("name", ["nonsense_of_nobody", "json.nonsense", ".relative", ""])
 def test_names_of_no_module(name: str, modules: Modules) -> None:
     with pytest.raises(ConfigurationError, match=f"Cannot import the module {name!r}"):
@@ -303,6 +320,64 @@ def test_without_an_address(make_runtime: MakeRuntime) -> None:
         ServiceProcess(make_runtime(), [Waiting])
     with pytest.raises(ConfigurationError, match="Cannot import the module"):
         run_modules(make_runtime(), ["nonsense_of_nobody"])
+
+
+FAILING = """
+import pycom, sys
+
+@pycom.interface("com.foo.failing")
+class Failing:
+    def __init__(self{parameters}):
+        {body}
+
+    @pycom.method
+    def f(self, request): pass
+"""
+
+
+@pytest.mark.parametrize(
+    ("parameters", "body", "reason", "line"),
+    [
+        ("", "{}['lost']", "KeyError: 'lost'", 7),
+        ("", "sys.exit('enough')", "SystemExit: enough", 7),
+        (", database", "pass", "missing 1 required positional argument: 'database'", None),
+    ],
+)
+def test_object_that_cannot_be_made_stops_the_start_and_is_shown(
+    parameters: str, body: str, reason: str, line: int | None, told: Runtime, modules: Modules
+) -> None:
+    modules["failing"] = FAILING.format(parameters=parameters, body=body)
+    with pytest.raises(ConfigurationError) as caught:
+        run_modules(told, ["failing"])
+    first, *frames = str(caught.value).splitlines()
+    for part in ("failing.Failing(), the object that provides com.foo.failing, cannot be", reason):
+        assert part in first
+    place = f'  File "{modules.folder / "failing.py"}", line {line}, in __init__'
+    assert frames[:1] == ([] if line is None else [place])
+    assert told.servers == []
+
+
+def test_class_without_methods_stops_the_start(
+    told: Runtime, modules: Modules, names: Names
+) -> None:
+    modules["bare"] = "import pycom\n@pycom.interface('com.foo.bare')\nclass Bare: pass"
+    with pytest.raises(ConfigurationError, match=r"com\.foo\.bare of Bare> has no methods; decor"):
+        run_modules(told, ["bare"])
+    assert told.servers == []
+    assert names.known == {}
+
+
+def test_methods_may_come_before_the_start(told: Runtime, names: Names) -> None:
+    @interface("com.foo.made")
+    class Made:
+        def __init__(self) -> None:
+            self.__interface__.register_method(  # type: ignore[attr-defined]
+                method("f", body=lambda self, request: 1)
+            )
+
+    process = ServiceProcess(told, [Made])
+    with started(process):
+        assert process.registrar.registered.wait(PATIENCE)
 
 
 def test_names_itself_where_nobody_does(make_runtime: MakeRuntime) -> None:
