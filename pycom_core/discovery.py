@@ -13,10 +13,7 @@ from pycom_core.errors import ConfigurationError
 
 GROUP = "pycom.plugins"
 #: What PyInstaller has to be told.
-COLLECTED = (
-    "PyInstaller with --copy-metadata pycom, and --collect-submodules for pycom_core and "
-    "pycom_plugins"
-)
+COLLECTED = "from PyInstaller, --copy-metadata pycom and --collect-submodules for pycom_core and pycom_plugins"
 _OURS = "pycom_plugins."
 
 #: The folders that modules come from, and when each of them changed, in ns.
@@ -50,9 +47,9 @@ def check() -> None:
     if not any(found.value.startswith(_OURS) for found in installed()):
         raise ConfigurationError(
             "No plugin of PyCOM is found, and without them nothing can be served or called: Python "
-            "sees no metadata of the distribution pycom. Install it with pip; into a frozen or "
-            f"zipped program its metadata are to be packed, too: {COLLECTED}, or zipapp for a "
-            "folder that pip install --target has filled"
+            "sees no metadata of the distribution pycom. Install it with pip. A program that is "
+            f"packed into one file needs them, too: {COLLECTED}; in a zip, the folder "
+            "pycom-….dist-info beside the code"
         )
 
 
