@@ -13,7 +13,10 @@ from pycom_core.errors import ConfigurationError
 
 GROUP = "pycom.plugins"
 #: What PyInstaller has to be told.
-COLLECTED = "from PyInstaller, --copy-metadata pycom and --collect-submodules for pycom_core and pycom_plugins"
+COLLECTED = (
+    "from PyInstaller, --copy-metadata pycom and --collect-submodules for pycom_core and "
+    "pycom_plugins"
+)
 _OURS = "pycom_plugins."
 
 #: The folders that modules come from, and when each of them changed, in ns.
