@@ -87,6 +87,15 @@ def make_instances(providers: Iterable[Provider]) -> None:
                 ) from error
 
 
+def _refuse_bare(server: ServiceServer) -> None:
+    # Not earlier: objects and plugins may add methods until they are all there.
+    for iface in server.interfaces.values():
+        if not iface.methods:
+            raise ConfigurationError(
+                f"{iface!r} has no methods; decorate its functions with @pycom.method"
+            )
+
+
 class ServiceProcess:
     """One service: a server, its registration, and an end that comes in time."""
 
@@ -145,6 +154,7 @@ class ServiceProcess:
         asyncio.set_event_loop(self.loop)
         try:
             with self._signals():
+                _refuse_bare(self.server)
                 self.server.setup(self.loop)
                 # Not before the loop runs: a nameserver of this process would be called beside it.
                 self.loop.call_soon(self.registrar.start)

@@ -79,15 +79,6 @@ class ServiceServer(Server):
             self.sessions.store  # noqa: B018
         return iface
 
-    def setup(self, ioloop: asyncio.AbstractEventLoop | None = None) -> None:
-        """Answer from now on. Raises `ConfigurationError`."""
-        for iface in self.interfaces.values():
-            if not iface.methods:
-                raise ConfigurationError(
-                    f"{iface!r} has no methods; decorate its functions with @pycom.method"
-                )
-        super().setup(ioloop)
-
     def find_interface(self, name: str) -> Interface:
         """The interface of that name. Raises `BadRequest`."""
         try:

@@ -690,7 +690,11 @@ def test_wrong_environment(directory: Path) -> None:
 )
 def test_module_that_is_no_service(directory: Path, module: str, message: str) -> None:
     ran = pycom("run", "-a", helpers.ANY_PORT, module, directory=directory)
+    message_only, *frames = ran.stderr.splitlines(keepends=True)
+    ran.stderr = message_only
     assert_one_message(ran, message)
+    where = f'  File "{directory / module}.py", line 1, in <module>\n'
+    assert frames[:1] == ([where] if module in ("broken", "leaves") else [])
 
 
 @pytest.mark.parametrize(
