@@ -351,8 +351,7 @@ def interface(
         declarations.check_interface(name, None)
 
     def decorate(wrapped: _ClassT) -> _ClassT:
-        declarations.check_interface(wrapped, name)
-        known = vars(wrapped).get("__interface__")
+        known = getattr(wrapped, "__dict__", {}).get("__interface__")
         if isinstance(known, Interface):
             raise TypeError(
                 f"{wrapped.__qualname__} is the interface {known.name} already; "

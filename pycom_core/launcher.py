@@ -21,6 +21,7 @@ from pycom_core import advertising, constants, nearby
 from pycom_core.context import Context
 from pycom_core.errors import ConfigurationError, RemoteError
 from pycom_core.frames import place
+from pycom_core.interfaces import Interface
 from pycom_core.log import logger
 from pycom_core.records import ServiceRecord
 from pycom_core.registration import Registrar
@@ -76,15 +77,18 @@ def providers_in(modules: Iterable[ModuleType]) -> Iterator[Provider]:
 def make_instances(providers: Iterable[Provider]) -> None:
     """Make the objects of classes. Raises `ConfigurationError` that shows where that failed."""
     for provider in providers:
-        if inspect.isclass(provider):
-            try:
-                provider.__interface__.instance  # type: ignore[attr-defined]  # noqa: B018
-            except (Exception, SystemExit) as error:
-                raise ConfigurationError(
-                    f"{provider.__module__}.{provider.__qualname__}(), the object that provides "
-                    f"{provider.__interface__.name}, cannot be made: "  # type: ignore[attr-defined]
-                    f"{type(error).__name__}: {error}{place(error)}"
-                ) from error
+        iface = getattr(provider, "__interface__", None)
+        if not inspect.isclass(provider) or not isinstance(iface, Interface):
+            continue
+        try:
+            iface.instance  # noqa: B018
+        except ConfigurationError:
+            raise
+        except (Exception, SystemExit) as error:
+            raise ConfigurationError(
+                f"{provider.__module__}.{provider.__qualname__}(), the object that provides "
+                f"{iface.name}, cannot be made: {type(error).__name__}: {error}{place(error)}"
+            ) from error
 
 
 def _refuse_bare(server: ServiceServer) -> None:

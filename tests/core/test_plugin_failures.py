@@ -118,12 +118,29 @@ def fails_the_caller(make_runtime: MakeRuntime, read_log: Callable[[], str]) -> 
     return str(caught.value)
 
 
+class Length:
+    """A type that is no JSON by itself."""
+
+
+def stops_a_service_of_such_types(make_runtime: MakeRuntime, read_log: Callable[[], str]) -> str:
+    @interface("com.foo.measuring")
+    class Measuring:
+        @method
+        def measure(self, request: Request, length: Length) -> None:
+            raise NotImplementedError
+
+    with pytest.raises(ConfigurationError) as caught:
+        ServiceServer(["local://a"], [Measuring], make_runtime())
+    return str(caught.value)
+
+
 #: What comes of an exception in each hook.
 OUTCOMES = {
     "pycom_commands": stops_the_server,
     "pycom_nameserver_backends": stops_the_runtime,
     "pycom_session_stores": stops_the_runtime,
     "pycom_balancers": stops_the_runtime,
+    "pycom_types": stops_a_service_of_such_types,
     "pycom_cli": warns_on_the_command_line,
     "pycom_authenticate": denies,
     "pycom_authorize": denies,
