@@ -10,6 +10,8 @@ import msgspec
 FAULTS = (msgspec.ValidationError, ValueError, TypeError, ArithmeticError, RecursionError)
 
 _EXPECTED = re.compile(r"Expected (`.*?`.*?)(?:, got .*)?", re.S)
+#: A place within the value of a plugin, as in `.items[3].price: it costs nothing`.
+_WITHIN = re.compile(r"[.\[][^\s:]*: ")
 _FIELD = re.compile(r"Object (missing required|contains unknown) field `(.*)`", re.S)
 
 
@@ -30,4 +32,4 @@ def explain(fault: Exception) -> str:
         return f"{place}: expected {expected[1].replace('`', '')}"
     if field := _FIELD.fullmatch(what):
         return f"{place}.{field[2]}: {field[1].rpartition(' ')[2].replace('required', 'missing')}"
-    return f"{place}: {what}"
+    return f"{place}{what}" if _WITHIN.match(what) else f"{place}: {what}"
