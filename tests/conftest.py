@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import helpers
+import hypothesis
 import pytest
 import wheels
 
 from pycom_core import Runtime, Settings
 
 pytest_plugins = ["servers"]
+
+# How long an example takes depends on what else the machine does.
+hypothesis.settings.register_profile("tests", deadline=None)
+hypothesis.settings.load_profile("tests")
 
 
 @pytest.fixture

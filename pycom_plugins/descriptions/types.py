@@ -84,7 +84,8 @@ class Type:
         return list(self._alternatives(()))
 
     def _alternatives(self, above: tuple[str, ...]) -> Iterator[Type]:
-        members = self.resolved()._list("anyOf")
+        resolved = self.resolved()
+        members = resolved._list("anyOf") or resolved._list("oneOf")
         if not members or self.reference in above:
             yield self
         for member in () if self.reference in above else members:
@@ -94,13 +95,15 @@ class Type:
     @property
     def values(self) -> list[Any] | None:
         """The values that it may have, if they are known one by one."""
+        if "const" in self.schema:
+            return [self.schema["const"]]
         return self._list("enum") if "enum" in self.schema else None
 
     @property
     def kinds(self) -> list[str]:
         """The JSON types that it may be; none: all."""
         if "type" not in self.schema:
-            return list(dict.fromkeys(map(kind_of, self._list("enum"))))
+            return list(dict.fromkeys(map(kind_of, self.values or ())))
         names = [self._text("type")] if self._text("type") else self._list("type")
         return [name for name in names if isinstance(name, str)]
 

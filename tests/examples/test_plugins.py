@@ -19,7 +19,7 @@ from in_process import Distributions
 from wheels import PYCOM, Environment
 
 PLUGINS = Path(__file__).parents[2] / "examples" / "plugins"
-NAMES = ("stats", "jwt", "audit", "nats")
+NAMES = ("stats", "jwt", "audit", "nats", "pydantic")
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -36,7 +36,7 @@ class Shop(pycom.Service):
 
 @pytest.fixture(scope="module")
 def installed(base: Environment, tmp_path_factory: pytest.TempPathFactory) -> Environment:
-    """A fresh environment with the wheels of the four."""
+    """A fresh environment with the wheels of them all."""
     directory = tmp_path_factory.mktemp("plugins")
     environment = Environment(directory / "environment", base)
     for name in NAMES:
@@ -86,6 +86,7 @@ def test_doctor(pycom: Run) -> None:
     assert found["call"]["distribution"] == "pycom"
     assert found["stats"]["contributions"] == {"pycom_commands": ["STATS"]}
     assert found["nats"]["contributions"] == {"pycom_nameserver_backends": ["nats"]}
+    assert found["pydantic"]["contributions"] == {"pycom_types": ["pydantic.main.BaseModel"]}
     assert {"pycom_authenticate", "pycom_cli"} <= {*found["jwt"]["hooks"]}
     assert {"pycom_authorize", "pycom_prehook", "pycom_invoke"} <= {*found["audit"]["hooks"]}
     # Both are outermost where they can be; of these the order of names counts.
@@ -185,6 +186,42 @@ def test_all_together(
     assert service.stop() == 0
 
 
+ORDERS = """
+import pydantic
+import pycom
+
+class Order(pydantic.BaseModel):
+    article: str
+    count: int = pydantic.Field(1, ge=1)
+
+@pycom.interface("com.example.orders")
+class Orders(pycom.Service):
+    @pycom.method
+    def place(self, request, order: Order) -> Order:
+        return order.model_copy(update={"count": order.count + 1})
+"""
+
+
+def test_models(start: Callable[..., helpers.Service], pycom: Run, tmp_path: Path) -> None:
+    """A service whose arguments and results are models of pydantic."""
+    (tmp_path / "orders.py").write_text(ORDERS)
+    nameserver = start("nameserver")
+    start("run", "orders", "-s", "/orders", nameserver=nameserver.address)
+    nameserver.wait_for("Registered /orders at")
+    call = ["call", "-n", nameserver.address, "com.example.orders", "place"]
+    placed = pycom(*call, 'order={"article": "tea"}')
+    assert (placed.returncode, json.loads(placed.stdout)) == (0, {"article": "tea", "count": 2})
+    refused = pycom(*call, 'order={"article": "tea", "count": 0}')
+    assert refused.returncode == 1
+    assert "args.order.count: Input should be greater than or equal to 1" in refused.stderr
+    described = pycom("describe", "-n", nameserver.address, "com.example.orders").stdout
+    assert "place(order: Order) → Order" in described
+    assert "Order\t{article: str, count: int (minimum 1) = 1}" in described
+    stubs = pycom("stubs", "-n", nameserver.address, "com.example.orders", "-o", "-").stdout
+    assert "def place(self, order: Order" in stubs
+    assert "    article: str\n    count: NotRequired[int]\n" in stubs
+
+
 # Disabled, broken, doubled.
 
 
@@ -211,6 +248,7 @@ MODULES = {
     "jwt": "pycom_jwt.plugin:Jwt",
     "audit": "pycom_audit:Audit",
     "nats": "pycom_nats",
+    "pydantic": "pycom_pydantic",
 }
 
 

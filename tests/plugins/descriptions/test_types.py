@@ -41,7 +41,10 @@ def array(**schema: Any) -> dict[str, Any]:
         ({"enum": [1, "a", None]}, '1 | "a" | null'),
         ({"enum": ["ü"]}, '"ü"'),
         ({"enum": []}, "Never"),
+        ({"const": "a"}, '"a"'),
+        ({"const": None, "type": "null"}, "null"),
         ({"anyOf": [{"type": "integer"}, {"type": "null"}]}, "int | None"),
+        ({"oneOf": [{"type": "integer"}, {"const": "a"}]}, 'int | "a"'),
         (
             {"anyOf": [{"anyOf": [{"type": "string"}, {"type": "null"}]}, {"enum": [1]}]},
             "str | None | 1",
@@ -71,7 +74,19 @@ def test_text(schema: dict[str, Any], text: str) -> None:
 @pytest.mark.parametrize("value", [None, 5, "text", [], {}, True])
 @pytest.mark.parametrize(
     "key",
-    ["$ref", "anyOf", "enum", "items", "prefixItems", "properties", "required", "title", "type"],
+    [
+        "$ref",
+        "anyOf",
+        "const",
+        "enum",
+        "items",
+        "oneOf",
+        "prefixItems",
+        "properties",
+        "required",
+        "title",
+        "type",
+    ],
 )
 def test_what_is_not_understood_may_be_anything(key: str, value: Any) -> None:
     type_ = Type({key: value})
@@ -136,3 +151,4 @@ def test_declaration(schema: dict[str, Any], required: bool, text: str) -> None:
 def test_kinds_of_values(value: Any, kind: str) -> None:
     assert kind_of(value) == kind
     assert Type({"enum": [value, value]}).kinds == [kind]
+    assert Type({"const": value}).kinds == [kind]

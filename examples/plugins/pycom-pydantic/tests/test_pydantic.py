@@ -12,8 +12,8 @@ from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar
 
 import attrs
 import pytest
-from pydantic import BaseModel, ConfigDict, Field, RootModel, field_validator
 from pycom_pydantic.codec import Models
+from pydantic import BaseModel, ConfigDict, Field, RootModel, field_validator
 
 from pycom_core import BadRequest, RemoteError, Request, interface, method
 from pycom_core.testing import LocalNetwork
@@ -97,7 +97,7 @@ class Shop:
 
     @method
     def unannotated(self, request: Request, name: str):  # type: ignore[no-untyped-def]
-        return {"items": [Item(name=name)]}
+        return {"items": [Item(name=name, price=decimal.Decimal(1))]}
 
     @method
     def basket(self, request: Request, basket: Basket, more: Item | None = None) -> list[Basket]:
