@@ -219,10 +219,12 @@ class Runtime:
         servers = self.__dict__.get("servers")
         if not servers or self._pid != os.getpid() or sys.is_finalizing():
             return
-        addresses = [address for server in servers for address in server.addresses]
-        if addresses:
+        listeners = [listener for server in servers for listener in server.listeners]
+        sockets = [listener for listener in listeners if listener.fileno() is not None]
+        if sockets:
+            addresses = ", ".join(address for socket in sockets for address in socket.addresses)
             warnings.warn(
-                f"A Runtime was not closed, with servers at {', '.join(addresses)}; call close()",
+                f"A Runtime was not closed, with servers at {addresses}; call close()",
                 ResourceWarning,
                 stacklevel=2,
                 source=self,

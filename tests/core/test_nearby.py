@@ -127,7 +127,7 @@ def test_both_contexts_take_the_near_way(
     async def meanwhile() -> None:
         async with AsyncContext(nameserver.address, runtime=runtime) as context:
             located = await context.locate("test.life")
-            assert located._address.startswith("ipc://")
+            assert located.address.startswith("ipc://")
             assert await located.invoke("echo", {"value": 1}) == 1
 
     asyncio.run(meanwhile())

@@ -26,6 +26,7 @@ from pycom_core import (
     ConfigurationError,
     Context,
     Guarantee,
+    LocalTransport,
     MethodNotFound,
     NameserverBackend,
     Request,
@@ -448,6 +449,17 @@ def test_dropped_with_servers_warns_and_lets_go(runs: bool) -> None:
     assert not stand_in.is_alive()
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", int(address.rpartition(":")[2]))), "still listens"
+
+
+def test_dropped_with_servers_without_sockets_says_nothing() -> None:
+    """Which only tests have."""
+    gone = []
+    for addresses, transport in (([], None), (["local://a"], LocalTransport())):
+        server = ServiceServer(addresses, [Dropped], Runtime(Settings(), transport=transport))
+        gone.append(weakref.ref(server))
+    del server, transport
+    gc.collect()  # a warning would be an error
+    assert [server() for server in gone] == [None, None]
 
 
 def test_forked_child_leaves_its_parents_servers_alone(monkeypatch: pytest.MonkeyPatch) -> None:
