@@ -67,7 +67,7 @@ def make(
         given = factory(url, clock=clock) if _takes_clock(factory) else factory(url)
     except ConfigurationError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         what = words(f"cannot be made from its URL: {type(error).__name__}: {error}")
         raise PluginError(what) from error
     wrong = fitness.wrong_object(given, choice.base)

@@ -142,6 +142,7 @@ class Server:
         if self in self.runtime.servers:
             self.runtime.servers.remove(self)
             self.runtime.plugins.notify_all("pycom_shutdown", server=self)
+            self.sessions.end(self.loop)
         if self.loop is not None and not self.loop.is_closed():
             for listener in self.listeners:
                 descriptor = listener.fileno()

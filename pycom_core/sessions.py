@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import secrets
 from collections import deque
@@ -10,8 +11,9 @@ from collections.abc import Callable
 
 from pycom_core.backends import SessionStore
 from pycom_core.errors import SessionExpired
+from pycom_core.log import logger
 from pycom_core.messages import Request, Session
-from pycom_core.waiting import finished, settle
+from pycom_core.waiting import finished, run_to_end, settle
 
 
 def new_session() -> Session:
@@ -68,6 +70,22 @@ class Sessions:
             await (coroutine if self.store.immediate else settle(coroutine))
         finally:
             self._release(session.session_id)
+
+    def end(self, loop: asyncio.AbstractEventLoop | None) -> None:
+        """Close the store, if one was opened, on the loop that it was used on if that can be."""
+        if "store" not in vars(self):
+            return
+        if self.store.immediate:
+            with contextlib.suppress(StopIteration):
+                self._close_store().send(None)
+        else:
+            run_to_end(self._close_store(), loop)
+
+    async def _close_store(self) -> None:
+        try:
+            await self.store.close()
+        except Exception as error:
+            logger().exception("A session store could not be closed: %s", error)
 
     async def _take(self, session_id: str) -> None:
         waiting = self._waiting.get(session_id)

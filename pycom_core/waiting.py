@@ -174,6 +174,30 @@ def _drop(result: Any) -> None:
         result.close()
 
 
+def run_to_end(
+    coroutine: Coroutine[Any, Any, None], loop: asyncio.AbstractEventLoop | None
+) -> None:
+    """Run a coroutine from plain code: on `loop` if it can be, else on a loop of its own.
+
+    Where this thread runs a loop already, that runs it later.
+    """
+    try:
+        running = asyncio.get_running_loop()
+    except RuntimeError:
+        if loop is None or loop.is_running() or loop.is_closed():
+            asyncio.run(coroutine)
+        else:
+            loop.run_until_complete(coroutine)
+    else:
+        task = running.create_task(coroutine)
+        _left.add(task)
+        task.add_done_callback(_left.discard)
+
+
+#: Tasks that nobody awaits: asyncio itself would forget them.
+_left: set[asyncio.Task[None]] = set()
+
+
 class Drive:
     """Runs a coroutine from the event loop's callbacks: a Task without the cost of one.
 

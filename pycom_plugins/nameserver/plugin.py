@@ -25,14 +25,9 @@ def pycom_shutdown(server: Server) -> None:
     """Close the backend."""
     iface = getattr(server, "interfaces", {}).get(constants.NS_INTERFACE)
     if iface is not None and hasattr(iface.instance, "close"):
-        import asyncio
+        from pycom_core.waiting import run_to_end
 
-        # On the loop that the backend was used on, unless that runs or is closed.
-        loop = server.loop
-        if loop is None or loop.is_running() or loop.is_closed():
-            asyncio.run(iface.instance.close())
-        else:
-            loop.run_until_complete(iface.instance.close())
+        run_to_end(iface.instance.close(), server.loop)
 
 
 @hookimpl

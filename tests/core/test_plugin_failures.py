@@ -531,6 +531,18 @@ def test_store_that_fails_is_named(
     named(caplog.text, "the session_store 'bad', which " + reason)
 
 
+def test_store_that_cannot_be_closed_is_named(
+    distributions: Distributions, make_runtime: MakeRuntime, caplog: pytest.LogCaptureFixture
+) -> None:
+    contribute(
+        distributions,
+        "session_store",
+        "class make(Fit):\n    async def close(self): raise OSError('disk full')",
+    )
+    start(choosing(make_runtime, "session_store")).close()
+    named(caplog.text, "the session_store 'bad', which failed in close: OSError('disk full')")
+
+
 @pytest.mark.parametrize(
     ("body", "reason"),
     [

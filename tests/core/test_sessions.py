@@ -292,6 +292,47 @@ def test_store_is_opened_at_the_first_use_only() -> None:
     assert len(opened) == 1
 
 
+class Closing(Waiting):
+    """A store that notes on which loop it is closed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.closed: list[asyncio.AbstractEventLoop] = []
+
+    async def close(self) -> None:
+        await asyncio.sleep(0)
+        self.closed.append(asyncio.get_running_loop())
+
+
+def test_store_is_closed_with_the_server(make_runtime: MakeRuntime) -> None:
+    server = ServiceServer(["local://a"], [Cart()], make_runtime())
+    server.sessions.store = store = Closing()
+    loop = server.loop = asyncio.new_event_loop()
+    server.close()
+    server.close()
+    assert store.closed == [loop]
+    loop.close()
+
+
+def test_store_is_closed_while_a_loop_runs(make_runtime: MakeRuntime) -> None:
+    async def run() -> None:
+        server = ServiceServer(["local://a"], [Cart()], make_runtime())
+        server.sessions.store = store = Closing()
+        server.close()
+        while not store.closed:
+            await asyncio.sleep(0)
+        assert store.closed == [asyncio.get_running_loop()]
+
+    asyncio.run(run())
+
+
+def test_store_of_a_server_that_never_ran_is_closed_too(make_runtime: MakeRuntime) -> None:
+    server = ServiceServer(["local://a"], [Cart()], make_runtime())
+    server.sessions.store = store = Closing()
+    server.close()
+    assert len(store.closed) == 1
+
+
 def test_without_a_session_nothing_is_kept() -> None:
     sessions = Sessions(MemoryStore, 60.0)
     request = Request("com.foo", "bar")
