@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from pycom_core.copying import LOCATE_AGAIN, refused
 from pycom_core.errors import ServiceNotAvailable
 from pycom_core.messages import Attachment, Request, Response
 from pycom_core.pool import Pool
-from pycom_core.transport import Channel, DealerChannel, receive_frames, send_frames
+from pycom_core.transport import NOBLOCK, POLLIN, Channel, DealerChannel, receive_frames
 
 if TYPE_CHECKING:
     from pycom_core.calling import Use
@@ -27,7 +28,7 @@ class Client(BaseComponent):
     """A remote interface: `socket` is an address, or a connected DEALER or REQ socket.
 
     With an address it may be shared between threads. Raises ValueError for an address that is
-    none.
+    none, TypeError for a socket of another kind.
     """
 
     def __init__(
@@ -196,15 +197,19 @@ def exchange(
 
 
 class _OneSocket:
-    """Stands in for a pool where the user brought the socket."""
+    """Stands in for a pool where the user brought the socket. Raises TypeError for other kinds."""
 
     def __init__(self, socket: zmq.Socket[bytes]) -> None:
         self.socket = socket
+        kind = zmq.SocketType(int(socket.getsockopt(zmq.TYPE)))
+        if kind not in _BORROWED:
+            raise TypeError(
+                f"A client needs an address, or a DEALER or REQ socket, not {kind.name}"
+            )
+        self._channel = _BORROWED[kind](socket, "the socket")
 
     def borrow(self, address: str) -> Channel:
-        if self.socket.getsockopt(zmq.TYPE) == zmq.REQ:
-            return _BorrowedReq(self.socket, address)
-        return _BorrowedDealer(self.socket, address)
+        return self._channel
 
     def give_back(self, address: str, channel: Channel) -> None:
         pass
@@ -218,23 +223,27 @@ class _BorrowedDealer(DealerChannel):
         self._serial = time.monotonic_ns()  # replies to former calls may still come
 
     def exchange(self, payload: Sequence[Attachment], timeout: float) -> list[Attachment]:
-        self._serial += 1
-        correlation = b"%x" % self._serial
         deadline = time.monotonic() + timeout / 1000
-        self._set_timeout(timeout)
         try:
-            send_frames(self.socket, [correlation, b"", *payload])
-            while True:
-                reply = receive_frames(self.socket)
-                if reply[0] == correlation and len(reply) >= 4:
-                    return reply[2:]
-                # Somebody else's, or a late one: what is left of the time is for the right one.
-                left = (deadline - time.monotonic()) * 1000
-                if left <= 0:
-                    raise zmq.Again
-                self._set_timeout(left)
+            return self._ask(payload, deadline)
         except zmq.ZMQError as error:
             raise self._failure(error, timeout) from error
+
+    def _ask(self, payload: Sequence[Attachment], deadline: float) -> list[Attachment]:
+        self._serial += 1
+        correlation = b"%x" % self._serial
+        self._send(correlation, [b"", *payload], deadline)
+        while True:
+            reply = self._receive(deadline)
+            if reply[0] == correlation and len(reply) >= 4:
+                return reply[2:]
+            # Somebody else's, or a late one: what is left of the time is for the right one.
+
+    def _receive(self, deadline: float) -> list[Attachment]:
+        while True:
+            self._until(POLLIN, deadline)
+            with contextlib.suppress(zmq.Again):  # a REQ drops what is late itself
+                return receive_frames(self.socket, NOBLOCK)
 
     def is_alive(self) -> bool:
         return True  # for all that can be told of a socket whose options are its owner's
@@ -244,13 +253,15 @@ class _BorrowedDealer(DealerChannel):
 
 
 class _BorrowedReq(_BorrowedDealer):
-    def exchange(self, payload: Sequence[Attachment], timeout: float) -> list[Attachment]:
+    def __init__(self, socket: zmq.Socket[bytes], address: str) -> None:
+        super().__init__(socket, address)
         # After a timeout the next request may go out all the same, and a late reply is dropped.
-        self.socket.setsockopt(zmq.REQ_RELAXED, 1)
-        self.socket.setsockopt(zmq.REQ_CORRELATE, 1)
-        self._set_timeout(timeout)
-        try:
-            self.socket.send_multipart(payload, copy=False)
-            return self.socket.recv_multipart()  # type: ignore[return-value]
-        except zmq.ZMQError as error:
-            raise self._failure(error, timeout) from error
+        socket.setsockopt(zmq.REQ_RELAXED, 1)
+        socket.setsockopt(zmq.REQ_CORRELATE, 1)
+
+    def _ask(self, payload: Sequence[Attachment], deadline: float) -> list[Attachment]:
+        self._send(payload[0], payload[1:], deadline)
+        return self._receive(deadline)
+
+
+_BORROWED = {zmq.SocketType.DEALER: _BorrowedDealer, zmq.SocketType.REQ: _BorrowedReq}

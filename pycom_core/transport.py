@@ -8,6 +8,7 @@ from __future__ import annotations
 import _thread
 import errno
 import os
+import select
 import sys
 import threading
 import time
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import zmq
 from zmq.backend import Socket as _Backend
+from zmq.backend import zmq_poll
 
 from pycom_core import addresses, reach, timeouts
 from pycom_core.errors import CallTimeout, ConfigurationError, ServiceNotAvailable
@@ -320,7 +322,7 @@ class RouterListener(Listener):
 # `zmq.Socket` wraps these for options that are not used here, at several times their cost; and
 # pyzmq's constants are enums, whose `|` and `&` take longer than the calls themselves.
 _send_frame: Callable[..., Any] = _Backend.send
-_receive_frame: Callable[..., zmq.Frame] = _Backend.recv
+_receive_frame: Callable[..., Any] = _Backend.recv
 _get_option: Callable[..., Any] = _Backend.get
 NOBLOCK, _SNDMORE = int(zmq.NOBLOCK), int(zmq.SNDMORE)
 _EVENTS, POLLIN, POLLOUT = int(zmq.EVENTS), int(zmq.POLLIN), int(zmq.POLLOUT)
@@ -340,14 +342,10 @@ def send_frames(socket: zmq.Socket[bytes], frames: Sequence[Attachment], flags: 
 
 def receive_frames(socket: zmq.Socket[bytes], flags: int = 0) -> list[Attachment]:
     """Receive one message; large frames as views of where they lie. Raises `zmq.ZMQError`."""
-    return _message(socket, _receive_frame(socket, flags, False))
-
-
-def _message(socket: zmq.Socket[bytes], frame: zmq.Frame) -> list[Attachment]:
-    """The message that `frame` begins; what follows is there already."""
+    frame = _receive_frame(socket, flags, False)
     frames = [_content(frame)]
     while frame.more:
-        frame = _receive_frame(socket, NOBLOCK, False)
+        frame = _receive_frame(socket, NOBLOCK, False)  # it is there already
         frames.append(_content(frame))
     return frames
 
@@ -375,6 +373,8 @@ class DealerChannel(Channel):
     A channel whose call failed is closed, so what comes is the reply to the request before it.
     Channels with one `turn` receive in turns: each frame lets go of Python's lock, and threads
     that do so at once would wake each other up for every single one.
+
+    It never waits within 0MQ, whose timeouts begin anew with every signal that the process gets.
     """
 
     def __init__(
@@ -383,31 +383,67 @@ class DealerChannel(Channel):
         self.socket = socket
         self.address = address
         self._turn = turn or threading.RLock()
-        self._timeout = -1
+        self._news = select.poll()
+        self._news.register(int(socket.getsockopt(zmq.FD)), select.POLLIN)
+        self._readable = [(socket, POLLIN)]
 
     def exchange(self, payload: Sequence[Attachment], timeout: float) -> list[Attachment]:
-        self._set_timeout(timeout)
+        deadline = time.monotonic() + timeout / 1000
         try:
-            send_frames(self.socket, [b"", *payload])
-            first = _receive_frame(self.socket, 0, False)
-            with self._turn:
-                reply = _message(self.socket, first)
+            self._send(b"", payload, deadline)
+            # The descriptor tells of what comes from now on, once it was looked whether it is here.
+            reply = self._take() if zmq_poll(self._readable, 0) else None
+            while reply is None:
+                self._wait(deadline)
+                reply = self._take()
         except zmq.ZMQError as error:
             raise self._failure(error, timeout) from error
-        if reply[0] != b"" or len(reply) < 3:
-            raise ServiceNotAvailable(f"{self.address} answered with what is no reply")
-        return reply[1:]
+        return reply
+
+    def _take(self) -> list[Attachment] | None:
+        """What came after the delimiter; None: the descriptor told of something else."""
+        socket = self.socket
+        with self._turn:
+            try:
+                delimiter = _receive_frame(socket, NOBLOCK, True)
+            except zmq.Again:
+                return None
+            try:
+                if delimiter == b"":
+                    # Small frames cost less without asking each of them whether more follow.
+                    return [_receive_frame(socket, NOBLOCK, True), *receive_frames(socket, NOBLOCK)]
+            except zmq.Again:
+                pass
+        raise ServiceNotAvailable(f"{self.address} answered with what is no reply")
+
+    def _send(self, first: Attachment, others: Sequence[Attachment], deadline: float) -> None:
+        while True:
+            try:
+                _send_frame(self.socket, first, NOBLOCK | _SNDMORE, True)
+                break
+            except zmq.Again:  # there is no connection
+                self._until(POLLOUT, deadline)
+        try:
+            send_frames(self.socket, others, NOBLOCK)
+        except zmq.Again:
+            raise ServiceNotAvailable(
+                f"{self.address}: the connection ended while the request was sent"
+            ) from None
+
+    def _until(self, event: int, deadline: float) -> None:
+        """Wait until the socket can be read from, or written to."""
+        while not zmq_poll([(self.socket, event)], 0):
+            self._wait(deadline)
+
+    def _wait(self, deadline: float) -> None:
+        """Wait until something happens at the socket. Raises `zmq.Again` past the deadline."""
+        left = (deadline - time.monotonic()) * 1000
+        if left <= 0 or not self._news.poll(min(left, timeouts.LONGEST)):
+            raise zmq.Again
 
     def is_alive(self) -> bool:
         # With IMMEDIATE only a socket that is connected can be written to.
         return bool(socket_events(self.socket) & POLLOUT)
-
-    def _set_timeout(self, timeout: float) -> None:
-        milliseconds = -1 if timeout > timeouts.LONGEST else max(1, round(timeout))
-        if milliseconds != self._timeout:
-            self._timeout = milliseconds
-            self.socket.setsockopt(zmq.RCVTIMEO, milliseconds)
-            self.socket.setsockopt(zmq.SNDTIMEO, milliseconds)
 
     def _failure(self, error: zmq.ZMQError, timeout: float) -> ServiceNotAvailable:
         if error.errno == zmq.EAGAIN:

@@ -13,6 +13,7 @@ import helpers
 import pytest
 import zmq
 from in_process import MakeRuntime, running
+from storm import Storm
 
 from pycom_core import (
     AccessDenied,
@@ -456,6 +457,42 @@ def test_socket_of_ones_own_tells_replies_apart() -> None:
         for reply in (*garbage, [following, b"", b"OK", b"right", b"\x00"]):
             service.send_multipart([identity, *reply])
         assert channel.exchange([b"CALL", b"{}"], 30_000) == [b"OK", b"right", b"\x00"]
+
+
+@pytest.mark.parametrize("kind", [zmq.REQ, zmq.DEALER])
+@pytest.mark.parametrize("listens", [True, False])
+def test_signals_do_not_prolong_the_timeout_of_a_socket_of_ones_own(
+    kind: int, listens: bool
+) -> None:
+    with (
+        zmq.Context() as context,
+        context.socket(kind) as made,
+        context.socket(zmq.ROUTER) as silent,
+    ):
+        made.setsockopt(zmq.LINGER, 0)
+        made.setsockopt(zmq.IMMEDIATE, not listens)  # it then waits before it sends
+        port = silent.bind_to_random_port("tcp://127.0.0.1")
+        if not listens:
+            silent.unbind(silent.getsockopt_string(zmq.LAST_ENDPOINT))
+        made.connect(f"tcp://127.0.0.1:{port}")
+        component = Client(made, IFACE)
+        with Storm() as storm:
+            started = time.monotonic()
+            with pytest.raises(CallTimeout, match="within 200 ms"):
+                component.invoke("bar", timeout=200)
+            assert time.monotonic() - started >= 0.2
+            assert not storm.is_over
+        assert storm.count > 1
+
+
+@pytest.mark.parametrize("kind", [zmq.PUB, zmq.SUB, zmq.PUSH, zmq.ROUTER, zmq.PAIR])
+def test_socket_of_a_kind_that_gets_no_replies(kind: int) -> None:
+    with (
+        zmq.Context() as context,
+        context.socket(kind) as made,
+        pytest.raises(TypeError, match="a DEALER or REQ socket, not [A-Z]+"),
+    ):
+        Client(made, IFACE)
 
 
 def test_one_client_for_many_threads(far: tuple[Far, str], make_runtime: MakeRuntime) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 import helpers
 import pytest
 import zmq
+from storm import Storm
 
 from pycom_core import CallTimeout, ConfigurationError, ServiceNotAvailable, ZmqTransport
 from pycom_core.timeouts import LONGEST
@@ -145,6 +146,60 @@ def test_nothing_is_queued_for_a_peer_that_is_not_there(transport: ZmqTransport)
     assert listener.receive() is None
     channel.close()
     listener.close()
+
+
+@pytest.mark.parametrize("what", ["connection", "reply"])
+@pytest.mark.parametrize("where", ["main thread", "another thread"])
+def test_signals_do_not_prolong_a_timeout(what: str, where: str, pair: Pair) -> None:
+    if what == "connection":
+        pair.listener.close()
+        until(lambda: not pair.channel.is_alive())
+    else:
+        until(pair.channel.is_alive)
+    ended: list[tuple[float, bool]] = []
+    called, may_end = threading.Event(), threading.Event()
+
+    def call() -> None:
+        started = time.monotonic()
+        with pytest.raises(CallTimeout, match="within 200 ms"):
+            pair.channel.exchange([b"CALL", b"{}"], 200)
+        ended.append((time.monotonic() - started, storm.is_over))
+
+    def call_and_stay() -> None:
+        call()
+        called.set()
+        may_end.wait(helpers.PATIENCE)
+
+    caller = threading.Thread(target=call_and_stay)
+    with Storm(caller) as storm:
+        if where == "main thread":
+            call()
+        else:
+            caller.start()
+            assert called.wait(helpers.PATIENCE)
+    may_end.set()
+    if caller.ident is not None:
+        caller.join()
+    [(seconds, is_over)] = ended
+    assert seconds >= 0.2
+    assert not is_over
+    assert storm.count > 1
+
+
+def test_reply_arrives_while_signals_do(pair: Pair) -> None:
+    until(pair.channel.is_alive)
+
+    def answer() -> None:
+        identity = pair.arrives()[1][0]
+        while storm.count < 50:
+            time.sleep(0.001)
+        pair.listener.send([identity, b"", b"OK", b"{}"])
+
+    service = threading.Thread(target=answer)
+    with Storm() as storm:
+        service.start()
+        assert pair.channel.exchange([b"CALL", b"{}"], 30_000) == [b"OK", b"{}"]
+        service.join()
 
 
 @pytest.mark.parametrize("address", ["nonsense", "tcp://nowhere", "tcp://1.2.3.4:99999", ""])
