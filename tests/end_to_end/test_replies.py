@@ -228,6 +228,10 @@ async def _entered(opening: Any) -> Any:
     return await opening
 
 
+async def _channel(context: AsyncContext, address: str) -> Any:
+    return context.channel(address)
+
+
 def _arguments(call: Call, tag: Tag) -> tuple[Any, ...]:
     blob = _blob(call, tag) if call.method == "carrying" else None
     return call.method, {"tag": tag, "turns": call.turns}, call.timeout, blob
@@ -298,7 +302,7 @@ def test_replies_through_sockets(runtime: Runtime) -> None:
         left.callback(async_context.close)
 
         def no_place_is_kept() -> None:
-            channel = async_context.pool._here()[service.address]
+            channel = callers.run(_channel(async_context, service.address))
             assert isinstance(channel, DealerChannel)
             assert not channel._pending
             assert not channel._unsent
