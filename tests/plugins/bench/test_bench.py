@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,18 +18,34 @@ WAYS = pytest.mark.parametrize("way", [[], ["--sync"]], ids=["asyncio", "threads
 
 
 @pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    """Address of a nameserver that knows the service."""
+def both() -> Iterator[tuple[helpers.Service, helpers.Service]]:
+    """A nameserver, and the service that it knows."""
     with helpers.Processes() as processes:
         nameserver = processes.nameserver()
-        processes.service("benched", nameserver=nameserver, directory=HERE)
-        yield nameserver.address
+        yield nameserver, processes.service("benched", nameserver=nameserver, directory=HERE)
 
 
-def pycom(command: str, address: str, *words: str) -> subprocess.CompletedProcess[str]:
+@pytest.fixture
+def address(both: tuple[helpers.Service, helpers.Service]) -> str:
+    """Address of the nameserver."""
+    return both[0].address
+
+
+@pytest.fixture
+def service(both: tuple[helpers.Service, helpers.Service]) -> helpers.Service:
+    return both[1]
+
+
+def ask(service: helpers.Service, method: str) -> Any:
+    """What a method of the service gives."""
+    with helpers.Dealer(service.address) as dealer:
+        return dealer.call("com.foo.benched", method)["result"]
+
+
+def bench(address: str, *words: str) -> subprocess.CompletedProcess[str]:
     environ = {key: value for key, value in os.environ.items() if not key.startswith("PYCOM_")}
     return subprocess.run(
-        [helpers.script("pycom"), command, "-n", address, *words],
+        [helpers.script("pycom"), "bench", "-n", address, *words],
         env=environ,
         capture_output=True,
         text=True,
@@ -38,17 +54,17 @@ def pycom(command: str, address: str, *words: str) -> subprocess.CompletedProces
 
 
 def measured(address: str, *words: str, status: int = 0) -> Any:
-    done = pycom("bench", address, "--json", "--warm-up", "0.01", *words)
+    done = bench(address, "--json", "--warm-up", "0.01", *words)
     assert done.returncode == status, done.stderr
     return json.loads(done.stdout)
 
 
 @WAYS
-def test_so_many_calls(address: str, way: list[str]) -> None:
-    before = json.loads(pycom("call", address, "com.foo.benched", "count").stdout)
+def test_so_many_calls(address: str, service: helpers.Service, way: list[str]) -> None:
+    before = ask(service, "count")
     words = [*way, "--warm-up", "0", "--calls", "50", "--concurrency", "3"]
     found = measured(address, *words, "com.foo.benched", "count")
-    after = json.loads(pycom("call", address, "com.foo.benched", "count").stdout)
+    after = ask(service, "count")
     assert (found["calls"], found["errors"], after - before) == (50, {}, 51)
     assert sum(row["count"] for row in found["histogram"]) == 50
     figures = found["latency_ms"]
@@ -58,21 +74,22 @@ def test_so_many_calls(address: str, way: list[str]) -> None:
     assert found["calls_per_second"] == pytest.approx(50 / found["seconds"])
 
 
-def test_warm_up_does_not_count(address: str) -> None:
-    before = json.loads(pycom("call", address, "com.foo.benched", "count").stdout)
+def test_warm_up_does_not_count(address: str, service: helpers.Service) -> None:
+    before = ask(service, "count")
     found = measured(address, "--warm-up", "0.2", "--calls", "1", "com.foo.benched", "count")
-    after = json.loads(pycom("call", address, "com.foo.benched", "count").stdout)
+    after = ask(service, "count")
     assert found["calls"] == 1
     assert after - before > 2
 
 
 @WAYS
-def test_calls_are_in_flight_together(address: str, way: list[str]) -> None:
+def test_calls_are_in_flight_together(
+    address: str, service: helpers.Service, way: list[str]
+) -> None:
     words = [*way, "--calls", "8", "--concurrency", "4"]
     found = measured(address, *words, "com.foo.benched", "wait", "seconds=0.5")
     assert found["latency_ms"]["min"] >= 499
-    most = pycom("call", address, "com.foo.benched", "most_at_once")
-    assert json.loads(most.stdout) == 4
+    assert ask(service, "most_at_once") == 4
 
 
 @WAYS
@@ -120,7 +137,7 @@ def test_latency_at_a_rate_counts_from_when_a_call_was_due(address: str) -> None
 
 def test_text(address: str) -> None:
     words = ["--warm-up", "0", "--calls", "20", "com.foo.benched", "count"]
-    done = pycom("bench", address, *words)
+    done = bench(address, *words)
     assert done.returncode == 0
     assert done.stdout.startswith("calls    20 in ")
     assert "█" * 40 in done.stdout
@@ -143,20 +160,20 @@ def test_text(address: str) -> None:
     ids=" ".join,
 )
 def test_bad_options(address: str, words: list[str]) -> None:
-    done = pycom("bench", address, "com.foo.benched", "count", *words)
+    done = bench(address, "com.foo.benched", "count", *words)
     assert (done.returncode, done.stdout) == (2, "")
     assert words[-1].partition("=")[0] in done.stderr
 
 
 def test_argument_that_is_given_twice(address: str) -> None:
-    done = pycom("bench", address, "com.foo.benched", "caller", "name=a", "name=b")
+    done = bench(address, "com.foo.benched", "caller", "name=a", "name=b")
     assert (done.returncode, done.stdout) == (2, "")
     assert "'name' is given twice" in done.stderr
 
 
 @WAYS
 def test_unknown_interface(address: str, way: list[str]) -> None:
-    done = pycom("bench", address, *way, "com.foo.unknown", "count")
+    done = bench(address, *way, "com.foo.unknown", "count")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("pycom: error 3: ")
 
@@ -172,35 +189,35 @@ def busy(processes: helpers.Processes, nameserver: helpers.Service) -> helpers.S
     return processes.service("benched", nameserver=nameserver, directory=HERE)
 
 
+Begin = Callable[..., helpers.Program]
+
+
+@pytest.fixture
 def begin(
-    processes: helpers.Processes, address: str, *words: str, proof: str, least: int
-) -> helpers.Program:
-    """Measure, and wait until calls have come: the method `proof` says how many."""
-    options = ["-n", address, "--warm-up", "0", *words]
-    program = processes.program(helpers.script("pycom"), "bench", *options)
+    processes: helpers.Processes, nameserver: helpers.Service, busy: helpers.Service
+) -> Begin:
+    """Measures, and waits until calls have come: the method `proof` says how many."""
 
-    def has_called() -> None:
-        done = pycom("call", address, "com.foo.benched", proof)
-        assert done.returncode == 0
-        assert int(done.stdout) >= least
+    def begin(*words: str, proof: str, least: int) -> helpers.Program:
+        options = ["-n", nameserver.address, "--warm-up", "0", *words]
+        program = processes.program(helpers.script("pycom"), "bench", *options)
 
-    helpers.eventually(has_called, AssertionError)
-    return program
+        def has_called() -> None:
+            assert ask(busy, proof) >= least
+
+        helpers.eventually(has_called, AssertionError)
+        return program
+
+    return begin
 
 
-def begin_counting(processes: helpers.Processes, address: str, *words: str) -> helpers.Program:
-    words = ("-t", "300", *words, "com.foo.benched", "count")
-    return begin(processes, address, *words, proof="count", least=100)
+def begin_counting(begin: Begin, *words: str) -> helpers.Program:
+    return begin("-t", "300", *words, "com.foo.benched", "count", proof="count", least=100)
 
 
 @WAYS
-def test_interrupted(
-    processes: helpers.Processes,
-    nameserver: helpers.Service,
-    busy: helpers.Service,
-    way: list[str],
-) -> None:
-    program = begin_counting(processes, nameserver.address, *way, "--duration", "600")
+def test_interrupted(begin: Begin, way: list[str]) -> None:
+    program = begin_counting(begin, *way, "--duration", "600")
     program.signal(signal.SIGINT)
     assert program.wait() == 0
     assert "pycom: interrupted" in program.output
@@ -208,27 +225,17 @@ def test_interrupted(
 
 
 @WAYS
-def test_interrupted_while_it_waits_for_an_answer(
-    processes: helpers.Processes,
-    nameserver: helpers.Service,
-    busy: helpers.Service,
-    way: list[str],
-) -> None:
+def test_interrupted_while_it_waits_for_an_answer(begin: Begin, way: list[str]) -> None:
     words = [*way, "--concurrency", "2", "-t", "600000", "com.foo.benched", "wait", "seconds=600"]
-    program = begin(processes, nameserver.address, *words, proof="waiting_now", least=2)
+    program = begin(*words, proof="waiting_now", least=2)
     program.signal(signal.SIGINT)
     assert program.wait() == 0
     assert "calls    0 in" in program.output
 
 
 @WAYS
-def test_service_is_killed(
-    processes: helpers.Processes,
-    nameserver: helpers.Service,
-    busy: helpers.Service,
-    way: list[str],
-) -> None:
-    program = begin_counting(processes, nameserver.address, *way, "--json", "--duration", "5")
+def test_service_is_killed(begin: Begin, busy: helpers.Service, way: list[str]) -> None:
+    program = begin_counting(begin, *way, "--json", "--duration", "5")
     busy.kill()
     assert program.wait() == 1
     found = json.loads(program.output)
