@@ -7,19 +7,29 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from argon2 import PasswordHasher
 from in_process import MakeRuntime, distributions, make_runtime
 from plugins.authentication.world import Stub, World
 
-from pycom_plugins.authentication.passwords import hashed
+from pycom_plugins.authentication import passwords
 from pycom_plugins.authentication.users import User, Users
 
 __all__ = ["distributions", "make_runtime"]
 
 
-@pytest.fixture(scope="session")
-def password() -> str:
-    """Hashed once: it takes long, on purpose."""
-    return hashed("pw")
+@pytest.fixture(scope="module", autouse=True)
+def quick_hashes() -> Iterator[None]:
+    """Passwords take long to hash, on purpose; here it is the least that argon2 knows."""
+    least = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passwords, "_hasher", least)
+        yield
+
+
+@pytest.fixture(scope="module")
+def password(quick_hashes: None) -> str:
+    """What is kept of it."""
+    return passwords.hashed("pw")
 
 
 @pytest.fixture
