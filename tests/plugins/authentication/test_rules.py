@@ -105,7 +105,9 @@ class TestCallers:
     def test_without_a_rule_all_may(self, identity: Identity | None) -> None:
         assert not self.refused({"com.other": ["admin"]}, identity)
 
-    @pytest.mark.parametrize(("roles", "passes"), [(["a"], False), (["b"], False), (["a", "b"], True)])
+    @pytest.mark.parametrize(
+        ("roles", "passes"), [(["a"], False), (["b"], False), (["a", "b"], True)]
+    )
     def test_equal_rules_all_have_to_be_satisfied(self, roles: list[str], passes: bool) -> None:
         rules = {"com.*": ["a"], "*oami": ["b"]}
         assert bool(self.refused(rules, Identity("ann", roles))) is not passes
