@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from pycom_core.testing.contracts import NameserverBackendContract as NameserverBackendContract
     from pycom_core.testing.contracts import SampleCommand as SampleCommand
     from pycom_core.testing.contracts import SampleCredentials as SampleCredentials
+    from pycom_core.testing.contracts import SampleObjects as SampleObjects
     from pycom_core.testing.contracts import SessionStoreContract as SessionStoreContract
+    from pycom_core.testing.contracts import TypeCodecContract as TypeCodecContract
     from pycom_core.testing.faults import Faults as Faults
     from pycom_core.testing.network import LocalNetwork as LocalNetwork
     from pycom_core.testing.real import RealNetwork as RealNetwork
@@ -34,7 +36,9 @@ _HOME_OF = {
     "RealNetwork": "real",
     "SampleCommand": "contracts",
     "SampleCredentials": "contracts",
+    "SampleObjects": "contracts",
     "SessionStoreContract": "contracts",
+    "TypeCodecContract": "contracts",
 }
 
 __all__ = sorted(_HOME_OF)

@@ -13,7 +13,7 @@ from pycom_core.discovery import installed_names
 #: What plugins can give, each with a template of its module and one of its tests.
 FAMILIES: Final = (
     *("command", "hooks", "backend", "store"),
-    *("balancer", "authentication", "cli"),
+    *("balancer", "authentication", "types", "cli"),
 )
 #: Families whose plugin is an object of a class, because it keeps something; others are modules.
 _OBJECTS = ("hooks", "authentication")

@@ -10,8 +10,8 @@ Subclass a suite, supply the one fixture it names, and pytest runs it on your ba
 The factory is called inside the running event loop. Every call within one test gives another
 backend on the same content, and every test finds it empty. The second call happens only where the
 backend claims to be `PERSISTENT` or `SHARED`: what a backend does not claim is not asked of it.
-The fixtures for commands and for authentication are no factories, but a `SampleCommand` and
-`SampleCredentials`.
+The fixtures for commands, authentication and types are no factories, but a `SampleCommand`,
+`SampleCredentials` and `SampleObjects`.
 
 The suites move `clock`, a `pycom_core.testing.Clock`, so they need not wait. A backend that keeps
 time elsewhere overrides two things: `ttl`, its shortest sensible lease in seconds, and `advance`,
@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import pytest
 
-_SUITES = ("authentication", "balancing", "commands", "common", "nameserver", "sessions")
+_SUITES = ("authentication", "balancing", "commands", "common", "nameserver", "sessions", "types")
 # So that a failing assertion of a suite shows its values, as in the author's own tests.
 pytest.register_assert_rewrite(
     *(f"{__name__}.{name}" for name in _SUITES), "pycom_core.testing.wire"
@@ -36,6 +36,7 @@ from pycom_core.testing.contracts.balancing import BalancerContract  # noqa: E40
 from pycom_core.testing.contracts.commands import CommandContract, SampleCommand  # noqa: E402
 from pycom_core.testing.contracts.nameserver import NameserverBackendContract  # noqa: E402
 from pycom_core.testing.contracts.sessions import SessionStoreContract  # noqa: E402
+from pycom_core.testing.contracts.types import SampleObjects, TypeCodecContract  # noqa: E402
 
 __all__ = [
     "AuthenticationContract",
@@ -44,5 +45,7 @@ __all__ = [
     "NameserverBackendContract",
     "SampleCommand",
     "SampleCredentials",
+    "SampleObjects",
     "SessionStoreContract",
+    "TypeCodecContract",
 ]

@@ -16,7 +16,7 @@ from pycom_pydantic.codec import Models
 from pydantic import BaseModel, ConfigDict, Field, RootModel, field_validator
 
 from pycom_core import BadRequest, RemoteError, Request, interface, method
-from pycom_core.testing import LocalNetwork
+from pycom_core.testing import LocalNetwork, SampleObjects, TypeCodecContract
 
 T = TypeVar("T")
 
@@ -132,6 +132,21 @@ class Shop:
     @method
     def broken(self, request: Request) -> Item:
         return Item.model_construct(name="", price=decimal.Decimal(1))
+
+
+class TestContract(TypeCodecContract):
+    @pytest.fixture
+    def sample(self) -> SampleObjects:
+        day = datetime.date(2026, 11, 1)
+        objects = [
+            Item(name="tea", price=decimal.Decimal("1.50")),
+            Strict(day=day, pair=(1, "a")),
+            Node(next=Node()),
+            Pet(Dog(tricks=["sit"])),
+            Page[Item](items=[]),
+        ]
+        wrong = [(Item, {}), (Item, None), (Strict, {"day": 3, "pair": [1, "a"]}), (Pet, {})]
+        return SampleObjects(Models(), objects, wrong)
 
 
 @pytest.fixture
