@@ -12,7 +12,7 @@ from pycom_core import constants
 from pycom_core.arguments import named_values, refuse_unknown
 from pycom_core.errors import ConfigurationError, PluginError
 from pycom_core.output import Destination, print_json, print_table, printable, write_file
-from pycom_core.program import Program, refusal, reported_errors
+from pycom_core.program import Program, refusal, run_as_all
 
 if TYPE_CHECKING:
     from pycom_core.client import Client
@@ -97,11 +97,11 @@ def options(*names: str) -> Callable[[Any], Any]:
 
 def configured(given: Mapping[str, Any], defaults: Mapping[str, Any] | None = None) -> Runtime:
     """The default runtime, with what the command line gives beside the configuration."""
-    from pycom_core.launcher import show_log
+    from pycom_core import showlog
     from pycom_core.runtime import configure_program
 
     if "verbose" in given:
-        show_log(bool(given["verbose"]))
+        showlog.show(bool(given["verbose"]))
     settings = {
         key: value for key, value in given.items() if key not in ("config", "verbose", "token")
     }
@@ -342,17 +342,22 @@ def _run(argv: list[str], context: Context | None = None) -> Any:
 
 
 def _run_loaded(context: Context | None) -> int:
+    from pycom_core import showlog
     from pycom_core.launcher import ServiceProcess, all_providers
     from pycom_core.runtime import default_runtime
 
+    showlog.show(verbose=False)
     return ServiceProcess(default_runtime(), all_providers(), context).run()
 
 
 def module_main() -> None:
     """`python -m pycom`: what `pycom run` does."""
-    with reported_errors():
-        try:
-            _run(sys.argv[1:])
-        except click.ClickException as error:
-            error.show()
-            sys.exit(error.exit_code)
+    run_as_all(_module_main)
+
+
+def _module_main() -> None:
+    try:
+        _run(sys.argv[1:])
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import faulthandler
 import importlib
 import inspect
 import os
 import secrets
-import signal
-import socket
 import sys
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from functools import partial
 from types import ModuleType
-from typing import Any
 
-from pycom_core import advertising, constants, nearby
+from pycom_core import advertising, constants, nearby, program, showlog
 from pycom_core.context import Context
 from pycom_core.errors import ConfigurationError, RemoteError
+from pycom_core.eventloop import run_forever
 from pycom_core.frames import place
 from pycom_core.interfaces import Interface
 from pycom_core.log import logger
@@ -27,6 +24,7 @@ from pycom_core.records import ServiceRecord
 from pycom_core.registration import Registrar
 from pycom_core.runtime import Runtime
 from pycom_core.service import Provider, ServiceServer
+from pycom_core.signals import StopSignals
 
 #: Modules whose interfaces are not served because they happen to be loaded.
 _NOT_SERVED = ("pycom_core", "pycom_plugins")
@@ -139,7 +137,8 @@ class ServiceProcess:
         self.server.aliases += [*self._told, *advertising.own_addresses(self.bound)]
         self.server.aliases += [self._link] if self._link else []
         self.registrar = Registrar(context or Context(runtime=runtime), records, self._refused)
-        self._stopping = False
+        self._stopping = self._drained = False
+        self._pid = os.getpid()
 
     def _record(self, nameserver: str) -> ServiceRecord:
         told = self.runtime.settings.advertise
@@ -156,25 +155,51 @@ class ServiceProcess:
         Raises the `RemoteError` of a nameserver that refuses the service.
         """
         asyncio.set_event_loop(self.loop)
+        signals = None
+        if threading.current_thread() is threading.main_thread():
+            bound = self.runtime.settings.drain_timeout / 1000 + _LAST_WORDS
+            signals = StopSignals(self.loop, self._stop_at, self._leave, bound)
+            signals.open(until_exit=program.is_all)
         try:
-            with self._signals():
-                _refuse_bare(self.server)
-                self.server.setup(self.loop)
-                # Not before the loop runs: a nameserver of this process would be called beside it.
-                self.loop.call_soon(self.registrar.start)
-                logger().info("Service %s listens on %s", self.name, self.bound)
-                if self._told != {self.bound}:
-                    logger().info("Others reach it at %s", ", ".join(sorted(self._told)))
-                self.loop.run_forever()
+            _refuse_bare(self.server)
+            self.server.setup(self.loop)
+            # Not before the loop runs: a nameserver of this process would be called beside it.
+            self.loop.call_soon(self.registrar.start)
+            showlog.settle()
+            logger().info("Service %s listens on %s", self.name, self.bound)
+            if self._told != {self.bound}:
+                logger().info("Others reach it at %s", ", ".join(sorted(self._told)))
+            self._run_loop()
         except KeyboardInterrupt:
             pass
         finally:
-            self.registrar.stop()
-            self.server.close()
-            nearby.remove(self._socket, self._link)
+            if os.getpid() == self._pid:  # else all of this is a parent's, who goes on
+                self._close()
+                # Where the process ends with the service, its end is watched as well.
+                if signals is not None and not program.is_all:
+                    signals.close()
         if self.failure is not None:
             raise self.failure
         return 0
+
+    def _run_loop(self) -> None:
+        try:
+            run_forever(self.loop)
+        except BaseException:
+            # From a handler of a signal; no reason to drop the calls that run.
+            if os.getpid() == self._pid:
+                self.stop()
+                if not self._drained:
+                    run_forever(self.loop)
+            raise
+
+    def _close(self) -> None:
+        self.registrar.stop()
+        self.server.close()
+        nearby.remove(self._socket, self._link)
+        # The interpreter would wait for workers at its end, where nothing bounds it.
+        self.server.join()
+        showlog.flush()
 
     def stop(self) -> None:
         """Unregister, let what runs end within the bound, and leave `run`. From any thread."""
@@ -183,8 +208,14 @@ class ServiceProcess:
             self.registrar.stop()
             self.loop.call_soon_threadsafe(lambda: self.loop.create_task(self._drain()))
 
+    def _stop_at(self, signal: str) -> None:
+        self.stop()
+        # Not before: a handler of the application's own may be blocked.
+        logger().info("Service %s stops: %s", self.name, signal)
+
     async def _drain(self) -> None:
         await self.server.drain(self.runtime.settings.drain_timeout / 1000)
+        self._drained = True
         self.loop.stop()
 
     def _refused(self, error: RemoteError) -> None:
@@ -193,50 +224,35 @@ class ServiceProcess:
             self.failure = error
             self.loop.call_soon_threadsafe(self.loop.stop)
 
-    @contextlib.contextmanager
-    def _signals(self) -> Iterator[None]:
-        # The interpreter's own handlers would have to wait for a method that holds the loop, so
-        # a thread learns of signals through a socket that the C handler writes to.
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        ours, theirs = socket.socketpair()
-        theirs.setblocking(False)
-        numbers = (signal.SIGINT, signal.SIGTERM)
-        before = [signal.signal(number, lambda *_: None) for number in numbers]
-        wake = partial(signal.set_wakeup_fd, theirs.fileno(), warn_on_full_buffer=False)
-        descriptor = wake()
-        self.loop.call_soon(wake)  # uvloop puts one of its own there when it starts to run
-        watcher = threading.Thread(
-            target=self._watch_signals, args=(ours,), name="pycom-signals", daemon=True
-        )
-        watcher.start()
-        try:
-            yield
-            # The interpreter would wait for workers at its end, where nothing bounds it.
-            self.server.join()
-        finally:
-            signal.set_wakeup_fd(descriptor)
-            for number, handler in zip(numbers, before, strict=True):
-                signal.signal(number, handler)
-            theirs.close()
-            watcher.join()
-            ours.close()
-
-    def _watch_signals(self, ours: socket.socket) -> None:
-        if not ours.recv(1):
-            return
-        stopper = threading.Thread(target=self.stop, name="pycom-stop", daemon=True)
-        stopper.start()
-        ours.settimeout(self.runtime.settings.drain_timeout / 1000 + _LAST_WORDS)
-        try:
-            again = ours.recv(1)
-        except TimeoutError:
-            logger().error("A method did not end in time; leaving without it")
-            again = b"late"
-        if again:
-            # Nothing else ends a process whose main thread does not come back.
+    def _leave(self, signal: str | None) -> None:
+        """End the process, at a second signal or because its time is over."""
+        with open(os.devnull, "w") as nowhere:
+            # Nothing else ends it if this, too, is held up: by a handler of a log, for example.
+            faulthandler.dump_traceback_later(_LAST_WORDS, exit=True, file=nowhere)
+            if signal is not None:
+                logger().error("%s again; leaving at once", signal)
+            else:
+                logger().error("%s did not end in time; leaving without it", self._laggard())
+            showlog.flush()
+            _end_children()
             os._exit(1)
+
+    def _laggard(self) -> str:
+        if self.server.in_flight:
+            return "A method"
+        threads = [
+            f"The thread {thread.name}"
+            for thread in threading.enumerate()
+            if not thread.daemon and thread is not threading.main_thread()
+        ]
+        return ", ".join(threads) or "The process"
+
+
+def _end_children() -> None:
+    # As the interpreter would: they wait for work from a parent that is gone.
+    processes = sys.modules.get("multiprocessing")
+    for child in processes.active_children() if processes is not None else ():
+        child.terminate()
 
 
 def run_modules(runtime: Runtime, modules: Sequence[str], context: Context | None = None) -> int:
@@ -247,14 +263,3 @@ def run_modules(runtime: Runtime, modules: Sequence[str], context: Context | Non
 def all_providers() -> list[Provider]:
     """The interfaces of all modules that are loaded."""
     return list(providers_in(list(sys.modules.values())))
-
-
-def show_log(verbose: bool) -> None:
-    """Log to standard error, as much as was asked for."""
-    import logging
-
-    level: Any = logging.DEBUG if verbose else os.environ.get("PYCOM_LOGGING_LEVEL", logging.INFO)
-    with contextlib.suppress(ValueError):
-        level = int(level)
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logger().setLevel(level)

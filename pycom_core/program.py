@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from io import TextIOWrapper
 from typing import Any
 
@@ -13,6 +13,17 @@ import click
 
 from pycom_core.errors import ConfigurationError, PycomError, RemoteError
 from pycom_core.output import printable
+
+#: Whether the command line is all that the process does, so that it ends with it.
+is_all = False
+
+
+def run_as_all(main: Callable[[], object]) -> None:
+    """Run a command line as all that the process does."""
+    global is_all
+    is_all = True
+    with reported_errors():
+        main()
 
 
 class Extensible(click.Group):
@@ -59,6 +70,10 @@ class Program(Extensible):
         super().__init__(*args, **kwargs)
         self._owners: dict[str, str] = {}  # plugins, by command
         self._problems: list[str] | None = None  # None: plugins were not asked yet
+
+    def __call__(self, *args: Any, **kwargs: Any) -> None:
+        """Run the command line as a script does."""
+        run_as_all(lambda: self.main(*args, **kwargs))
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run the command line."""

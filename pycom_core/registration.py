@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -39,6 +40,7 @@ class Registrar:
             Nameserver(Context(address, runtime=context.runtime)) for address in records
         ]
         self._on_refused = on_refused
+        self._pid = os.getpid()
         self._stopped = threading.Event()
         self._lock = threading.Lock()
         self._due = dict.fromkeys(range(len(self._replicas)), 0.0)  # s, monotonic
@@ -53,7 +55,7 @@ class Registrar:
 
     def stop(self) -> None:
         """Unregister where the service is known, within `FAREWELL` for all replicas together."""
-        if self._stopped.is_set():
+        if self._stopped.is_set() or self._pid != os.getpid():  # a fork of the service
             return
         self._stopped.set()
         deadline = time.monotonic() + FAREWELL / 1000
@@ -71,6 +73,7 @@ class Registrar:
         arguments = {"service": record.service, "address": record.address}
         try:
             self._replicas[index].invoke(constants.NS_METHOD_UNREGISTER, arguments, timeout)
+            logger().debug("Unregistered %s from %s", record.service, self._addresses[index])
         except MethodNotFound:
             pass  # an old nameserver: the lease runs out
         except PycomError as error:
@@ -115,5 +118,6 @@ class Registrar:
             return False
         self._unheard.discard(index)
         self._known.add(index)
+        logger().debug("Registered %s with %s", record.service, self._addresses[index])
         self.registered.set()
         return True

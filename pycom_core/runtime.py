@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pycom_core import choices, constants, discovery, settings
+from pycom_core import choices, constants, discovery, forks, settings
 from pycom_core.addresses import absolute
 from pycom_core.aio.channel import AsyncChannel
 from pycom_core.aio.channel import LocalChannel as AsyncLocalChannel
@@ -76,6 +76,7 @@ class Runtime:
         self._shared: dict[str, Any] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._pid = os.getpid()
+        forks.watch(self)
         # What is wrong with a contribution stops the start, and not the first use of it.
         for choice in choices.CHOICES.values():
             self.plugins.contributions(choice.hook)
@@ -203,6 +204,14 @@ class Runtime:
         from pycom_core.eventloop import PeriodicTask
 
         return PeriodicTask(callback, timeout, self.ioloop())
+
+    def leave_to_parent(self) -> None:
+        """In a forked child: let go of the servers and of the event loop."""
+        for server in self.servers:
+            server.leave_to_parent()
+        # Kept, as a loop that is collected takes back what its parent listens to.
+        self._parents = (self.servers, self._loop)
+        self.servers, self._loop, self._pid = [], None, os.getpid()
 
     def close(self) -> None:
         """Close servers and connections."""

@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pycom_core import corridor
+from pycom_core.calllog import logged
 from pycom_core.copying import refused
 from pycom_core.log import logger
 from pycom_core.messages import Attachment, Future, Request, Response, Session
@@ -57,6 +58,7 @@ class Server:
         )
         self._drained: asyncio.Event | None = None
         self._look_again = False
+        self._is_left = False  # by a child, to the process that forked it
         self._replies: deque[tuple[Listener, list[Attachment]]] = deque()
         self._sending = threading.Lock()
         self._stand_in = StandIn(self._receive_meanwhile)
@@ -120,6 +122,7 @@ class Server:
     def setup(self, ioloop: asyncio.AbstractEventLoop | None = None) -> None:
         """Answer from now on, on `ioloop` or the runtime's own. Raises `PluginError`."""
         self.loop = ioloop or self.runtime.ioloop()
+        self.process = logged(self.process)  # type: ignore[method-assign, assignment]
         self.runtime.plugins.notify("pycom_startup", server=self)
         for listener in self.listeners:
             descriptor = listener.fileno()
@@ -137,8 +140,17 @@ class Server:
         await asyncio.sleep(PARTING)
         return not self.in_flight
 
+    def leave_to_parent(self) -> None:
+        """In a forked child: answer nothing, and touch nothing that both have."""
+        self._sending = threading.Lock()  # another thread may have had it
+        self._is_left = True
+        for listener in self.listeners:
+            listener.leave_to_parent()
+
     def close(self) -> None:
         """Stop answering and unbind. On the loop's thread, or when the loop has stopped."""
+        if self._is_left:
+            return
         if self in self.runtime.servers:
             self.runtime.servers.remove(self)
             self.runtime.plugins.notify_all("pycom_shutdown", server=self)

@@ -9,13 +9,14 @@ import _thread
 import errno
 import os
 import select
+import socket as sockets
 import sys
 import threading
 import time
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import zmq
 from zmq.backend import Socket as _Backend
@@ -23,6 +24,7 @@ from zmq.backend import zmq_poll
 
 from pycom_core import addresses, reach, timeouts
 from pycom_core.errors import CallTimeout, ConfigurationError, ServiceNotAvailable
+from pycom_core.log import logger
 from pycom_core.lookups import Lookups
 from pycom_core.messages import Attachment
 
@@ -74,6 +76,9 @@ class Listener(ABC):
     @abstractmethod
     def close(self) -> None:
         """Stop listening; replies that were sent still leave, for a bounded time."""
+
+    def leave_to_parent(self) -> None:  # noqa: B027
+        """In a forked child: let go of it, without a change to what the parent has."""
 
 
 class Channel(ABC):
@@ -312,11 +317,39 @@ class RouterListener(Listener):
                 raise
         return True
 
+    def leave_to_parent(self) -> None:
+        _close_sockets_of(self.addresses)
+        for method in ("receive", "send", "stand_in"):
+            setattr(self, method, _come_back)
+
     def close(self) -> None:
         with self._lock:
             # Replies leave from where they lie in memory, which is gone when the process ends.
             self.socket.close(linger=1000)
             self.socket.context.destroy(linger=1000)
+
+
+def _close_sockets_of(addresses: Sequence[str]) -> None:
+    """Close the descriptors of a server and of its connections; 0MQ does not say which they are."""
+    ports = [int(one.rpartition(":")[2]) for one in addresses if one.startswith("tcp:")]
+    paths = [one.removeprefix("ipc://") for one in addresses]
+    for descriptor in os.listdir("/dev/fd"):
+        try:
+            found = sockets.socket(fileno=int(descriptor))
+        except OSError:
+            continue  # not a socket, or gone
+        name = found.getsockname()
+        is_ours = name[1] in ports if isinstance(name, tuple) else name in paths
+        if is_ours and found.type == sockets.SOCK_STREAM:
+            found.close()
+        else:
+            found.detach()
+
+
+def _come_back(*_: object) -> NoReturn:
+    """End a child that was forked in a method, and goes on with the work of its parent."""
+    logger().error("A child that a method forked came back from it; it has to end by os._exit")
+    os._exit(1)
 
 
 # `zmq.Socket` wraps these for options that are not used here, at several times their cost; and

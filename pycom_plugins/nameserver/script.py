@@ -11,7 +11,7 @@ import click
 
 from pycom_core import constants
 from pycom_core.cli import configured, options
-from pycom_core.program import reported_errors
+from pycom_core.program import run_as_all
 
 _INSTALLED = Path(sys.prefix, "share", "pycom", "ns.conf")
 
@@ -41,5 +41,4 @@ def _run(modules: tuple[str, ...], **given: Any) -> int:
 
 def main() -> None:
     """Run the script."""
-    with reported_errors():
-        _run()
+    run_as_all(_run)

@@ -359,16 +359,6 @@ def test_a_large_answer_at_the_signal_arrives(
     assert service.wait() == 0
 
 
-def test_a_second_signal_ends_it_at_once(processes: helpers.Processes, gate: Gate) -> None:
-    service = processes.service("life_services", PYCOM_DRAIN_TIMEOUT="600000")
-    with helpers.Dealer(service.address) as dealer:
-        dealer.begin("test.life", "hold", {"gate": gate.path})
-        service.wait_for("holding")
-        service.signal(signal.SIGINT)
-        service.signal(signal.SIGTERM)
-        assert service.wait() == 1
-
-
 @pytest.mark.parametrize("before", ["it was registered", "it could register"])
 def test_a_nameserver_that_is_gone_does_not_hold_up_the_end(
     processes: helpers.Processes, before: str
