@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from inspect import Parameter, Signature
+from keyword import iskeyword
 from typing import Any, Literal, Union
 
 from pycom_core.described import Described, json_object
@@ -42,6 +43,8 @@ def signature(method: Described) -> Signature:
 
 
 def _parameters(method: Described) -> Iterator[Parameter]:
+    if any(map(iskeyword, method.arguments)):  # which Python 3.10 lets pass
+        raise ValueError("a keyword of Python is no name")
     types = _Types(method.schemas.get("arguments"))
 
     def annotation(name: str) -> Any:
