@@ -9,6 +9,7 @@ import sysconfig
 import venv
 import zipfile
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[1]
 #: What the wheel of the project is made of.
@@ -39,9 +40,15 @@ class Environment:
             "".join(f"import site; site.addsitedir({str(path)!r})\n" for path in below)
         )
 
-    def run(self, *arguments: str | Path, directory: Path | None = None, **environ: str) -> str:
+    def run(self, *arguments: str | Path, **options: Any) -> str:
         """Run its Python; what that writes. Fails if that fails."""
-        done = subprocess.run(
+        return finished(self.start(*arguments, **options))
+
+    def start(
+        self, *arguments: str | Path, directory: Path | None = None, **environ: str
+    ) -> subprocess.Popen[str]:
+        """Start its Python."""
+        return subprocess.Popen(
             [self.python, *arguments],
             cwd=directory or self.directory,
             env=self.environ(**environ),
@@ -49,10 +56,7 @@ class Environment:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            check=False,
         )
-        assert done.returncode == 0, f"{arguments} ended with {done.returncode}:\n{done.stdout}"
-        return done.stdout
 
     def pycom(self, *arguments: str | Path, **options: Path) -> str:
         """What the command `pycom` prints here."""
@@ -80,6 +84,13 @@ class Environment:
         self.run("-c", code, wheels, directory=project)
         [wheel] = wheels.glob("*.whl")
         return wheel
+
+
+def finished(process: subprocess.Popen[str]) -> str:
+    """What a process writes until its end. Fails if it fails."""
+    output, _ = process.communicate()
+    assert process.returncode == 0, f"{process.args} ended with {process.returncode}:\n{output}"
+    return output
 
 
 def base_environment(directory: Path) -> Environment:

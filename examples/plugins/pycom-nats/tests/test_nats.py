@@ -51,7 +51,7 @@ def url(server: Server) -> str:
 
 
 class TestContract(NameserverBackendContract):
-    ttl = 2.0  # the server counts whole seconds
+    ttl = 3.0  # the server counts whole seconds, and takes its time
 
     @pytest.fixture
     def backend_factory(self, url: str) -> Callable[[], NameserverBackend]:
