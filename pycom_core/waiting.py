@@ -25,6 +25,12 @@ Delivery = tuple[float, bool]
 delivery: contextvars.ContextVar[Delivery] = contextvars.ContextVar("delivery")
 
 
+def keeps_thread_waiting() -> bool:
+    """Whether the call that is being answered here keeps a thread of this process waiting."""
+    found = delivery.get(None)
+    return found is not None and found[1]
+
+
 async def settle(value: Any, deadline: float | None = None) -> Any:
     """The value itself, or what an awaitable or `Future` comes to in the end.
 

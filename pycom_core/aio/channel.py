@@ -16,7 +16,7 @@ import zmq
 from pycom_core import timeouts
 from pycom_core.errors import CallTimeout, ServiceNotAvailable
 from pycom_core.messages import Attachment
-from pycom_core.nested import runs_elsewhere, stands_in
+from pycom_core.nested import runs_elsewhere
 from pycom_core.transport import (
     NOBLOCK,
     POLLIN,
@@ -25,6 +25,7 @@ from pycom_core.transport import (
     send_frames,
     socket_events,
 )
+from pycom_core.waiting import keeps_thread_waiting
 
 if TYPE_CHECKING:
     from pycom_core.server import Server
@@ -185,11 +186,12 @@ class LocalChannel(AsyncChannel):
 
     async def exchange(self, payload: Sequence[Attachment], timeout: float) -> Reply:
         server, message = self._server, [b"local", b"", *payload]
+        # A call that is made for another one keeps waiting what that one does.
+        answer = server.answer(message, nested=keeps_thread_waiting())
         if server.loop is not None and runs_elsewhere(server.loop):
-            answer = asyncio.run_coroutine_threadsafe(server.answer(message), server.loop)
-            waiting = asyncio.wrap_future(answer)
+            waiting = asyncio.wrap_future(asyncio.run_coroutine_threadsafe(answer, server.loop))
         else:
-            waiting = asyncio.ensure_future(server.answer(message, nested=stands_in()))
+            waiting = asyncio.ensure_future(answer)
         # Not `wait_for`: it would wait on for a method that does not heed its cancellation.
         try:
             await asyncio.wait([waiting], timeout=timeouts.seconds(timeout))
