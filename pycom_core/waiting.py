@@ -67,8 +67,12 @@ class Handover(asyncio.Future[Any]):
     """Takes a result from another thread, unless nobody waits for it any more."""
 
     def give(self, result: Any) -> None:
-        """Complete it, from any thread."""
-        self.get_loop().call_soon_threadsafe(self._take, result)
+        """Complete it, from any thread. Raises RuntimeError when its loop is closed."""
+        try:
+            self.get_loop().call_soon_threadsafe(self._take, result)
+        except RuntimeError:  # the loop is closed
+            _drop(result)
+            raise
 
     def _take(self, result: Any) -> None:
         if self.done():
@@ -159,6 +163,8 @@ async def finished(future: asyncio.Future[Any], deadline: float | None = None) -
     try:
         result = await future
     except (asyncio.CancelledError, GeneratorExit):
+        if future.done() and not future.cancelled():
+            _drop(future.result())  # it came in the same moment
         if passed:  # the clock may not say so yet: uvloop counts whole milliseconds
             raise DeadlineExceeded("The deadline passed while the method ran") from None
         # With GeneratorExit nobody drives this any more: its loop is closed.

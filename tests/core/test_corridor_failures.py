@@ -7,6 +7,7 @@ import asyncio
 import builtins
 import concurrent.futures
 import json
+import random
 import signal
 import sys
 import threading
@@ -580,3 +581,67 @@ def test_ctrl_c_in_a_method_ends_who_runs_the_loop(
     assert server.in_flight == 0
     server.close()
     loop.close()
+
+
+async def pycom_authenticate() -> None:
+    await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("threads", [0, 2])
+@pytest.mark.parametrize("hooked", [False, True])
+def test_thousands_of_cancelled_calls_leave_nothing_behind(
+    threads: int, hooked: bool, make_runtime: MakeRuntime, caplog: pytest.LogCaptureFixture
+) -> None:
+    """At whatever step each of them is: in a hook, waiting for its session, in the method."""
+
+    @hookimpl(wrapper=True)
+    def pycom_invoke() -> Generator[None, Any, Any]:
+        return (yield)
+
+    @interface(IFACE, stateful=True)
+    class Counting:
+        @method
+        async def count(self, request: Request) -> int:
+            before = request.session.get("count", 0)  # type: ignore[union-attr]
+            await asyncio.sleep(0)
+            request.session["count"] = before + 1  # type: ignore[index]
+            return before + 1
+
+        @method
+        def count_now(self, request: Request) -> Any:
+            return self.count(request)
+
+    hooks = {"pycom_invoke": pycom_invoke, "pycom_authenticate": hookimpl(pycom_authenticate)}
+    plugins = {"mine": SimpleNamespace(**hooks)} if hooked else {}
+    server = ServiceServer(["local://a"], [Counting()], make_runtime(plugins, threads=threads))
+    chance = random.Random(1)
+
+    async def call(session: str | None) -> Any:
+        name = chance.choice(["count", "count_now"])
+        reply = await server.answer([b"client", b"", *payload(IFACE, name, session_id=session)])
+        return reply[2], json.loads(reply[3])
+
+    async def give_up(session: str) -> int:
+        task = asyncio.create_task(call(session))
+        for _ in range(chance.randrange(12)):
+            await asyncio.sleep(0)
+        task.cancel()
+        try:
+            status, answer = await task
+        except asyncio.CancelledError:  # before it began
+            return 0
+        return answer.get("result", 0) if status == b"OK" else 0
+
+    async def storm() -> None:
+        _status, opened = await call(None)
+        session = opened["session_id"]
+        for _ in range(10):
+            await asyncio.gather(*(give_up(session) for _ in range(200)))
+        _status, last = await call(session)
+        assert last["result"] > 1
+
+    asyncio.run(asyncio.wait_for(storm(), helpers.PATIENCE))
+    assert server.in_flight == 0
+    assert server.sessions._waiting == {}
+    assert caplog.text == "", "to be given up is no failure"
+    server.close()
