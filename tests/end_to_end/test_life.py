@@ -186,6 +186,38 @@ def test_a_plain_req_socket(processes: helpers.Processes) -> None:
             assert helpers.answer_in(client.receive())["result"] == {"x": value}
 
 
+# What methods raise.
+
+
+@pytest.mark.parametrize("arguments", [[], ["--threads", "1"]], ids=" ".join)
+def test_nothing_that_a_method_raises_ends_its_service(
+    processes: helpers.Processes, runtime: Runtime, arguments: list[str]
+) -> None:
+    # With one place in flight: whoever keeps it would be the last.
+    service = processes.service("raising_services", arguments=arguments, PYCOM_MAX_IN_FLIGHT="2")
+    component = connected(runtime, service, "test.raising")
+    failures = 0
+    for name in ("sync", "later", "task", "nested", "promised"):
+        for how in (
+            "exit",
+            "usage",
+            "KeyboardInterrupt",
+            "GeneratorExit",
+            "StopIteration",
+            "CancelledError",
+            "Timeout",
+        ):
+            with pytest.raises(pycom.RemoteError, match="Unknown error") as caught:
+                component.invoke(name, {"how": how})
+            assert caught.value.code == 1
+            failed = "task" if name == "nested" else name
+            failures += 1
+            service.wait_for(rf"test\.raising\.{failed} failed\nTraceback")
+            assert component.invoke("echo", {"value": how}) == how
+    assert service.output.count("failed\nTraceback") == failures
+    assert service.stop() == 0
+
+
 # Calls within one process.
 
 
