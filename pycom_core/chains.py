@@ -12,7 +12,6 @@ from operator import itemgetter
 from typing import Any
 
 from pycom_core.errors import AccessDenied, PluginFailed, RemoteError
-from pycom_core.failures import is_failure
 from pycom_core.log import logger
 
 Link = Callable[..., Any]
@@ -115,6 +114,8 @@ def _checked(name: str, function: Link, blame: Blame) -> Link:
         except RemoteError:
             raise
         except BaseException as error:
+            from pycom_core.failures import is_failure  # loads asyncio, which help does not need
+
             if not is_failure(error):
                 raise
             failure = blame(f"failed in pycom_{name}: {error!r}")
