@@ -5,22 +5,25 @@ from __future__ import annotations
 import dis
 import inspect
 from collections.abc import Callable
-from functools import lru_cache
 from itertools import pairwise
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from pycom_core import Method
 
 _ATTRIBUTE = ("LOAD_ATTR", "LOAD_METHOD")
+#: What was found out about functions of methods, which do not change.
+_known: WeakKeyDictionary[Method, bool] = WeakKeyDictionary()
 
 
 def takes_additional(method: Method) -> bool:
     """Whether arguments that a method does not declare may mean something to it."""
+    if method not in _known:
+        _known[method] = _function_takes(method)
     declares = bool(method.required_arguments or method.optional_arguments)
-    return _function_takes(method) or (not declares and bool(method.prehooks))
+    return _known[method] or (not declares and bool(method.prehooks))
 
 
-@lru_cache(maxsize=1024)
 def _function_takes(method: Method) -> bool:
     parameters = inspect.signature(method.wrapped).parameters.values()
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
