@@ -38,8 +38,8 @@ def of_signal(error: BaseException) -> bool:
 
 
 def _code(handler: Any) -> Any:
-    # `asyncio.run` has a partial of a method.
-    return getattr(getattr(handler, "func", handler), "__code__", None)
+    function = getattr(handler, "func", handler)  # `asyncio.run` has a partial of a method
+    return getattr(function, "__code__", None) or getattr(type(function).__call__, "__code__", None)
 
 
 def of_task(error: BaseException) -> bool:

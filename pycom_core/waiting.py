@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
+import contextlib
 import contextvars
 import inspect
 import sys
 import time
 from collections.abc import Awaitable, Callable, Coroutine
-from concurrent.futures import Executor
 from typing import Any
 
 from pycom_core.errors import DeadlineExceeded
@@ -80,8 +81,14 @@ class Handover(asyncio.Future[Any]):
         else:
             self.set_result(result)
 
+    def give_up_with(self, work: concurrent.futures.Future[Any]) -> None:
+        """Cancel it if that was cancelled, in any thread."""
+        if work.cancelled():
+            with contextlib.suppress(RuntimeError):  # the loop is closed
+                self.get_loop().call_soon_threadsafe(self.cancel)
 
-def in_worker(pool: Executor, work: Callable[[], Any]) -> Handover:
+
+def in_worker(pool: concurrent.futures.Executor, work: Callable[[], Any]) -> Handover:
     """Have a worker do something, if somebody still waits for it then. Await it with `settle`."""
     done = Handover(loop=asyncio.get_running_loop())
 
@@ -94,7 +101,7 @@ def in_worker(pool: Executor, work: Callable[[], Any]) -> Handover:
             result = _Raised(error)
         done.give(result)
 
-    pool.submit(do)
+    pool.submit(do).add_done_callback(done.give_up_with)
     return done
 
 

@@ -80,6 +80,11 @@ class Handler:
         sys.exit(number)
 
 
+class Leaver:
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        sys.exit(number)
+
+
 def leave(number: int, frame: FrameType | None) -> None:
     Handler().handle(number, frame)
 

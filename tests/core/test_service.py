@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import functools
 import gc
 import threading
@@ -13,7 +14,7 @@ from typing import Any
 
 import helpers
 import pytest
-from in_process import MakeRuntime, answer, running
+from in_process import MakeRuntime, answer, payload, running
 
 from pycom_core import (
     Future,
@@ -213,3 +214,67 @@ def test_coroutine_that_a_worker_returns_too_late_is_let_go(make_runtime: MakeRu
     assert [
         str(warning.message) for warning in caught if "never awaited" in str(warning.message)
     ] == []
+
+
+def test_call_that_waits_for_a_worker_when_its_server_is_closed(make_runtime: MakeRuntime) -> None:
+    began, release = threading.Event(), threading.Event()
+
+    @interface(IFACE)
+    class Slow:
+        @method
+        def hold(self, request: Request) -> str:
+            began.set()
+            release.wait(helpers.PATIENCE)
+            return "held"
+
+    server = ServiceServer(["local://a"], [Slow()], make_runtime(threads=1))
+
+    async def run() -> list[bytes]:
+        frames = [b"client", b"", *payload(IFACE, "hold")]
+        held = asyncio.create_task(server.answer(frames))
+        await asyncio.to_thread(began.wait, helpers.PATIENCE)
+        queued = asyncio.create_task(server.answer(frames))
+        await asyncio.sleep(0)
+        server.close()
+        reply = await queued
+        release.set()
+        assert (await held)[2] == b"OK"
+        return reply
+
+    assert asyncio.run(asyncio.wait_for(run(), helpers.PATIENCE))[2] == b"FAIL"
+    assert server.in_flight == 0
+
+
+@pytest.mark.parametrize("threads", [0, 1])
+def test_what_hooks_have_set_is_there_for_what_is_awaited(
+    threads: int, make_runtime: MakeRuntime
+) -> None:
+    trace: contextvars.ContextVar[str] = contextvars.ContextVar("trace")
+
+    @hookimpl
+    def pycom_prehook(data: Request) -> None:
+        trace.set(data.args["value"])
+
+    @interface(IFACE)
+    class Traced:
+        async def helper(self) -> list[str]:
+            await asyncio.sleep(0)
+            return [trace.get()]
+
+        @method
+        def helped(self, request: Request, value: str) -> Any:
+            assert trace.get() == value
+            return self.helper()
+
+    plugins = {"mine": SimpleNamespace(pycom_prehook=pycom_prehook)}
+    server = ServiceServer(["local://a"], [Traced()], make_runtime(plugins, threads=threads))
+    with running(server):
+        assert server.loop is not None
+        calls = [
+            asyncio.run_coroutine_threadsafe(
+                answer(server, IFACE, "helped", {"value": value}), server.loop
+            )
+            for value in "abc"
+        ]
+        results = [call.result(helpers.PATIENCE)["result"] for call in calls]
+    assert results == [["a"], ["b"], ["c"]]
