@@ -1,16 +1,17 @@
-"""Tasks that repeat on the event loop of the services."""
+"""The event loop of the services, and tasks that repeat on it."""
 
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 
 import pytest
 
 from pycom_core import ConfigurationError
-from pycom_core.eventloop import PeriodicTask, new_event_loop
+from pycom_core.eventloop import PeriodicTask, finish, new_event_loop, run_forever
 from pycom_core.testing import Clock
 
 INTERVAL = 250  # ms
@@ -164,3 +165,74 @@ def test_uvloop_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert new_event_loop("auto") == "standard"
     with pytest.raises(ConfigurationError, match="pip install uvloop$"):
         new_event_loop("uvloop")
+
+
+# Running a loop until it is stopped.
+
+
+@pytest.fixture(params=["asyncio", "auto"])
+def real_loop(request: pytest.FixtureRequest) -> Iterator[asyncio.AbstractEventLoop]:
+    """A loop of asyncio, and of uvloop where that is installed."""
+    loop = new_event_loop(request.param)
+    yield loop
+    loop.close()
+
+
+async def leave() -> None:
+    await asyncio.sleep(0)
+    sys.exit(3)
+
+
+def test_loop_goes_on_after_an_exit_in_a_task(real_loop: asyncio.AbstractEventLoop) -> None:
+    seen: list[object] = []
+
+    async def watch() -> None:
+        for _ in range(3):
+            task = asyncio.ensure_future(leave())
+            await asyncio.wait([task])
+            seen.append(task.exception())
+        real_loop.stop()
+
+    task = real_loop.create_task(watch())
+    run_forever(real_loop)
+    assert task.done()
+    assert [type(one) for one in seen] == [SystemExit] * 3
+
+
+def test_exit_in_a_callback_is_meant_for_the_program(
+    real_loop: asyncio.AbstractEventLoop,
+) -> None:
+    real_loop.call_soon(sys.exit, 3)
+    with pytest.raises(SystemExit):
+        run_forever(real_loop)
+
+
+def test_ctrl_c_in_a_task_is_meant_for_the_program(real_loop: asyncio.AbstractEventLoop) -> None:
+    async def interrupted() -> None:
+        await asyncio.sleep(0)
+        signal.raise_signal(signal.SIGINT)
+
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    task = real_loop.create_task(interrupted())
+    with pytest.raises(KeyboardInterrupt):
+        run_forever(real_loop)
+    assert isinstance(task.exception(), KeyboardInterrupt)
+
+
+def test_loop_that_is_finished_has_ended_what_ran_on_it() -> None:
+    loop = asyncio.new_event_loop()
+    seen: list[str] = []
+
+    async def wait() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0)
+            seen.append("ended")
+
+    task = loop.create_task(wait())
+    loop.run_until_complete(asyncio.sleep(0))
+    finish(loop, 30)
+    assert seen == ["ended"]
+    assert task.cancelled()
+    assert loop.is_closed()
