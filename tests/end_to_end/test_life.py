@@ -490,6 +490,15 @@ def test_a_context_survives_a_fork(
     assert "all called" in client.output
 
 
+def test_contexts_survive_forks_and_spawns_while_they_are_used(
+    processes: helpers.Processes, nameserver: helpers.Service
+) -> None:
+    processes.service("life_services", nameserver=nameserver)
+    client = processes.python("forking_client.py", NAMESERVER=nameserver.address)
+    assert client.wait() == 0, client.output
+    assert "all called" in client.output
+
+
 def test_threads_share_a_context(
     processes: helpers.Processes, nameserver: helpers.Service, runtime: Runtime
 ) -> None:

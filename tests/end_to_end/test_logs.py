@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import helpers
@@ -18,6 +19,7 @@ import pytest
 
 import pycom
 from pycom_core import Runtime, constants
+from pycom_plugins.scaffold.writing import Names, write
 
 TIME = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}"
 NAMES = itertools.count()
@@ -165,6 +167,25 @@ def test_dict_config_in_a_module_wins_and_leaves_us_our_logger(start: Start) -> 
     lines = service.lines("INFO")
     assert "DICT pycom test.logs.fail failed" in lines
     assert "DICT calls calls: info" in lines
+
+
+def test_a_program_of_its_own_shows_records_too(processes: helpers.Processes) -> None:
+    code = "import log_services, pycom; pycom.main()"
+    program = processes.python("-c", code, PYCOM_ADDRESS=helpers.ANY_PORT)
+    program.wait_for(f"{TIME} INFO pycom: Service /auto/.* listens on ")
+    program.signal(signal.SIGTERM)
+    assert program.wait() == 0
+    assert "INFO pycom: Service /auto/" in program.lines[-1]
+
+
+def test_the_hooks_that_a_scaffold_writes_are_seen(start: Start, tmp_path: Path) -> None:
+    write(Names.of("seen"), "hooks", tmp_path)
+    configure = (
+        "import pycom_core.runtime, pycom_seen\n"
+        "pycom_core.runtime.default_runtime().plugins.register(pycom_seen.Seen(), 'seen')"
+    )
+    lines = start(configure=configure, PYTHONPATH=str(tmp_path / "src")).lines("INFO")
+    assert matching(f"{TIME} INFO seen: test.logs.say answered 0", lines)
 
 
 # What is logged of the work.

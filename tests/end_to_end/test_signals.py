@@ -308,3 +308,31 @@ def test_workers_that_do_not_end_are_left_within_the_bound(
     assert service.stop() == 1
     assert "did not end in time" in service.output
     assert "A method" not in service.output
+
+
+# A service that is not all of its program.
+
+PROGRAM = """
+import signal, sys, threading, time
+import pycom, signal_services
+
+def work():
+    time.sleep(1)  # longer than the service's end may take
+    print("worked", file=sys.stderr)
+
+worker = threading.Thread(target=work)
+status = pycom.main(sys.argv[1:])
+worker.start()
+print("handlers", *(signal.getsignal(number).name for number in (15, 1)), file=sys.stderr)
+sys.exit(status)
+"""
+
+
+def test_a_program_goes_on_after_its_service(processes: helpers.Processes) -> None:
+    arguments = ["-c", PROGRAM, "-a", helpers.ANY_PORT, "-n", "local", "signal_services"]
+    program = processes.python(*arguments, PYCOM_DRAIN_TIMEOUT="0")
+    program.wait_for("listens on")
+    program.signal(signal.SIGTERM)
+    assert program.wait() == 0, program.output
+    assert "handlers SIG_DFL SIG_DFL" in program.output
+    assert "worked" in program.output
