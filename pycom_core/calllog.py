@@ -21,11 +21,13 @@ _LONGEST_NAME = 300
 Process = Callable[["Request"], Coroutine[Any, None, "Response"]]
 
 
+def is_shown() -> bool:
+    """Whether anybody would see the lines."""
+    return logger(LOGGER).isEnabledFor(logging.DEBUG)
+
+
 def logged(process: Process) -> Process:
-    """What processes requests, with a line for each if these are shown; else just that."""
-    log = logger(LOGGER)
-    if not log.isEnabledFor(logging.DEBUG):
-        return process
+    """What processes requests, with a line for each of them."""
 
     async def wrapper(request: Request) -> Response:
         started = time.perf_counter()
@@ -38,7 +40,7 @@ def logged(process: Process) -> Process:
             raise
         finally:
             ms = (time.perf_counter() - started) * 1000
-            log.debug("%s: code %s, %.1f ms", _shown(request), code, ms)
+            logger(LOGGER).debug("%s: code %s, %.1f ms", _shown(request), code, ms)
         return response
 
     return wrapper

@@ -22,8 +22,11 @@ def run_as_all(main: Callable[[], object]) -> None:
     """Run a command line as all that the process does."""
     global is_all
     is_all = True
-    with reported_errors():
-        main()
+    try:
+        with reported_errors():
+            main()
+    finally:
+        is_all = False
 
 
 class Extensible(click.Group):

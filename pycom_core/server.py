@@ -11,8 +11,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from pycom_core import corridor
-from pycom_core.calllog import logged
+from pycom_core import calllog, corridor
 from pycom_core.copying import refused
 from pycom_core.log import logger
 from pycom_core.messages import Attachment, Future, Request, Response, Session
@@ -122,7 +121,8 @@ class Server:
     def setup(self, ioloop: asyncio.AbstractEventLoop | None = None) -> None:
         """Answer from now on, on `ioloop` or the runtime's own. Raises `PluginError`."""
         self.loop = ioloop or self.runtime.ioloop()
-        self.process = logged(self.process)  # type: ignore[method-assign, assignment]
+        if calllog.is_shown():
+            self.process = calllog.logged(self.process)  # type: ignore[method-assign, assignment]
         self.runtime.plugins.notify("pycom_startup", server=self)
         for listener in self.listeners:
             descriptor = listener.fileno()

@@ -114,8 +114,10 @@ class StopSignals:
         with self._lock:
             if self._next is not None:
                 os.close(self._next)
-            # Whoever has it may close it, and its number may then be that of anything.
-            self._next = os.dup(before) if before >= 0 else None
+            self._next = None
+            with contextlib.suppress(OSError):  # there was none, or it has been closed
+                # Whoever has it may close it, and its number may then be that of anything.
+                self._next = os.dup(before)
         return True
 
     def _keep(self) -> None:
@@ -126,11 +128,11 @@ class StopSignals:
 
     def _then_take(self, method: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(method)
-        def wrapper(*args: Any) -> Any:
+        def wrapper(*args: Any, **kwargs: Any) -> Any:
             try:
-                return method(*args)
+                return method(*args, **kwargs)
             finally:
-                if _current is self:
+                if _current is self and threading.current_thread() is threading.main_thread():
                     self._take()
 
         return wrapper

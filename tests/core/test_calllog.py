@@ -7,8 +7,9 @@ import logging
 import re
 
 import pytest
+from in_process import MakeRuntime
 
-from pycom_core import BadRequest, Request, Response
+from pycom_core import BadRequest, Request, Response, Server
 from pycom_core.calllog import LOGGER, logged
 
 
@@ -41,6 +42,13 @@ def test_each_call_has_a_line(method: str, line: str, caplog: pytest.LogCaptureF
     assert re.fullmatch(line, caplog.messages[0])
 
 
-def test_it_costs_nothing_where_it_is_not_shown(caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.INFO, LOGGER):
-        assert logged(process) is process
+@pytest.mark.parametrize(("level", "is_shown"), [(logging.DEBUG, True), (logging.INFO, False)])
+def test_lines_are_for_those_who_see_them(
+    level: int, is_shown: bool, caplog: pytest.LogCaptureFixture, make_runtime: MakeRuntime
+) -> None:
+    server = Server(["local://a"], make_runtime())
+    with caplog.at_level(level, LOGGER):
+        server.setup(loop := asyncio.new_event_loop())
+    assert ("process" in vars(server)) == is_shown
+    server.close()
+    loop.close()

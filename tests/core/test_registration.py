@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -279,6 +280,19 @@ def test_where_it_is_not_known_it_does_not_unregister(
     fakes[0].wait_for(1)
     registrar.stop()
     assert [name for name, _ in fakes[0].told] == ["register"]
+
+
+def test_a_forked_child_does_not_unregister(
+    fakes: list[Fake], register: Register, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registrar = register("local://0")
+    assert registrar.registered.wait(PATIENCE)
+    with monkeypatch.context() as child:
+        child.setattr(os, "getpid", lambda: -1)
+        registrar.stop()
+    assert [name for name, _ in fakes[0].told] == ["register"]
+    registrar.stop()
+    assert [name for name, _ in fakes[0].told] == ["register", "unregister"]
 
 
 @interface(constants.NS_INTERFACE)

@@ -9,6 +9,7 @@ import queue
 import signal
 import socket
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -169,6 +170,33 @@ def test_handlers_of_the_loop_run_and_leave_it_the_stop(
         assert heard.next() == ("stop", "SIGTERM")
         loop.remove_signal_handler(signal.SIGTERM)
         assert callable(signal.getsignal(signal.SIGTERM)), "not the default, which ends at once"
+
+
+def test_what_the_loop_refuses_it_refuses(
+    watching: Watching, heard: Heard, loop: asyncio.AbstractEventLoop
+) -> None:
+    with watching():
+        with pytest.raises((RuntimeError, ValueError)):
+            loop.add_signal_handler(sig=signal.SIGKILL, callback=loop.stop)
+        with ThreadPoolExecutor(1) as threads:
+            added = threads.submit(loop.add_signal_handler, signal.SIGUSR1, loop.stop)
+        with pytest.raises(RuntimeError, match="main thread"):
+            added.result(PATIENCE)
+        signal.raise_signal(signal.SIGTERM)
+        assert heard.next() == ("stop", "SIGTERM")
+
+
+def test_a_descriptor_that_was_closed_is_nobodys(watching: Watching, heard: Heard) -> None:
+    ours, theirs = socket.socketpair()
+    theirs.setblocking(False)
+    with ours, theirs:
+        before = signal.set_wakeup_fd(theirs.fileno())
+    try:
+        with watching():
+            signal.raise_signal(signal.SIGTERM)
+            assert heard.next() == ("stop", "SIGTERM")
+    finally:
+        signal.set_wakeup_fd(before)
 
 
 def test_who_takes_the_descriptor_does_not_take_the_stop(watching: Watching, heard: Heard) -> None:
