@@ -78,7 +78,7 @@ def _show_changes(old: Any, new: Any, as_json: bool) -> None:
             ["BREAKING" if one.breaking else "harmless", one.method, one.where, one.what]
             for one in changes
         ]
-        cli.print_table(["", "method", "where", "change"], rows)
+        cli.print_table(["effect", "method", "where", "change"], rows)
     if any(change.breaking for change in changes):
         sys.exit(1)
 
