@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import gc
+from collections.abc import Callable, Iterator
 
 import helpers
 import hypothesis
@@ -43,3 +44,12 @@ def runtime() -> Iterator[Runtime]:
     runtime = Runtime(Settings())
     yield runtime
     runtime.close()
+
+
+@pytest.fixture
+def collect() -> Iterator[Callable[[], object]]:
+    """Calls the garbage collector, which does not come by itself in this test."""
+    gc.collect()
+    gc.disable()
+    yield gc.collect
+    gc.enable()

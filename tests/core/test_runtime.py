@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import socket
 import subprocess
@@ -11,6 +10,7 @@ import sys
 import textwrap
 import threading
 import weakref
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any
@@ -432,7 +432,7 @@ class Dropped:
 
 
 @pytest.mark.parametrize("runs", [True, False])
-def test_dropped_with_servers_warns_and_lets_go(runs: bool) -> None:
+def test_dropped_with_servers_warns_and_lets_go(runs: bool, collect: Callable[[], object]) -> None:
     server = ServiceServer(["tcp://127.0.0.1:*"], [Dropped], Runtime(Settings()))
     (address,) = server.addresses
     stand_in, gone = server._stand_in._thread, weakref.ref(server)
@@ -444,21 +444,23 @@ def test_dropped_with_servers_warns_and_lets_go(runs: bool) -> None:
         del loop
     del server
     with pytest.warns(ResourceWarning, match=f"Runtime was not closed, with servers at {address}"):
-        gc.collect()
+        collect()
     assert gone() is None
     assert not stand_in.is_alive()
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", int(address.rpartition(":")[2]))), "still listens"
 
 
-def test_dropped_with_servers_without_sockets_says_nothing() -> None:
+def test_dropped_with_servers_without_sockets_says_nothing(
+    collect: Callable[[], object],
+) -> None:
     """Which only tests have."""
     gone = []
     for addresses, transport in (([], None), (["local://a"], LocalTransport())):
         server = ServiceServer(addresses, [Dropped], Runtime(Settings(), transport=transport))
         gone.append(weakref.ref(server))
     del server, transport
-    gc.collect()  # a warning would be an error
+    collect()  # a warning would be an error
     assert [server() for server in gone] == [None, None]
 
 

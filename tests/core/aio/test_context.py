@@ -853,7 +853,9 @@ def drop(held: list[Any]) -> None:
     gc.collect()
 
 
-def test_context_that_is_not_closed_warns_and_lets_go(network: Network) -> None:
+def test_context_that_is_not_closed_warns_and_lets_go(
+    network: Network, collect: Callable[[], object]
+) -> None:
     sockets: list[Any] = []
 
     async def work() -> None:
