@@ -60,7 +60,7 @@ def make(
     def words(what: str) -> str:
         return complaint(
             f"contributes the {key} {url.partition(':')[0]!r}, which {what}",
-            f"Mend or uninstall it, or choose another {key}",
+            f"Fix or uninstall it, or choose another {key}",
         )
 
     try:

@@ -25,7 +25,7 @@ from pycom_core.discovery import installed, installed_names
 from pycom_core.errors import ConfigurationError, PluginError, PluginFailed
 from pycom_core.log import logger
 
-ADVICE = "Mend or uninstall it, or name it in plugins.disable"
+ADVICE = "Fix or uninstall it, or name it in plugins.disable"
 
 #: What a plugin may raise where it is loaded and asked: `sys.exit()` is a failure there, too.
 FAILURES = (Exception, SystemExit)
@@ -85,7 +85,7 @@ class PluginInfo:
 
     def complaint(self, what: str, advice: str = "") -> str:
         """What is wrong with the plugin, and what to do about it."""
-        advice = advice or (ADVICE if self.entry_points else "Mend it")
+        advice = advice or (ADVICE if self.entry_points else "Fix it")
         return f"The {self} {what}{'' if what.endswith('?') else '.'} {advice}"
 
 

@@ -149,7 +149,7 @@ def disabled_plugins() -> Iterable[str]:
 class reported_errors:
     """Turns an error of PyCOM into a message on standard error and an exit status.
 
-    1 for what a service or the network answered, 2 for what the user has to mend.
+    1 for what a service or the network answered, 2 for what the user has to fix.
     """
 
     def __enter__(self) -> None:

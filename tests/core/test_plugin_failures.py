@@ -404,7 +404,7 @@ def test_contribution_that_is_unfit_stops_the_start(
     with pytest.raises(PluginError) as caught:
         start(choosing(make_runtime, key))
     said = str(caught.value)
-    for part in ("'bad' of dist-bad 1.0", reason, "Mend or uninstall it, or "):
+    for part in ("'bad' of dist-bad 1.0", reason, "Fix or uninstall it, or "):
         assert part in said
     assert "nameserver_service" not in said
 
@@ -437,7 +437,7 @@ def test_contribution_that_refuses_its_url_says_so_itself(
 
 def named(text: str, *parts: str) -> None:
     """The plugin is named, and nobody else."""
-    for part in ("'bad' of dist-bad 1.0", "Mend or uninstall it, or choose another", *parts):
+    for part in ("'bad' of dist-bad 1.0", "Fix or uninstall it, or choose another", *parts):
         assert part in text
     assert "nameserver_service" not in text
 

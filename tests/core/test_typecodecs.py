@@ -236,7 +236,7 @@ def test_a_codec_that_fails_names_plugin_class_and_place(make_runtime: MakeRunti
     with pytest.raises(
         TypeError,
         match=r"^value\[1\]: The plugin 'bad' \(registered by hand\) failed to encode \S*Euros: "
-        r"OSError\('no such disk'\). Mend it",
+        r"OSError\('no such disk'\). Fix it",
     ) as caught:
         wire(types, [1, Euros(2)])
     assert isinstance(caught.value.__cause__, PluginFailed)

@@ -283,7 +283,7 @@ def test_broken(name: str, pycom: Run, tmp_path: Path) -> None:
     assert stopped.returncode == 2
     assert (
         f"The plugin '{name}' of pycom-{name} 1.0.0 cannot be loaded from {MODULES[name]}: "
-        "OSError: no such disk. Mend or uninstall it, or name it in plugins.disable"
+        "OSError: no such disk. Fix or uninstall it, or name it in plugins.disable"
     ) in " ".join(stopped.stderr.split())
 
     found = listed(pycom, **broken)
