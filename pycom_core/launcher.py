@@ -30,6 +30,8 @@ from pycom_core.signals import StopSignals
 _NOT_SERVED = ("pycom_core", "pycom_plugins")
 #: s beyond the drain that the last replies and the closing of sockets may take.
 _LAST_WORDS = 1.5
+#: s that the interpreter may take to end after the service, at least.
+_EXIT = 3.0
 
 
 def load_providers(names: Iterable[str]) -> list[Provider]:
@@ -175,9 +177,9 @@ class ServiceProcess:
         finally:
             if os.getpid() == self._pid:  # else all of this is a parent's, who goes on
                 self._close()
-                # Where the process ends with the service, its end is watched as well.
-                if signals is not None and not program.is_all:
-                    signals.close()
+                if signals is not None:
+                    # Where the process ends with the service, its end is watched as well.
+                    signals.allow(_EXIT) if program.is_all else signals.close()
         if self.failure is not None:
             raise self.failure
         return 0

@@ -35,7 +35,7 @@ class StopSignals:
 
     `stop` is called at the first of them, with its name, in a thread. `leave`, which does not
     return, is called at a later one, with its name, and with None when the process is still there
-    `bound` s after the first.
+    `bound` s after the first, unless `allow` gives it longer.
     """
 
     def __init__(
@@ -48,6 +48,7 @@ class StopSignals:
         self._loop, self._stop, self._leave, self._bound = loop, stop, leave, bound
         self._ours, self._theirs = socket.socketpair()
         self._theirs.setblocking(False)
+        self._allowed = 0.0  # s, monotonic; until then it may go on in any case
         self._descriptor = -1  # the wake-up descriptor of before
         self._handlers: dict[int, Any] = {}  # handlers of before, where there are ours
         self._next: int | None = None  # a duplicate of the descriptor that comes after ours
@@ -71,6 +72,10 @@ class StopSignals:
         self._keep()
         self._loop.call_soon(self._take)  # uvloop puts one of its own there when it begins to run
         self._thread.start()
+
+    def allow(self, seconds: float) -> None:
+        """Let the process go on for so long, even if its time should be over before."""
+        self._allowed = time.monotonic() + seconds
 
     def close(self) -> None:
         """Watch no more. In the main thread, after the loop has ended."""
@@ -148,10 +153,10 @@ class StopSignals:
     def _watch(self) -> None:
         first: float | None = None  # when the first signal came, in s
         while True:
-            numbers = self._receive(None if first is None else first + self._bound)
+            numbers = self._receive(None if first is None else self._left(first))
             if _CLOSE in numbers:
                 return
-            if not numbers:
+            if first is not None and not numbers and self._left(first) <= 0:
                 self._leave(None)
                 return
             self._pass_on(numbers)
@@ -163,10 +168,12 @@ class StopSignals:
                 elif time.monotonic() - first > SAME_REQUEST:
                     self._leave(name)
 
-    def _receive(self, deadline: float | None) -> bytes:
-        """The next numbers; none of them at the deadline."""
-        left = None if deadline is None else max(0.001, deadline - time.monotonic())
-        self._ours.settimeout(left)
+    def _left(self, first: float) -> float:
+        return max(first + self._bound, self._allowed) - time.monotonic()
+
+    def _receive(self, timeout: float | None) -> bytes:
+        """The next numbers; none of them when it takes too long."""
+        self._ours.settimeout(None if timeout is None else max(0.001, timeout))
         with contextlib.suppress(TimeoutError):
             return self._ours.recv(4096)
         return b""
