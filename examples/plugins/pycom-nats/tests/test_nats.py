@@ -104,28 +104,28 @@ async def test_record_that_is_too_large(url: str) -> None:
     await backend.close()
 
 
+@pytest.mark.parametrize(
+    ("stop", "go_on"),
+    [
+        (Server.close, Server.start),
+        (
+            lambda server: server.process.send_signal(signal.SIGSTOP),
+            lambda server: server.process.send_signal(signal.SIGCONT),
+        ),
+    ],
+    ids=["killed", "hanging"],
+)
 @awaited
-async def test_server_that_hangs_and_comes_back(tmp_path: Path) -> None:
+async def test_server_that_goes_and_comes_back(
+    stop: Callable[[Server], None], go_on: Callable[[Server], None], tmp_path: Path
+) -> None:
     with Server(tmp_path) as server:
         backend = NatsBackend(f"nats://{server.address}", patience=1.0)
         await backend.register(ONE, 600)
-        server.process.send_signal(signal.SIGSTOP)
+        stop(server)
         with pytest.raises(Overloaded):
             await backend.find("com.foo")
-        server.process.send_signal(signal.SIGCONT)
-        assert await found_again(backend) == [ONE]
-        await backend.close()
-
-
-@awaited
-async def test_server_that_is_killed_and_started_anew(tmp_path: Path) -> None:
-    with Server(tmp_path) as server:
-        backend = NatsBackend(f"nats://{server.address}", patience=5.0)
-        await backend.register(ONE, 600)
-        server.close()
-        with pytest.raises(Overloaded):
-            await backend.find("com.foo")
-        server.start()
+        go_on(server)
         assert await found_again(backend) == [ONE]
         await backend.close()
 
