@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Collection
 from typing import Any
 
@@ -64,7 +63,7 @@ def make(
         )
 
     try:
-        given = factory(url, clock=clock) if _takes_clock(factory) else factory(url)
+        given = factory(url, clock=clock) if fitness.takes_clock(factory) else factory(url)
     except ConfigurationError:
         raise
     except (Exception, SystemExit) as error:
@@ -87,10 +86,3 @@ def _wanted(settings: Settings, key: str) -> Guarantee:
     for name in settings.guarantees.get(key, ()):
         wanted |= Guarantee[name.upper()]
     return wanted
-
-
-def _takes_clock(factory: Callable[..., Any]) -> bool:
-    try:
-        return "clock" in inspect.signature(factory).parameters
-    except ValueError:  # of some callables written in C nothing is known
-        return False

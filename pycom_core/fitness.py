@@ -15,9 +15,17 @@ def wrong_factory(factory: Any) -> str | None:
         return "must be a factory(url)"
     if _is_async(factory):
         return "must be a factory(url) that is not async; connect in the methods of what it makes"
-    if not _takes(factory, 1):
+    if not _takes(factory, 1, **({"clock": None} if takes_clock(factory) else {})):
         return "must be a factory(url), which takes one argument, the URL"
     return None
+
+
+def takes_clock(factory: Callable[..., Any]) -> bool:
+    """Whether a factory wants to be given the clock of the runtime, as `clock`."""
+    try:
+        return "clock" in inspect.signature(factory).parameters
+    except (TypeError, ValueError):  # of some callables nothing is known
+        return False
 
 
 def wrong_object(given: Any, base: type[Any]) -> str | None:
@@ -54,13 +62,13 @@ def _is_async(function: Any) -> bool | None:
     return False if inspect.isroutine(function) or inspect.isclass(function) else None
 
 
-def _takes(function: Callable[..., Any], count: int) -> bool:
+def _takes(function: Callable[..., Any], count: int, **keywords: Any) -> bool:
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):  # of some callables nothing is known
         return True
     try:
-        signature.bind(*range(count))
+        signature.bind(*range(count), **keywords)
     except TypeError:
         return False
     return True
