@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from in_process import MakeRuntime, running
-from plugins.descriptions.describing import NAME, description
+from plugins.descriptions.describing import NAME, described, description
 from plugins.typed_methods import store
 
 import pycom
@@ -168,7 +168,7 @@ def test_method_that_may_take_more_than_it_declares(tmp_path: Path) -> None:
     def echo(self, request):  # type: ignore[no-untyped-def]
         return request.args
 
-    def some(self, request, kwargs, self_=1, **others): ...  # type: ignore[no-untyped-def]
+    def some(self, request, kwargs, self_=1): ...  # type: ignore[no-untyped-def]
 
     def reset(self, request): ...  # type: ignore[no-untyped-def]
 
@@ -176,13 +176,16 @@ def test_method_that_may_take_more_than_it_declares(tmp_path: Path) -> None:
         def invoke(self, method: str, args: Any) -> Any:
             return args
 
-    def client(function: Any, name: str) -> Any:
-        return load(write(description(function)), tmp_path / f"{name}_client.py").SomeClient(
-            Component()
-        )
+    def client(function: Any, name: str, **said: Any) -> Any:
+        found = described(function)
+        found["methods"][name].update(said)
+        source = write(understand(found))
+        return load(source, tmp_path / f"{name}_client.py").SomeClient(Component())
 
     assert client(echo, "echo").echo(a=1, self_=2) == {"a": 1, "self_": 2}
-    assert client(some, "some").some(1, other=2) == {"kwargs": 1, "other": 2}
+    # As a service of another maker may say it.
+    more = client(some, "some", additional_arguments=True)
+    assert more.some(1, other=2) == {"kwargs": 1, "other": 2}
     with pytest.raises(TypeError, match="timeout"):
         client(reset, "reset").reset(timeout=5)
 
