@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import threading
-from types import TracebackType
 
 #: s; the longest that one lasts, so that what waits for its end comes to an end.
 LONGEST = 10.0
@@ -45,12 +44,7 @@ class Storm:
         self._sender.start()
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._over.set()
         self._sender.join()
         # What is still on its way is dropped so, and would end the process otherwise.
