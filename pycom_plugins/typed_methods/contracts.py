@@ -47,7 +47,7 @@ def apply_contracts(iface: Interface, types: TypeCodecs, check_results: bool = F
         signature = hints.read(iface, method)
         if signature is None:
             continue
-        classes = _check(iface, method, signature, types)
+        met = _check(iface, method, signature, types)
         checked = copy.copy(method)
         arguments = taken.complete(_arguments_schema(method, signature, taken))
         result = given.complete(_result_schema(method, signature.result, given))
@@ -56,7 +56,7 @@ def apply_contracts(iface: Interface, types: TypeCodecs, check_results: bool = F
             "schema": {"arguments": arguments, "result": result},
         }
         if any(argument.type is not Any for argument in signature.arguments):
-            checked.run = _decoding(checked, signature, _decoder(classes, types))  # type: ignore[method-assign, assignment]
+            checked.run = _decoding(checked, signature, _decoder(met, types))  # type: ignore[method-assign, assignment]
         if check_results:
             checked.respond = results.checking(checked, signature.result, result, types.encoder)  # type: ignore[method-assign, assignment]
         iface.methods[name] = checked
@@ -64,8 +64,8 @@ def apply_contracts(iface: Interface, types: TypeCodecs, check_results: bool = F
 
 def _check(
     iface: Interface, method: Method, signature: hints.Signature, types: TypeCodecs
-) -> list[Any]:
-    """The classes in the annotations of arguments. Raises `ConfigurationError`."""
+) -> Schemas:
+    """The schemas of the arguments, and the classes in them. Raises `ConfigurationError`."""
     schemas = Schemas(types)
     for argument in signature.arguments:
         try:
@@ -78,15 +78,15 @@ def _check(
                 f"{iface.name}.{method.name}: argument {argument.name!r} cannot be checked against "
                 f"its annotation {argument.type!r}: {error}"
             ) from error
-    return schemas.classes
+    return schemas
 
 
-def _decoder(classes: list[Any], types: TypeCodecs) -> Callable[..., Any]:
-    """What makes a type of JSON, if it has no other classes than these."""
+def _decoder(met: Schemas, types: TypeCodecs) -> Callable[..., Any]:
+    """What makes a type of JSON, if it has no other classes than those that were met."""
     convert: Callable[..., Any] = partial(msgspec.convert, str_keys=True)
-    if any(types.knows(cls) for cls in classes):
+    if met.has_foreign:
         convert = partial(convert, dec_hook=types.decode)
-    if not any(defaults.of_class(cls) for cls in classes):
+    if not any(defaults.of_class(cls) for cls in met.classes):
         return convert
 
     def convert_and_complete(value: Any, type: Any) -> Any:

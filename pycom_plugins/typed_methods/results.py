@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_origin
 
 import msgspec
 
@@ -38,5 +38,6 @@ def checking(
             return None  # whoever sends it says what is wrong with it
         return misfit(codec.dict_from_wire(frame)["result"], schema, "result")
 
-    shown = getattr(annotation, "__name__", annotation)
+    is_class = isinstance(annotation, type) and get_origin(annotation) is None
+    shown = annotation.__name__ if is_class else annotation
     return respond

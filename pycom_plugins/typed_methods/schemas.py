@@ -60,6 +60,7 @@ class Schemas:
         self._types, self._of_results = types, results
         self._names: dict[Any, str] = {}
         self._definitions: dict[str, Schema] = {}
+        self.has_foreign = False  #: whether a class has been met that only a plugin knows
 
     def of(self, type_: Any) -> Schema:
         """The schema of a type, without definitions. Raises TypeError for what no JSON can be."""
@@ -162,6 +163,7 @@ class Schemas:
 
     def _foreign(self, cls: Any) -> Schema:
         """A reference to what a plugin says of a class, and the definitions that belong to it."""
+        self.has_foreign = True
         if cls not in self._names:
             schema = {**self._types.schema(cls, self._of_results)}
             definitions = schema.pop("$defs", {})

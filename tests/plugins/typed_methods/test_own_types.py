@@ -356,6 +356,12 @@ def test_definitions_that_are_the_same_are_there_once(
     assert found["Loop"] == {"$ref": "#/$defs/Loop"}
 
 
+@dataclasses.dataclass
+class Known:
+    a: int
+    b: list[int] = dataclasses.field(default_factory=list)
+
+
 def test_methods_without_such_types_are_decoded_as_ever(runtime: Runtime) -> None:
     asked: list[Any] = []
 
@@ -364,8 +370,8 @@ def test_methods_without_such_types_are_decoded_as_ever(runtime: Runtime) -> Non
         def pycom_types(self) -> Any:
             asked.append(None)
 
-    @pycom.interface("com.foo.plain")
-    class Plain:
+    @pycom.interface("com.foo.foreign")
+    class Foreign:
         @pycom.method
         def add(self, request: Any, a: int, b: list[float], c: Order | None = None) -> int:
             return a
@@ -375,11 +381,11 @@ def test_methods_without_such_types_are_decoded_as_ever(runtime: Runtime) -> Non
     @pycom.interface("com.foo.simple")
     class Simple:
         @pycom.method
-        def add(self, request: Any, a: int, b: list[float]) -> dict[str, int]:
-            return {"a": a}
+        def add(self, request: Any, a: int, b: list[float], c: Known | None = None) -> Known:
+            return Known(a)
 
     server = ServiceServer(["local://a"], [Simple], runtime)
-    assert call(server, "com.foo.simple", "add", {"a": 1, "b": []})["result"] == {"a": 1}
+    assert call(server, "com.foo.simple", "add", {"a": 1, "b": []})["result"] == {"a": 1, "b": []}
     assert asked == []
-    ServiceServer(["local://b"], [Plain], runtime)
+    ServiceServer(["local://b"], [Foreign], runtime)
     assert asked

@@ -180,6 +180,13 @@ def test_wrong_results_are_refused_and_the_log_says_why(
     assert fault in caplog.text
 
 
+def test_the_log_names_the_whole_annotation(
+    server: ServiceServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    give(server, "pair", (1, 2))
+    assert "returned what is no tuple[int, str]: result[1]" in caplog.text
+
+
 @pytest.mark.parametrize("method", ["later", "future", "response"])
 def test_however_a_method_answers(
     server: ServiceServer, method: str, caplog: pytest.LogCaptureFixture
