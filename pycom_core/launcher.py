@@ -176,10 +176,12 @@ class ServiceProcess:
             pass
         finally:
             if os.getpid() == self._pid:  # else all of this is a parent's, who goes on
-                self._close()
-                if signals is not None:
-                    # Where the process ends with the service, its end is watched as well.
-                    signals.allow(_EXIT) if program.is_all else signals.close()
+                try:
+                    self._close()
+                finally:
+                    if signals is not None:
+                        # Where the process ends with the service, its end is watched as well.
+                        signals.allow(_EXIT) if program.is_all else signals.close()
         if self.failure is not None:
             raise self.failure
         return 0
