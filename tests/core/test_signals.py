@@ -36,8 +36,9 @@ class Heard:
         return self._calls.get(timeout=PATIENCE)
 
     def nothing_more(self, seconds: float = 0.0) -> bool:
+        # The queue of Python 3.10 may wait for ever for a timeout of zero.
         with contextlib.suppress(queue.Empty):
-            self._calls.get(timeout=seconds)
+            self._calls.get(block=seconds > 0, timeout=seconds or None)
             return False
         return True
 
