@@ -35,6 +35,14 @@ def test_without_the_server_its_tests_are_skipped_and_it_is_named_once(
     assert str(result.stdout).count("Not installed: no-such-wheel.") == 1
 
 
+def test_it_is_named_where_tests_run_in_several_processes(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CI", raising=False)
+    result = pytester.runpytest_subprocess("-p", "servers", "-n", "2")
+    assert str(result.stdout).count("Not installed: no-such-wheel.") == 1
+
+
 def test_in_ci_nothing_is_skipped(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
