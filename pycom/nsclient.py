@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pycom_core.context import Context
-from pycom_core.nsclient import detect_ns
+from pycom_core.client._context import Context
+from pycom_core.client.discovery._nameservers import detect_ns
 
 __all__ = ["Context", "detect_ns"]

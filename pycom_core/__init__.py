@@ -9,15 +9,16 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pycom_core.aio.context import AsyncContext as AsyncContext
     from pycom_core.backends import Balancer as Balancer
     from pycom_core.backends import Guarantee as Guarantee
     from pycom_core.backends import NameserverBackend as NameserverBackend
     from pycom_core.backends import SessionStore as SessionStore
-    from pycom_core.client import Client as Client
-    from pycom_core.commands import BaseCommand as BaseCommand
-    from pycom_core.components import BaseComponent as BaseComponent
-    from pycom_core.context import Context as Context
+    from pycom_core.client._aio_context import AsyncContext as AsyncContext
+    from pycom_core.client._client import Client as Client
+    from pycom_core.client._component import BaseComponent as BaseComponent
+    from pycom_core.client._context import Context as Context
+    from pycom_core.client._proxy import ProxyComponent as ProxyComponent
+    from pycom_core.client._proxy import ProxyContext as ProxyContext
     from pycom_core.errors import AccessDenied as AccessDenied
     from pycom_core.errors import BadRequest as BadRequest
     from pycom_core.errors import CallTimeout as CallTimeout
@@ -31,11 +32,6 @@ if TYPE_CHECKING:
     from pycom_core.errors import ServiceNotAvailable as ServiceNotAvailable
     from pycom_core.errors import ServiceNotFound as ServiceNotFound
     from pycom_core.errors import SessionExpired as SessionExpired
-    from pycom_core.interfaces import Interface as Interface
-    from pycom_core.interfaces import Method as Method
-    from pycom_core.interfaces import interface as interface
-    from pycom_core.interfaces import method as method
-    from pycom_core.local import LocalTransport as LocalTransport
     from pycom_core.log import logger as logger
     from pycom_core.markers import hookimpl as hookimpl
     from pycom_core.messages import Future as Future
@@ -43,24 +39,28 @@ if TYPE_CHECKING:
     from pycom_core.messages import Request as Request
     from pycom_core.messages import Response as Response
     from pycom_core.messages import Session as Session
-    from pycom_core.proxy import ProxyComponent as ProxyComponent
-    from pycom_core.proxy import ProxyContext as ProxyContext
     from pycom_core.records import ServiceRecord as ServiceRecord
-    from pycom_core.runtime import Runtime as Runtime
-    from pycom_core.server import Server as Server
-    from pycom_core.service import ServiceServer as ServiceServer
+    from pycom_core.runtime._runtime import Runtime as Runtime
+    from pycom_core.server._interfaces import Interface as Interface
+    from pycom_core.server._interfaces import Method as Method
+    from pycom_core.server._interfaces import interface as interface
+    from pycom_core.server._interfaces import method as method
+    from pycom_core.server._server import Server as Server
+    from pycom_core.server._service import ServiceServer as ServiceServer
     from pycom_core.settings import Settings as Settings
-    from pycom_core.transport import Transport as Transport
-    from pycom_core.transport import ZmqTransport as ZmqTransport
-    from pycom_core.typecodecs import TypeCodec as TypeCodec
+    from pycom_core.transport._local import LocalTransport as LocalTransport
+    from pycom_core.transport._zmq import Transport as Transport
+    from pycom_core.transport._zmq import ZmqTransport as ZmqTransport
+    from pycom_core.wire._commands import BaseCommand as BaseCommand
+    from pycom_core.wire._type_codecs import TypeCodec as TypeCodec
 
 _HOMES = {
-    "aio.context": ("AsyncContext",),
+    "client._aio_context": ("AsyncContext",),
     "backends": ("Balancer", "Guarantee", "NameserverBackend", "SessionStore"),
-    "client": ("Client",),
-    "commands": ("BaseCommand",),
-    "components": ("BaseComponent",),
-    "context": ("Context",),
+    "client._client": ("Client",),
+    "wire._commands": ("BaseCommand",),
+    "client._component": ("BaseComponent",),
+    "client._context": ("Context",),
     "errors": (
         "AccessDenied",
         "BadRequest",
@@ -76,19 +76,19 @@ _HOMES = {
         "ServiceNotFound",
         "SessionExpired",
     ),
-    "interfaces": ("Interface", "Method", "interface", "method"),
-    "local": ("LocalTransport",),
+    "server._interfaces": ("Interface", "Method", "interface", "method"),
+    "transport._local": ("LocalTransport",),
     "log": ("logger",),
     "markers": ("hookimpl",),
     "messages": ("Future", "Identity", "Request", "Response", "Session"),
-    "proxy": ("ProxyComponent", "ProxyContext"),
+    "client._proxy": ("ProxyComponent", "ProxyContext"),
     "records": ("ServiceRecord",),
-    "runtime": ("Runtime",),
-    "server": ("Server",),
-    "service": ("ServiceServer",),
+    "runtime._runtime": ("Runtime",),
+    "server._server": ("Server",),
+    "server._service": ("ServiceServer",),
     "settings": ("Settings",),
-    "transport": ("Transport", "ZmqTransport"),
-    "typecodecs": ("TypeCodec",),
+    "transport._zmq": ("Transport", "ZmqTransport"),
+    "wire._type_codecs": ("TypeCodec",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

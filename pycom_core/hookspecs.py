@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     import zmq
 
     from pycom_core.backends import Balancer, NameserverBackend, SessionStore
-    from pycom_core.commands import BaseCommand
-    from pycom_core.components import BaseComponent
-    from pycom_core.interfaces import Interface, Method
+    from pycom_core.client._component import BaseComponent
     from pycom_core.messages import Identity, Request, Response
-    from pycom_core.runtime import Runtime
-    from pycom_core.server import Server
-    from pycom_core.typecodecs import TypeCodec
+    from pycom_core.runtime._runtime import Runtime
+    from pycom_core.server._interfaces import Interface, Method
+    from pycom_core.server._server import Server
+    from pycom_core.wire._commands import BaseCommand
+    from pycom_core.wire._type_codecs import TypeCodec
 
 hookspec = pluggy.HookspecMarker("pycom")
 

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from pycom_core import constants
+from pycom_core._names import names
 from pycom_core.log import logger
-from pycom_core.names import names
 
 if TYPE_CHECKING:
-    from pycom_core.aio.context import AsyncContext
-    from pycom_core.proxy import ProxyContext
-    from pycom_core.server import Server
+    from pycom_core.client._aio_context import AsyncContext
+    from pycom_core.client._proxy import ProxyContext
+    from pycom_core.server._server import Server
 
 #: Bytes as they come from the wire or go to it. They are not copied, so they must not change.
 Attachment = bytes | bytearray | memoryview

@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 
-from pycom_core.names import names
+from pycom_core._names import names
 
 
 def _interfaces(values: Iterable[str]) -> tuple[str, ...]:

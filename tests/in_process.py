@@ -16,18 +16,12 @@ from typing import Any, TypeVar
 import helpers
 import pytest
 
-from pycom_core import (
-    LocalTransport,
-    Runtime,
-    Server,
-    Settings,
-    Transport,
-    codec,
-    discovery,
-    runtime,
-)
-from pycom_core.eventloop import run_forever
+from pycom_core import LocalTransport, Runtime, Server, Settings, Transport
+from pycom_core.loops._eventloop import run_forever
+from pycom_core.plugins import _discovery as discovery
+from pycom_core.runtime import _runtime as runtime
 from pycom_core.settings import Plugins
+from pycom_core.wire import _codec as codec
 
 _ServerT = TypeVar("_ServerT", bound=Server)
 MakeRuntime = Callable[..., Runtime]

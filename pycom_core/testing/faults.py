@@ -10,13 +10,13 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from pycom_core.aio.channel import AsyncChannel
 from pycom_core.errors import CallTimeout, PycomError
-from pycom_core.transport import Channel, Listener, Transport
+from pycom_core.transport._aio import AsyncChannel
+from pycom_core.transport._zmq import Channel, Listener, Transport
 
 if TYPE_CHECKING:
     from pycom_core.messages import Attachment
-    from pycom_core.server import Server
+    from pycom_core.server._server import Server
 
 
 class HasAddress(Protocol):

@@ -11,19 +11,19 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from pycom_core import constants
-from pycom_core.aio.context import AsyncContext
-from pycom_core.context import Context
-from pycom_core.discovery import installed_names
-from pycom_core.local import LocalTransport
-from pycom_core.registration import RENEWAL
-from pycom_core.runtime import Runtime
-from pycom_core.service import Provider
+from pycom_core.client._aio_context import AsyncContext
+from pycom_core.client._context import Context
+from pycom_core.client.discovery._registrar import RENEWAL
+from pycom_core.plugins._discovery import installed_names
+from pycom_core.runtime._runtime import Runtime
+from pycom_core.server._service import Provider
 from pycom_core.settings import load
 from pycom_core.testing.clock import Clock
 from pycom_core.testing.faults import Faults, FaultyTransport
 from pycom_core.testing.registry import Registry, Service
 from pycom_core.testing.threads import ServiceThread
-from pycom_core.transport import Transport
+from pycom_core.transport._local import LocalTransport
+from pycom_core.transport._zmq import Transport
 
 ANY_PORT = "tcp://127.0.0.1:*"
 #: The module that users run as a nameserver, and the class in it.

@@ -9,14 +9,14 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pycom_core import constants, hookimpl
-from pycom_core.context import Context
+from pycom_core.client._context import Context
+from pycom_core.client.discovery._nameservers import Nameserver
 from pycom_core.errors import PycomError
-from pycom_core.nsclient import Nameserver
 
 if TYPE_CHECKING:
-    from pycom_core.interfaces import Interface, Method
     from pycom_core.messages import Response
-    from pycom_core.runtime import Runtime
+    from pycom_core.runtime._runtime import Runtime
+    from pycom_core.server._interfaces import Interface, Method
 
 #: s; nothing that the kit waits for takes a tenth of it on an idle machine.
 PATIENCE = 30.0

@@ -9,12 +9,12 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
-from pycom_core.eventloop import finish, run_forever
-from pycom_core.service import Provider, ServiceServer
+from pycom_core.loops._eventloop import finish, run_forever
+from pycom_core.server._service import Provider, ServiceServer
 from pycom_core.testing.registry import PATIENCE, Registry
 
 if TYPE_CHECKING:
-    from pycom_core.runtime import Runtime
+    from pycom_core.runtime._runtime import Runtime
 
 
 class ServiceThread:

@@ -21,7 +21,7 @@ from pycom_core import (
     constants,
     logger,
 )
-from pycom_core.nested import stands_in
+from pycom_core.loops._nested import stands_in
 
 if TYPE_CHECKING:
     from pycom_core import Runtime

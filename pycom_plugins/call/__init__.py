@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from pycom_core import constants, hookimpl
 
 if TYPE_CHECKING:
-    from pycom_core.commands import BaseCommand
-    from pycom_core.server import Server
+    from pycom_core.server._server import Server
+    from pycom_core.wire._commands import BaseCommand
 
 
 @hookimpl

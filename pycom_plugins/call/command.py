@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from pycom_core import BaseCommand, codec, constants
+from pycom_core import BaseCommand, constants
 from pycom_core.errors import BadRequest, RemoteError
-from pycom_core.failures import is_failure
 from pycom_core.log import logger
+from pycom_core.loops._failures import is_failure
 from pycom_core.messages import Attachment, Request, Response
+from pycom_core.wire import _codec as codec
 
 
 class CallCommand(BaseCommand):

@@ -9,7 +9,8 @@ from typing import Any
 
 import msgspec
 
-from pycom_core import BadRequest, ConfigurationError, Context, finding
+from pycom_core import BadRequest, ConfigurationError, Context
+from pycom_core.process import _finding as finding
 from pycom_plugins.descriptions.description import NotUnderstood, understand
 
 

@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from pycom_core import hookimpl
+from pycom_core._leases import Leases
 from pycom_core.backends import Guarantee, NameserverBackend
 from pycom_core.errors import AccessDenied
-from pycom_core.leases import Leases
 
 if TYPE_CHECKING:
     from pycom_core.records import ServiceRecord

@@ -18,7 +18,7 @@ class SqliteBackend(NameserverBackend):
     """Records that survive a restart; processes of one machine may share the file.
 
     A statement takes less time than handing it to a thread would, so the coroutines do not wait;
-    only while another process writes they block, for `pycom_core.sqlite.BUSY_TIMEOUT` at most,
+    only while another process writes they block, for `pycom_core._sqlite.BUSY_TIMEOUT` at most,
     and then raise `Overloaded`.
     """
 
@@ -34,7 +34,7 @@ class SqliteBackend(NameserverBackend):
 
         Raises `ConfigurationError` for a URL or a file that cannot be used.
         """
-        from pycom_core.sqlite import LEASE_COLUMNS, LeaseTable
+        from pycom_core._sqlite import LEASE_COLUMNS, LeaseTable
 
         self._table = LeaseTable(
             url,

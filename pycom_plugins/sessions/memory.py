@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from pycom_core import hookimpl
+from pycom_core._leases import Leases
 from pycom_core.backends import Guarantee, SessionStore
-from pycom_core.leases import Leases
 
 
 class MemoryStore(SessionStore):

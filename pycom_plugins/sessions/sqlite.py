@@ -15,7 +15,7 @@ class SqliteStore(SessionStore):
     """Sessions that survive a restart; processes of one machine may share the file.
 
     A statement takes less time than handing it to a thread would, so the coroutines do not wait;
-    only while another process writes they block, for `pycom_core.sqlite.BUSY_TIMEOUT` at most,
+    only while another process writes they block, for `pycom_core._sqlite.BUSY_TIMEOUT` at most,
     and then raise `Overloaded`.
     """
 
@@ -31,7 +31,7 @@ class SqliteStore(SessionStore):
 
         Raises `ConfigurationError` for a URL or a file that cannot be used.
         """
-        from pycom_core.sqlite import LEASE_COLUMNS, LeaseTable
+        from pycom_core._sqlite import LEASE_COLUMNS, LeaseTable
 
         self._table = LeaseTable(
             url,
@@ -45,7 +45,7 @@ class SqliteStore(SessionStore):
         )
 
     async def load(self, session_id: str) -> dict[str, Any] | None:
-        from pycom_core import codec
+        from pycom_core.wire import _codec as codec
 
         rows = self._table.read(
             "SELECT data FROM pycom_sessions WHERE session_id = ? AND ends > ?",
@@ -56,7 +56,7 @@ class SqliteStore(SessionStore):
 
     async def save(self, session_id: str, data: dict[str, Any], ttl: float) -> None:
         """Keep `data`. Raises TypeError for a value that JSON has no form for."""
-        from pycom_core import codec
+        from pycom_core.wire import _codec as codec
 
         encoded = codec.dict_to_wire(data, with_version=False).decode()
         with self._table.write() as connection:

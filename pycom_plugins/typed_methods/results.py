@@ -8,8 +8,9 @@ from typing import Any, get_origin
 
 import msgspec
 
-from pycom_core import Interface, Method, Request, Response, codec
-from pycom_core.interfaces import run_hooks
+from pycom_core import Interface, Method, Request, Response
+from pycom_core.server._interfaces import run_hooks
+from pycom_core.wire import _codec as codec
 from pycom_plugins.typed_methods.fitting import Fault, misfit
 from pycom_plugins.typed_methods.schemas import Schema
 

@@ -16,7 +16,7 @@ import msgspec
 from msgspec import inspect as info
 
 from pycom_core import PycomError
-from pycom_core.typecodecs import TypeCodecs
+from pycom_core.wire._type_codecs import TypeCodecs
 
 Schema = dict[str, Any]
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from pycom_core import ConfigurationError, advertising
-from pycom_core.advertising import advertised, check, own_addresses
+from pycom_core import ConfigurationError
+from pycom_core.process import _advertising as advertising
+from pycom_core.process._advertising import advertised, check, own_addresses
 
 WILDCARDS = ["0.0.0.0", "[::]", "*"]
 

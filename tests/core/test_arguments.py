@@ -9,7 +9,7 @@ import pytest
 from in_process import MakeRuntime
 
 from pycom_core import AccessDenied, Context, Request, ServiceServer, interface, method
-from pycom_core.arguments import named_values, refuse_unknown
+from pycom_core.process._arguments import named_values, refuse_unknown
 from pycom_plugins.introspection.service import Service
 
 IFACE = "com.foo.tools"

@@ -10,8 +10,8 @@ from typing import TextIO
 
 import pytest
 
-from pycom_core import background
-from pycom_core.background import BackgroundStream
+from pycom_core.process import _background as background
+from pycom_core.process._background import BackgroundStream
 
 PATIENCE = 30  # s
 

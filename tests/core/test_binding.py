@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pycom_core.binding import Call, Calls
+from pycom_core.client._binding import Call, Calls
 
 DESCRIPTIONS = {
     "bar": {"required_arguments": ["name"], "optional_arguments": ["value"]},

@@ -25,14 +25,14 @@ from pycom_core import (
     ServiceNotAvailable,
     ServiceNotFound,
     ServiceServer,
-    calling,
     constants,
     hookimpl,
     interface,
     method,
-    recordcache,
 )
-from pycom_core.calling import Caller, Use
+from pycom_core.client import _caller as calling
+from pycom_core.client._caller import Caller, Use
+from pycom_core.client.discovery import _cache as recordcache
 from pycom_core.records import ServiceRecord
 from pycom_core.testing import Clock
 

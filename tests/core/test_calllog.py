@@ -10,7 +10,7 @@ import pytest
 from in_process import MakeRuntime
 
 from pycom_core import BadRequest, Request, Response, Server
-from pycom_core.calllog import LOGGER, logged
+from pycom_core.server._call_log import LOGGER, logged
 
 
 async def process(request: Request) -> Response:

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from pycom_core import AccessDenied, Identity, RemoteError, hookimpl
-from pycom_core.chains import HookFailed
-from pycom_core.plugins import Plugins
+from pycom_core.plugins._chains import HookFailed
+from pycom_core.plugins._manager import Plugins
 
 #: The hooks of a call that are plain functions, with what the kernel gives them.
 PLAIN = {

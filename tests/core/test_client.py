@@ -33,12 +33,12 @@ from pycom_core import (
     SessionExpired,
     interface,
     method,
-    standin,
 )
-from pycom_core.client import _BorrowedDealer
+from pycom_core.client._client import _BorrowedDealer
 from pycom_core.constants import DEADLINE_EXTENSION, NS_INTERFACE
-from pycom_core.pool import Pool
-from pycom_core.transport import Channel
+from pycom_core.server import _stand_in as standin
+from pycom_core.transport._pool import Pool
+from pycom_core.transport._zmq import Channel
 
 ANY_PORT = "tcp://127.0.0.1:*"
 IFACE = "com.foo.far"
@@ -519,7 +519,7 @@ def test_client_of_the_default_runtime(
     far: tuple[Far, str], make_runtime: MakeRuntime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     runtime = make_runtime(transport=None)
-    monkeypatch.setattr("pycom_core.runtime.default_runtime", lambda: runtime)
+    monkeypatch.setattr("pycom_core.runtime._runtime.default_runtime", lambda: runtime)
     with Client(far[1], IFACE) as component:
         assert component.invoke("echo", {"value": 1}) == 1
         channel = component._pool.borrow(far[1])

@@ -15,10 +15,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import pycom
-from pycom_core import LocalTransport, Runtime, ServiceServer, Settings, codec
-from pycom_core.client import frames_to_response
+from pycom_core import LocalTransport, Runtime, ServiceServer, Settings
+from pycom_core.client._client import frames_to_response
 from pycom_core.errors import BadRequest, PycomError, RemoteError
 from pycom_core.messages import Request, Response
+from pycom_core.wire import _codec as codec
 
 #: Text as Python has it: with what UTF-8 cannot hold.
 TEXT = st.text(st.characters(exclude_categories=()))

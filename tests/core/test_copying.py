@@ -22,10 +22,10 @@ from pycom_core import (
     constants,
     interface,
     method,
-    runtime,
 )
-from pycom_core.aio.component import AsyncComponent
-from pycom_core.proxy import ProxyComponent
+from pycom_core.client._aio_component import AsyncComponent
+from pycom_core.client._proxy import ProxyComponent
+from pycom_core.runtime import _runtime as runtime
 from pycom_plugins.introspection.service import Service
 
 IFACE = "com.foo.copied"

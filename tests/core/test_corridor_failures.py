@@ -31,7 +31,7 @@ from pycom_core import (
     interface,
     method,
 )
-from pycom_core.eventloop import run_forever
+from pycom_core.loops._eventloop import run_forever
 
 IFACE = "com.foo.raising"
 FAILED = {"code": 1, "error": "Unknown error during request"}

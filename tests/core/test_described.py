@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pycom_core import ServiceNotAvailable
-from pycom_core.described import methods_in, read
+from pycom_core.client._described import methods_in, read
 
 #: As a service of 0.6.0 says it.
 OLD: dict[str, Any] = {

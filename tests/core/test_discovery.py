@@ -12,8 +12,8 @@ import pytest
 import stevedore
 from in_process import Distributions
 
-from pycom_core import discovery
-from pycom_core.discovery import GROUP, installed, installed_names
+from pycom_core.plugins import _discovery as discovery
+from pycom_core.plugins._discovery import GROUP, installed, installed_names
 
 
 def targets(name: str) -> list[str]:
@@ -45,7 +45,7 @@ import sys
 sys.executable = "/usr/bin/python3"
 import stevedore._cache
 stevedore._cache.get_group_all("pycom.plugins")
-from pycom_core.discovery import installed
+from pycom_core.plugins._discovery import installed
 print(*[entry_point.value for entry_point in installed() if entry_point.name == "mine"])
 """
 

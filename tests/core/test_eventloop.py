@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from pycom_core import ConfigurationError
-from pycom_core.eventloop import PeriodicTask, finish, new_event_loop, run_forever
+from pycom_core.loops._eventloop import PeriodicTask, finish, new_event_loop, run_forever
 from pycom_core.testing import Clock
 
 INTERVAL = 250  # ms

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from pycom_core.failures import Cancelled, is_failure, of_signal, of_task
+from pycom_core.loops._failures import Cancelled, is_failure, of_signal, of_task
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import attrs
 import pytest
 
 from pycom_core import Balancer, Guarantee, NameserverBackend, ServiceRecord, SessionStore
-from pycom_core.fitness import wrong_factory, wrong_object
+from pycom_core.plugins._fitness import wrong_factory, wrong_object
 from pycom_plugins.balancing import LeastLoadedBalancer, RandomBalancer
 from pycom_plugins.nameserver.memory import MemoryBackend
 from pycom_plugins.sessions.memory import MemoryStore

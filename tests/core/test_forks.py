@@ -7,7 +7,8 @@ import os
 import pytest
 from in_process import MakeRuntime, running
 
-from pycom_core import Runtime, ServiceServer, Settings, forks, interface, method
+from pycom_core import Runtime, ServiceServer, Settings, interface, method
+from pycom_core import _forks as forks
 from pycom_core.messages import Request
 
 

@@ -31,13 +31,13 @@ from pycom_core import (
     ServiceServer,
     SessionStore,
     ZmqTransport,
-    cli,
     hookimpl,
     hookspecs,
     interface,
     method,
 )
-from pycom_core.plugins import hook_names
+from pycom_core.plugins._manager import hook_names
+from pycom_core.process import _cli as cli
 
 ANY_PORT = "tcp://127.0.0.1:*"
 

@@ -23,7 +23,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pycom_core import codec
+from pycom_core.wire import _codec as codec
 
 
 def sub(base: type) -> Any:

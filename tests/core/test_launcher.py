@@ -21,13 +21,13 @@ from pycom_core import (
     Request,
     Runtime,
     ServiceServer,
-    advertising,
     constants,
     interface,
     method,
 )
-from pycom_core.launcher import ServiceProcess, load_providers, providers_in, run_modules
-from pycom_core.local import LocalChannel
+from pycom_core.process import _advertising as advertising
+from pycom_core.process._launcher import ServiceProcess, load_providers, providers_in, run_modules
+from pycom_core.transport._local import LocalChannel
 
 PATIENCE = 30  # s
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pycom_core.leases import Leases
+from pycom_core._leases import Leases
 
 
 def test_ends_are_exclusive() -> None:

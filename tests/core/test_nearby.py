@@ -10,7 +10,8 @@ from pathlib import Path
 import helpers
 import pytest
 
-from pycom_core import AsyncContext, Context, Runtime, nearby
+from pycom_core import AsyncContext, Context, Runtime
+from pycom_core import _nearby as nearby
 from pycom_core.records import ServiceRecord
 
 TCP = "tcp://127.0.0.1:2013"

@@ -13,7 +13,8 @@ import helpers
 import pytest
 from in_process import MakeRuntime, answer, running
 
-from pycom_core import CallTimeout, Context, Request, ServiceServer, interface, method, nested
+from pycom_core import CallTimeout, Context, Request, ServiceServer, interface, method
+from pycom_core.loops import _nested as nested
 
 IFACE = "com.foo.near"
 ANY_PORT = "tcp://127.0.0.1:*"

@@ -27,7 +27,7 @@ from pycom_core import (
     interface,
     method,
 )
-from pycom_core.nsclient import (
+from pycom_core.client.discovery._nameservers import (
     Nameserver,
     address_of,
     detect_ns,
@@ -36,9 +36,9 @@ from pycom_core.nsclient import (
     pass_over,
     records_from,
 )
-from pycom_core.pool import Pool
 from pycom_core.records import ServiceRecord
-from pycom_core.transport import Channel
+from pycom_core.transport._pool import Pool
+from pycom_core.transport._zmq import Channel
 
 IFACE = "com.foo.shop"
 FOUND = {"service": "/one", "address": "tcp://one:1", "interfaces": [IFACE, "com.foo.till"]}

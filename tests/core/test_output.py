@@ -16,7 +16,7 @@ import pytest
 from click.testing import CliRunner
 
 from pycom_core import ConfigurationError
-from pycom_core.output import Destination, print_json, print_table, printable, write_file
+from pycom_core.process._output import Destination, print_json, print_table, printable, write_file
 
 Show = Callable[..., list[str]]
 

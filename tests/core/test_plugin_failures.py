@@ -25,13 +25,13 @@ from pycom_core import (
     Runtime,
     ServiceRecord,
     ServiceServer,
-    cli,
     hookimpl,
     interface,
     method,
 )
 from pycom_core.constants import DEADLINE_EXTENSION
-from pycom_core.plugins import hook_names
+from pycom_core.plugins._manager import hook_names
+from pycom_core.process import _cli as cli
 from pycom_plugins.nameserver.service import NameServer
 
 #: What is said of a plugin that does not do what it must.

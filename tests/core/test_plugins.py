@@ -10,8 +10,8 @@ import pytest
 from in_process import Distributions, MakeRuntime
 
 from pycom_core import PluginError, Runtime, ServiceServer, hookimpl
-from pycom_core.discovery import installed_names
-from pycom_core.plugins import Plugins, cli_plugins
+from pycom_core.plugins._discovery import installed_names
+from pycom_core.plugins._manager import Plugins, cli_plugins
 
 OURS = set(installed_names())
 

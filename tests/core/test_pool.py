@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from pycom_core import pool as pools
-from pycom_core.pool import Pool
-from pycom_core.transport import Channel
+from pycom_core.transport import _pool as pools
+from pycom_core.transport._pool import Pool
+from pycom_core.transport._zmq import Channel
 
 
 class Fake(Channel):

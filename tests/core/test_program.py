@@ -20,8 +20,14 @@ from pycom_core import (
     ServiceNotAvailable,
     hookimpl,
 )
-from pycom_core.plugins import Plugins
-from pycom_core.program import Extensible, Program, disabled_plugins, refusal, reported_errors
+from pycom_core.plugins._manager import Plugins
+from pycom_core.process._program import (
+    Extensible,
+    Program,
+    disabled_plugins,
+    refusal,
+    reported_errors,
+)
 
 Add = Callable[[Any], object]
 
@@ -52,7 +58,7 @@ def adding(monkeypatch: pytest.MonkeyPatch) -> dict[str, Add]:
 
         return pycom_cli
 
-    monkeypatch.setattr("pycom_core.plugins.cli_plugins", cli_plugins)
+    monkeypatch.setattr("pycom_core.plugins._manager.cli_plugins", cli_plugins)
     return adds
 
 
@@ -240,7 +246,7 @@ def test_plugins_that_cannot_be_listed(
     def cli_plugins(disable: Iterable[str] = ()) -> Plugins:
         raise PluginError("two have one name")
 
-    monkeypatch.setattr("pycom_core.plugins.cli_plugins", cli_plugins)
+    monkeypatch.setattr("pycom_core.plugins._manager.cli_plugins", cli_plugins)
     assert run(program, "--help") == 0
     assert capsys.readouterr().err == "pycom: warning: two have one name\n"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pycom_core.recordcache import LEASE, REFRESH, RecordCache
+from pycom_core.client.discovery._cache import LEASE, REFRESH, RecordCache
 from pycom_core.records import ServiceRecord
 from pycom_core.testing import Clock
 

@@ -23,11 +23,11 @@ from pycom_core import (
     hookimpl,
     interface,
     method,
-    registration,
 )
+from pycom_core.client.discovery import _registrar as registration
+from pycom_core.client.discovery._registrar import Registrar
 from pycom_core.log import logger
 from pycom_core.records import ServiceRecord
-from pycom_core.registration import Registrar
 
 PATIENCE = 30  # s
 RECORD = ServiceRecord("/com/foo/one", "tcp://10.0.0.1:2013", ("com.foo.a", "com.foo.b"))

@@ -9,7 +9,7 @@ import pytest
 from in_process import Distributions, MakeRuntime
 
 from pycom_core import PluginError
-from pycom_core.plugins import Plugins
+from pycom_core.plugins._manager import Plugins
 
 
 def needing(*requirements: str) -> str:

@@ -38,11 +38,11 @@ from pycom_core import (
     hookimpl,
     interface,
     method,
-    runtime,
 )
-from pycom_core.discovery import installed_names
-from pycom_core.local import LocalChannel
+from pycom_core.plugins._discovery import installed_names
+from pycom_core.runtime import _runtime as runtime
 from pycom_core.settings import Plugins, Settings
+from pycom_core.transport._local import LocalChannel
 from pycom_plugins.introspection.service import Service
 
 
@@ -285,7 +285,7 @@ def test_kernel_imports_no_plugin() -> None:
         """
         import sys
         import pycom_core
-        from pycom_core.discovery import installed_names
+        from pycom_core.plugins._discovery import installed_names
         from pycom_core.settings import Plugins
         for name in pycom_core.__all__:
             getattr(pycom_core, name)
@@ -310,7 +310,7 @@ def test_import_loads_no_plugin_and_makes_no_runtime() -> None:
         def listing(**_):
             raise AssertionError("plugins were looked for")
         importlib.metadata.entry_points = listing
-        import pycom, zerojson, pycom.apps.demo, pycom_core.runtime
+        import pycom, zerojson, pycom.apps.demo, pycom_core.runtime._runtime
         print(pycom_core.runtime._default._runtime)
         """
     )

@@ -297,7 +297,7 @@ def test_replies_of_quick_methods_leave_together(
     listener = server.listeners[0]
     send, ran = listener.send, []
     monkeypatch.setattr(listener, "send", lambda reply: ran.append(len(work.ran)) or send(reply))
-    monkeypatch.setattr("pycom_core.server.HOLD", helpers.PATIENCE)
+    monkeypatch.setattr("pycom_core.server._server.HOLD", helpers.PATIENCE)
     with dealer(server) as client:
         for number in range(3):
             client.send(b"%d" % number, b"", *payload(IFACE, "note"))

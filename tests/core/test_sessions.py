@@ -20,7 +20,7 @@ from pycom_core import (
     interface,
     method,
 )
-from pycom_core.sessions import Sessions
+from pycom_core.runtime._sessions import Sessions
 from pycom_core.testing import Clock
 from pycom_plugins.sessions.memory import MemoryStore
 

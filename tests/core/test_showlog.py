@@ -9,8 +9,9 @@ import sys
 
 import pytest
 
-from pycom_core import ConfigurationError, showlog
-from pycom_core.background import BackgroundStream
+from pycom_core import ConfigurationError
+from pycom_core.process import _showlog as showlog
+from pycom_core.process._background import BackgroundStream
 
 
 class Log:

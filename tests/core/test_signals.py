@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from pycom_core import signals
-from pycom_core.signals import STOPPING, StopSignals, ignore_signals
+from pycom_core.process import _signals as signals
+from pycom_core.process._signals import STOPPING, StopSignals, ignore_signals
 
 PATIENCE = 30  # s
 

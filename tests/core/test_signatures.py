@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pycom_core.described import read
-from pycom_core.signatures import UNKNOWN, signature
+from pycom_core.client._described import read
+from pycom_core.client._signatures import UNKNOWN, signature
 
 
 def described(**found: Any) -> inspect.Signature:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from pycom_core._host import boot_id
+from pycom_core._sqlite import LEASE_COLUMNS, LeaseTable, path_of
 from pycom_core.errors import ConfigurationError, Overloaded
-from pycom_core.host import boot_id
-from pycom_core.sqlite import LEASE_COLUMNS, LeaseTable, path_of
 from pycom_core.testing.contracts.common import in_threads
 
 SCHEMA = (f"CREATE TABLE IF NOT EXISTS things (name TEXT PRIMARY KEY, {LEASE_COLUMNS})",)
@@ -73,7 +73,7 @@ def test_unwritable_file(tmp_path: Path) -> None:
 def test_held_file_is_overload_and_recovers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pycom_core.sqlite.BUSY_TIMEOUT", 0.05)
+    monkeypatch.setattr("pycom_core._sqlite.BUSY_TIMEOUT", 0.05)
     table = opened(tmp_path / "file")
     other = sqlite3.connect(tmp_path / "file", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from pycom_core import standin
-from pycom_core.standin import StandIn
+from pycom_core.server import _stand_in as standin
+from pycom_core.server._stand_in import StandIn
 
 PATIENCE = 30  # s
 

@@ -23,8 +23,8 @@ from pycom_core import (
     interface,
     method,
 )
+from pycom_core.plugins._tracing import LOGGER
 from pycom_core.settings import Plugins
-from pycom_core.tracing import LOGGER
 
 
 @interface("com.foo.greeter")

@@ -21,7 +21,7 @@ from storm import Storm
 
 from pycom_core import CallTimeout, ConfigurationError, ServiceNotAvailable, ZmqTransport
 from pycom_core.timeouts import LONGEST
-from pycom_core.transport import DealerChannel, RouterListener
+from pycom_core.transport._zmq import DealerChannel, RouterListener
 
 ANY_PORT = "tcp://127.0.0.1:*"
 NOBODY: Any = None  # a listener does not look at its server

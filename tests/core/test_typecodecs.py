@@ -14,17 +14,10 @@ import pytest
 from in_process import Distributions, MakeRuntime, call, running
 
 import pycom
-from pycom_core import (
-    LocalTransport,
-    Runtime,
-    ServiceServer,
-    Settings,
-    TypeCodec,
-    codec,
-    hookimpl,
-)
-from pycom_core.doctor import diagnosed, examine
+from pycom_core import LocalTransport, Runtime, ServiceServer, Settings, TypeCodec, hookimpl
 from pycom_core.errors import PluginError, PluginFailed
+from pycom_core.process._doctor import diagnosed, examine
+from pycom_core.wire import _codec as codec
 
 T = TypeVar("T")
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from pycom_core import DeadlineExceeded, Future, Request
-from pycom_core.waiting import Drive, delivery, settle, waits
+from pycom_core.loops._waiting import Drive, delivery, settle, waits
 
 
 async def later(value: Any) -> Any:

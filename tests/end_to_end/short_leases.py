@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from life_services import Life
 
-import pycom_core.registration
+import pycom_core.client.discovery._registrar
 
 __all__ = ["Life"]
 
-pycom_core.registration.RENEWAL = 0.1
-pycom_core.registration.PATIENCE = 100.0
+pycom_core.client.discovery._registrar.RENEWAL = 0.1
+pycom_core.client.discovery._registrar.PATIENCE = 100.0

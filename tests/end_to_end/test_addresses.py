@@ -9,7 +9,7 @@ import pytest
 
 import pycom
 from pycom_core import Runtime
-from pycom_core.advertising import advertised
+from pycom_core.process._advertising import advertised
 
 FAR = "tcp://far.example:80"
 

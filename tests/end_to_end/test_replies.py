@@ -20,11 +20,11 @@ from hypothesis import strategies as st
 
 import pycom
 from pycom_core import Client, Context, Runtime
-from pycom_core.aio.channel import DealerChannel
-from pycom_core.aio.component import AsyncComponent
-from pycom_core.aio.context import AsyncContext
-from pycom_core.pool import MAX_IDLE
+from pycom_core.client._aio_component import AsyncComponent
+from pycom_core.client._aio_context import AsyncContext
 from pycom_core.testing import LocalNetwork, RealNetwork
+from pycom_core.transport._aio import DealerChannel
+from pycom_core.transport._pool import MAX_IDLE
 
 AMPLE = helpers.PATIENCE * 1000  # ms
 #: Where nobody listens: TCP's discard port, which only root may bind.

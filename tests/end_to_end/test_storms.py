@@ -14,9 +14,9 @@ import pytest
 
 import pycom
 from pycom_core import Runtime
-from pycom_core.aio.channel import DealerChannel
-from pycom_core.pool import MAX_IDLE
 from pycom_core.testing import RealNetwork
+from pycom_core.transport._aio import DealerChannel
+from pycom_core.transport._pool import MAX_IDLE
 
 AMPLE = helpers.PATIENCE * 1000  # ms
 #: Both sides watch the deadline; whichever notices first says so.

@@ -10,7 +10,7 @@ import attrs
 import pytest
 
 from pycom_core.errors import BadRequest
-from pycom_core.service import Provider
+from pycom_core.server._service import Provider
 from pycom_core.testing.real import RealNetwork
 from pycom_core.testing.threads import ServiceThread
 from pycom_core.testing.wire import Dealer, answer_in

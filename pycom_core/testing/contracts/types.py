@@ -9,8 +9,8 @@ from typing import Any
 import attrs
 import pytest
 
-from pycom_core import codec
-from pycom_core.typecodecs import TypeCodec, wrong_codec
+from pycom_core.wire import _codec as codec
+from pycom_core.wire._type_codecs import TypeCodec, wrong_codec
 
 #: JSON values of all kinds.
 ANYTHING: tuple[Any, ...] = (

@@ -24,8 +24,8 @@ from pycom_core import (
     interface,
     method,
 )
-from pycom_core.aio.channel import DealerChannel, LocalChannel
-from pycom_core.transport import ZmqTransport
+from pycom_core.transport._aio import DealerChannel, LocalChannel
+from pycom_core.transport._zmq import ZmqTransport
 
 IFACE = "com.foo.near"
 AMPLE = helpers.PATIENCE * 1000
@@ -295,7 +295,7 @@ async def test_broken_socket_fails_the_calls(monkeypatch: pytest.MonkeyPatch) ->
         raise zmq.ZMQError(zmq.ENOTSOCK)
 
     async with peer() as other, connected(other.address) as channel:
-        monkeypatch.setattr("pycom_core.aio.channel.send_frames", broken)
+        monkeypatch.setattr("pycom_core.transport._aio.send_frames", broken)
         with pytest.raises(ServiceNotAvailable, match=f"{other.address}: "):
             await channel.exchange(CALL, AMPLE)
         assert_idle(channel)

@@ -38,10 +38,10 @@ from pycom_core import (
     interface,
     method,
 )
-from pycom_core.aio.channel import AsyncChannel
-from pycom_core.aio.component import AsyncComponent, Opening
-from pycom_core.aio.pool import AsyncPool
+from pycom_core.client._aio_component import AsyncComponent, Opening
 from pycom_core.constants import AUTH_EXTENSION, DEADLINE_EXTENSION
+from pycom_core.transport._aio import AsyncChannel
+from pycom_core.transport._async_pool import AsyncPool
 from pycom_plugins.introspection.service import Service
 
 IFACE = "com.foo.far"

@@ -39,11 +39,11 @@ from pycom_core import (
     hookimpl,
     interface,
     method,
-    recordcache,
 )
-from pycom_core.aio.channel import DealerChannel
+from pycom_core.client.discovery import _cache as recordcache
 from pycom_core.records import ServiceRecord
 from pycom_core.testing import Clock
+from pycom_core.transport._aio import DealerChannel
 
 IFACE = "com.foo.shop"
 AGENT = "com.foo.agent"

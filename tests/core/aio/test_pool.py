@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from pycom_core.aio.channel import AsyncChannel
-from pycom_core.aio.pool import AsyncPool
+from pycom_core.transport._aio import AsyncChannel
+from pycom_core.transport._async_pool import AsyncPool
 
 PATIENCE = 30  # s
 

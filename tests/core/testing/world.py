@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pycom
-from pycom_core.aio.component import AsyncComponent
+from pycom_core.client._aio_component import AsyncComponent
 from pycom_core.messages import Request
 from pycom_core.testing.network import Network
 

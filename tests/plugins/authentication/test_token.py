@@ -25,7 +25,7 @@ from pycom_core import (
     Request,
     ServiceServer,
 )
-from pycom_core.corridor import process
+from pycom_core.server._pipeline import process
 from pycom_core.settings import Authentication
 from pycom_core.testing import Clock
 from pycom_plugins.authentication import validation

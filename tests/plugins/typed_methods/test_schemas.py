@@ -18,7 +18,7 @@ from plugins.typed_methods.store import NAME, Store
 
 import pycom
 from pycom_core import Future, ServiceServer
-from pycom_core.typecodecs import TypeCodecs
+from pycom_core.wire._type_codecs import TypeCodecs
 from pycom_plugins.typed_methods.schemas import Schemas
 
 T = TypeVar("T")

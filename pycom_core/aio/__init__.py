@@ -1,1 +1,0 @@
-"""The asyncio side of calling: many calls in flight on one socket."""

@@ -1,0 +1,169 @@
+"""What contexts have in common, sync and asyncio: who calls, through which hooks, until when."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pycom_core import constants, timeouts
+from pycom_core._nearby import nearest
+from pycom_core.client.discovery._cache import RecordCache
+from pycom_core.errors import ConfigurationError, DeadlineExceeded, ServiceNotAvailable
+from pycom_core.messages import Request, Response
+from pycom_core.records import ServiceRecord
+
+if TYPE_CHECKING:
+    from pycom_core.client._binding import Calls
+    from pycom_core.runtime._runtime import Runtime
+
+ClientHook = Callable[[Any, Any], Any]
+_CallerT = TypeVar("_CallerT", bound="Caller")
+
+
+class Caller:
+    """The base of contexts. Raises `ConfigurationError` for an empty list of nameservers."""
+
+    def __init__(
+        self,
+        nameserver: str | Sequence[str] | None = None,
+        *,
+        timeout: float | None = constants.PROTO_DEFAULT_TIMEOUT,
+        views: bool = False,
+        runtime: Runtime | None = None,
+    ) -> None:
+        if runtime is None:
+            from pycom_core.runtime._runtime import default_runtime
+
+            runtime = default_runtime()
+        self.runtime = runtime
+        self.timeout = None if timeout is None else timeouts.limit(timeout)
+        self.views = views
+        self.deadline: float | None = None  #: s, monotonic; no call goes on after it
+        self.prehooks: list[ClientHook] = []
+        self.posthooks: list[ClientHook] = []
+        self.token: Any = None  #: sent with every call, as what the caller is known by
+        self.records = RecordCache(runtime.clock)
+        #: Methods by address and interface, as their services described them.
+        self.descriptions: dict[tuple[str, str], Calls] = {}
+        addresses = runtime.settings.nameserver if nameserver is None else nameserver
+        #: Addresses of the nameserver's replicas, the one that is asked first at the head.
+        self.nameservers = [addresses] if isinstance(addresses, str) else list(addresses)
+        if not self.nameservers:
+            raise ConfigurationError("nameserver is an empty list; name at least one address")
+        self._prepare()
+
+    def _prepare(self) -> None:
+        """Make what a subclass needs beside; it takes the same arguments."""
+
+    def __copy__(self: _CallerT) -> _CallerT:
+        """A context that calls as this one does, over the same connections, from now on its own."""
+        twin = object.__new__(type(self))
+        twin.__dict__.update(self.__dict__)
+        twin.nameservers = list(self.nameservers)
+        twin.prehooks, twin.posthooks = list(self.prehooks), list(self.posthooks)
+        return twin
+
+    def __deepcopy__(self: _CallerT, memo: object) -> _CallerT:
+        return self.__copy__()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Who calls, and through which hooks, is for the program to say that unpickles it; a token
+        # would be at home wherever the bytes are kept.
+        kind, nameservers = type(self), list(self.nameservers)
+        return partial(kind, nameservers, timeout=self.timeout, views=self.views), ()
+
+    def on_behalf_of(self: _CallerT, token: Any, deadline: float | None) -> _CallerT:
+        """A context that shares what is known and connected, but not who calls."""
+        twin = self.__copy__()
+        twin.token, twin.deadline = token, deadline
+        twin.prehooks, twin.posthooks = [], []
+        return twin
+
+    def time_left(self, timeout: float | None) -> float:
+        """How long a call may take, in ms, infinity included. Raises `DeadlineExceeded`."""
+        if timeout is None:
+            timeout = math.inf if self.timeout is None else self.timeout
+        if self.deadline is None:
+            return timeout
+        left = (self.deadline - time.monotonic()) * 1000
+        if left <= 0:
+            raise DeadlineExceeded("The deadline of the call that this one is made for has passed")
+        return min(timeout, left)
+
+    def share(self, timeout: float | None) -> float:
+        """How long each replica of the nameserver may take, in ms.
+
+        It always ends, so that the next one is asked.
+        """
+        left = self.time_left(timeout)
+        if left > timeouts.LONGEST:
+            left = constants.PROTO_DEFAULT_TIMEOUT
+        return left / len(self.nameservers)
+
+    def before_call(self, component: Any, request: Request) -> Request:
+        """Pass a request through the hooks, with the token of the caller."""
+        if self.token is not None:
+            request.extensions[constants.AUTH_EXTENSION] = self.token
+        for hook in self.prehooks:
+            replacement = hook(component, request)
+            request = request if replacement is None else replacement
+        for hook in self.runtime.plugins.chains.client_prehook:
+            hook(component, request)
+        return request
+
+    def after_call(self, component: Any, response: Response) -> Response:
+        """Pass a response through the hooks."""
+        for hook in self.runtime.plugins.chains.client_posthook:
+            hook(component, response)
+        for hook in self.posthooks:
+            replacement = hook(component, response)
+            response = response if replacement is None else replacement
+        return response
+
+    def choose(self, records: Sequence[ServiceRecord], interface: str) -> Use:
+        """One of the records, as the balancer likes."""
+        return Use(self, self.runtime.guarded("balancer").choose(records, interface))
+
+    def choose_again(
+        self, before: Sequence[ServiceRecord], records: Sequence[ServiceRecord], interface: str
+    ) -> Use:
+        """The record that was chosen before the nameserver was asked, if it is still there.
+
+        A balancer that is asked twice for one component would pass over a service each time.
+        """
+        return self.choose([one for one in before if one in records] or records, interface)
+
+
+class Use:
+    """One record that was chosen: tells the balancer and the cache how its calls go."""
+
+    __slots__ = ("_balancer", "_caller", "_claimed", "address", "record")
+
+    def __init__(self, caller: Caller, record: ServiceRecord) -> None:
+        self._caller = caller
+        self._balancer = caller.runtime.guarded("balancer")
+        self._claimed = True  # choosing a record counts as the first call of it
+        self.record = record
+        self.address = nearest(record)
+
+    def begin(self) -> None:
+        """A call begins."""
+        if self._claimed:
+            self._claimed = False
+        else:
+            self._balancer.choose((self.record,))
+
+    def end(self, latency: float, error: BaseException | None) -> None:
+        """A call ended after `latency` s."""
+        if isinstance(error, ServiceNotAvailable):
+            self._caller.records.drop(self.record.address)
+        self._balancer.observe(self.record, latency, error)
+
+    def release(self) -> None:
+        """No more calls follow."""
+        if self._claimed:
+            self._claimed = False
+            self._balancer.observe(self.record, None, None)

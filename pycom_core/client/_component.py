@@ -1,0 +1,110 @@
+"""What can be called: the bases of remote components, sync and asyncio, and of local interfaces."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pycom_core import constants, timeouts
+from pycom_core.messages import Attachment, Request, Response
+
+if TYPE_CHECKING:
+    from pycom_core.client._context import Context
+
+_AnyComponent = TypeVar("_AnyComponent", bound="Component")
+_Self = TypeVar("_Self", bound="BaseComponent")
+
+
+class Component:
+    """One interface that can be called."""
+
+    #: ms, for calls that name none; None: what the context says
+    _timeout: float | None = None
+
+    def __init__(self, interface: str) -> None:
+        self.name = interface  #: name of the interface
+        self._held = _Held()
+
+    @property
+    def session_id(self) -> str | None:
+        """Id of the session with a stateful interface.
+
+        Set it to go on with a session that was begun elsewhere; None begins a new one.
+        """
+        return self._held.session_id
+
+    @session_id.setter
+    def session_id(self, value: str | None) -> None:
+        self._held.session_id = value
+
+    def with_timeout(self: _AnyComponent, timeout: float | None) -> _AnyComponent:
+        """The same component, session and connection, with a timeout of its own for each call.
+
+        `timeout` is in ms; None and infinity are no limit. Raises ValueError for nan.
+        """
+        twin = object.__new__(type(self))
+        twin.__dict__.update(self.__dict__, _timeout=timeouts.limit(timeout))
+        return twin
+
+
+class _Held:
+    """What a component and those that `with_timeout` makes of it have in common."""
+
+    session_id: str | None = None
+
+
+class BaseComponent(Component):
+    """One interface that can be called; a context manager that closes it."""
+
+    def __init__(self, interface: str, context: Context | None = None) -> None:
+        super().__init__(interface)
+        self.context = context
+
+    def invoke(
+        self,
+        method_name: str,
+        args: Any = None,
+        timeout: float | None = None,
+        attachment: Attachment | None = None,
+    ) -> Any:
+        """Call a method.
+
+        `args` is any JSON value. `timeout` is in ms, infinity is no limit; where it is None, that
+        of `with_timeout` counts, or that of the context, or 5,000. Returns the result, or (result,
+        attachment) if an attachment came back.
+
+        Raises the `RemoteError` of the answer, and `ServiceNotAvailable` if none came in time.
+        """
+        request = Request(self.name, method_name, args=args, attachment=attachment)
+        if self.context is not None:
+            request = self.context.before_call(self, request)
+        if timeout is None:
+            timeout = self._timeout
+        response = self.invoke_with_request(request, timeout=timeout)
+        if self.context is not None:
+            response = self.context.after_call(self, response)
+        if response.attachment is not None:
+            return response.result, response.attachment
+        return response.result
+
+    def invoke_with_request(self, request: Request, timeout: float | None = None) -> Response:
+        """Call with a request of one's own; `timeout` in ms. Raises as `invoke` does."""
+        raise NotImplementedError
+
+    def introspect(self) -> Any:
+        """What the interface says of itself: name, methods, docstring, data."""
+        return self.invoke(constants.GENERIC_METHOD_INTROSPECT)
+
+    def close(self) -> None:
+        """Let go of what the component holds."""
+
+    def __enter__(self: _Self) -> _Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()

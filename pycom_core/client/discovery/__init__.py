@@ -1,0 +1,1 @@
+"""Nameservers: asking them, remembering their answers, registering with them."""

@@ -1,0 +1,94 @@
+"""The event loop that services run on, and tasks that repeat on it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TypeVar
+
+from pycom_core.errors import ConfigurationError
+from pycom_core.log import logger
+from pycom_core.loops._failures import of_signal, of_task
+
+_T = TypeVar("_T")
+
+
+def new_event_loop(kind: str = "auto") -> asyncio.AbstractEventLoop:
+    """A loop of "uvloop", of "asyncio", or with "auto" of uvloop where that is installed.
+
+    Raises `ConfigurationError` for uvloop where it is not.
+    """
+    if kind != "asyncio":
+        try:
+            import uvloop
+        except ImportError:
+            if kind == "uvloop":
+                raise ConfigurationError(
+                    'event_loop is "uvloop", which is not installed: pip install uvloop'
+                ) from None
+        else:
+            loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
+            return loop
+    return asyncio.new_event_loop()
+
+
+def run_forever(loop: asyncio.AbstractEventLoop) -> None:
+    """Run a loop until it is stopped, whatever tasks of methods raise."""
+    undisturbed(loop.run_forever)
+
+
+def undisturbed(run: Callable[[], _T]) -> _T:
+    """What a function returns that runs a loop, and runs it again after SystemExit in a task.
+
+    A Task raises SystemExit and KeyboardInterrupt where it is awaited, and out of its loop too.
+    """
+    while True:
+        try:
+            return run()
+        except (SystemExit, KeyboardInterrupt) as error:
+            if of_signal(error) or not of_task(error):
+                raise
+
+
+def finish(loop: asyncio.AbstractEventLoop, patience: float) -> None:
+    """Close a loop that has stopped; what still runs on it is cancelled, and waited for.
+
+    `patience` in s; what does not end in time is left.
+    """
+    left = asyncio.all_tasks(loop)
+    for task in left:
+        task.cancel()
+    try:
+        if left:
+            loop.run_until_complete(asyncio.wait(left, timeout=patience))
+        loop.run_until_complete(loop.shutdown_asyncgens())
+    finally:
+        loop.close()
+
+
+class PeriodicTask:
+    """Calls back again and again on an event loop, from `start` to `stop`."""
+
+    def __init__(
+        self, callback: Callable[[], object], timeout: float, loop: asyncio.AbstractEventLoop
+    ) -> None:
+        self._callback, self._seconds, self._loop = callback, timeout / 1000, loop
+        self._handle: asyncio.TimerHandle | None = None
+
+    def start(self) -> None:
+        """Call back from now on, each time after the timeout. On the loop's thread."""
+        if self._handle is None:
+            self._handle = self._loop.call_later(self._seconds, self._run)
+
+    def stop(self) -> None:
+        """Call back no more. On the loop's thread."""
+        if self._handle is not None:
+            self._handle.cancel()
+            self._handle = None
+
+    def _run(self) -> None:
+        self._handle = self._loop.call_later(self._seconds, self._run)
+        try:
+            self._callback()
+        except Exception:
+            logger().exception("A repeating task failed")

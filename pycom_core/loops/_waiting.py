@@ -1,0 +1,250 @@
+"""Waiting for what a method returned, without a Task where nothing has to wait."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import contextlib
+import contextvars
+import inspect
+import sys
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+from pycom_core.errors import DeadlineExceeded
+from pycom_core.loops._failures import Cancelled
+from pycom_core.messages import Future
+
+EAGER_TASKS = sys.version_info >= (3, 12)
+
+
+#: How the message that is being answered came to the server: when (s, of `time.monotonic()`), and
+#: whether its caller keeps a thread of this process waiting, which a method may need to run in.
+Delivery = tuple[float, bool]
+#: Set where a message is answered, read at the steps of the corridor.
+delivery: contextvars.ContextVar[Delivery] = contextvars.ContextVar("delivery")
+
+
+def keeps_thread_waiting() -> bool:
+    """Whether the call that is being answered here keeps a thread of this process waiting."""
+    found = delivery.get(None)
+    return found is not None and found[1]
+
+
+async def settle(value: Any, deadline: float | None = None) -> Any:
+    """The value itself, or what an awaitable or `Future` comes to in the end.
+
+    Past `deadline` (s, monotonic) it is cancelled. Raises `DeadlineExceeded`, and `Cancelled`.
+    """
+    while waits(value):
+        try:
+            value = await finished(_start(value), deadline)
+        except (Cancelled, DeadlineExceeded):
+            _drop(value)
+            raise
+    return value
+
+
+def waits(value: object) -> bool:
+    """Whether there is something to wait for."""
+    return hasattr(value, "__await__") or isinstance(value, Future)
+
+
+class _Raised:
+    """An exception on its way to where it is raised again.
+
+    Not every one may pass through a Task or a future: they let SystemExit out of the loop, take
+    CancelledError for their own, and refuse StopIteration.
+    """
+
+    __slots__ = ("error",)
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+
+class Handover(asyncio.Future[Any]):
+    """Takes a result from another thread, unless nobody waits for it any more."""
+
+    def give(self, result: Any) -> None:
+        """Complete it, from any thread. Raises RuntimeError when its loop is closed."""
+        try:
+            self.get_loop().call_soon_threadsafe(self._take, result)
+        except RuntimeError:  # the loop is closed
+            _drop(result)
+            raise
+
+    def _take(self, result: Any) -> None:
+        if self.done():
+            _drop(result)
+        else:
+            self.set_result(result)
+
+    def give_up_with(self, work: concurrent.futures.Future[Any]) -> None:
+        """Cancel it if that was cancelled, in any thread."""
+        if work.cancelled():
+            with contextlib.suppress(RuntimeError):  # the loop is closed
+                self.get_loop().call_soon_threadsafe(self.cancel)
+
+
+def in_worker(pool: concurrent.futures.Executor, work: Callable[[], Any]) -> Handover:
+    """Have a worker do something, if somebody still waits for it then. Await it with `settle`."""
+    done = Handover(loop=asyncio.get_running_loop())
+
+    def do() -> None:
+        if done.done():
+            return
+        try:
+            result = work()
+        except BaseException as error:
+            result = _Raised(error)
+        done.give(result)
+
+    pool.submit(do).add_done_callback(done.give_up_with)
+    return done
+
+
+def _start(awaitable: Any) -> asyncio.Future[Any]:
+    if isinstance(awaitable, Handover):
+        return awaitable
+    loop = asyncio.get_running_loop()
+    if isinstance(awaitable, Future):
+        done = Handover(loop=loop)
+        awaitable.add_done_callback(done.give)
+        return done
+    if EAGER_TASKS:
+        # Runs at once up to its first wait; most methods never get to one.
+        return _Task(_contained(awaitable), loop=loop, eager_start=True)  # type: ignore[call-arg]
+    return _Task(_contained(awaitable), loop=loop)
+
+
+async def _contained(awaitable: Awaitable[Any]) -> Any:
+    """What it comes to, and what it raises as a value."""
+    try:
+        return await awaitable
+    except BaseException as error:
+        if isinstance(error, asyncio.CancelledError) and _is_cancelled():
+            raise
+        return _Raised(error)
+
+
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return isinstance(task, _Task) and task.cancelling() > 0
+
+
+if sys.version_info >= (3, 11):
+    _Task = asyncio.Task
+else:
+
+    class _Task(asyncio.Task[Any]):
+        """Knows whether it was cancelled itself, as those of Python 3.11 do."""
+
+        _cancelling = 0
+
+        def cancel(self, msg: Any = None) -> bool:
+            self._cancelling += not self.done()
+            return super().cancel(msg)
+
+        def cancelling(self) -> int:
+            return self._cancelling
+
+
+async def finished(future: asyncio.Future[Any], deadline: float | None = None) -> Any:
+    """What a future of the kernel's own comes to; others cancel it only to give up the call.
+
+    Past `deadline` (s, monotonic) it is cancelled. Raises `DeadlineExceeded`, and `Cancelled`.
+    """
+    passed = False
+
+    def give_up() -> None:
+        nonlocal passed
+        passed = True
+        future.cancel()
+
+    timer = None
+    if deadline is not None and not future.done():
+        left = max(0.0, deadline - time.monotonic())
+        timer = asyncio.get_running_loop().call_later(left, give_up)
+    try:
+        result = await future
+    except (asyncio.CancelledError, GeneratorExit):
+        if future.done() and not future.cancelled():
+            _drop(future.result())  # it came in the same moment
+        if passed:  # the clock may not say so yet: uvloop counts whole milliseconds
+            raise DeadlineExceeded("The deadline passed while the method ran") from None
+        # With GeneratorExit nobody drives this any more: its loop is closed.
+        raise Cancelled from None
+    finally:
+        if timer is not None:
+            timer.cancel()
+    if type(result) is not _Raised:
+        return result
+    try:
+        raise result.error
+    finally:
+        del result  # which the traceback would hold, and so itself
+
+
+def _drop(result: Any) -> None:
+    # Python complains of a coroutine that has not even begun.
+    if inspect.iscoroutine(result):
+        result.close()
+
+
+def run_to_end(
+    coroutine: Coroutine[Any, Any, None], loop: asyncio.AbstractEventLoop | None
+) -> None:
+    """Run a coroutine from plain code: on `loop` if it can be, else on a loop of its own.
+
+    Where this thread runs a loop already, that runs it later.
+    """
+    try:
+        running = asyncio.get_running_loop()
+    except RuntimeError:
+        if loop is None or loop.is_running() or loop.is_closed():
+            asyncio.run(coroutine)
+        else:
+            loop.run_until_complete(coroutine)
+    else:
+        task = running.create_task(coroutine)
+        _left.add(task)
+        task.add_done_callback(_left.discard)
+
+
+#: Tasks that nobody awaits: asyncio itself would forget them.
+_left: set[asyncio.Task[None]] = set()
+
+
+class Drive:
+    """Runs a coroutine from the event loop's callbacks: a Task without the cost of one.
+
+    What needs a Task around it (anything that is not ours) gets one from `settle`.
+    """
+
+    __slots__ = ("_coroutine", "_done", "_loop")
+
+    def __init__(
+        self,
+        coroutine: Coroutine[Any, None, Any],
+        done: Callable[[Any], object],
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        self._coroutine, self._done, self._loop = coroutine, done, loop
+
+    def wait(self, waited_for: Any) -> None:
+        """Go on when what the coroutine waits for is there."""
+        if waited_for is None:
+            self._loop.call_soon(self)
+        else:
+            waited_for._asyncio_future_blocking = False
+            waited_for.add_done_callback(self)
+
+    def __call__(self, _future: object = None) -> None:
+        try:
+            waited_for = self._coroutine.send(None)
+        except StopIteration as stop:
+            self._done(stop.value)
+        else:
+            self.wait(waited_for)

@@ -1,0 +1,1 @@
+"""Finding, checking, ordering and describing plugins."""

@@ -1,0 +1,149 @@
+"""The hooks of a call, compiled: a chain is a tuple of plain callables, and an empty one is free.
+
+pluggy matches arguments by name and collects results anew at every call. The hooks of a call are
+fixed between two registrations, so that work is done once, here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from operator import itemgetter
+from typing import Any
+
+from pycom_core.errors import AccessDenied, PluginFailed, RemoteError
+from pycom_core.log import logger
+
+Link = Callable[..., Any]
+Chain = tuple[Link, ...]
+
+#: The arguments that each hook of a call is given, in the order of the kernel's calls.
+_ARGUMENTS = {
+    "authenticate": ("iface", "method", "request"),
+    "authorize": ("identity", "iface", "method", "request"),
+    "prehook": ("iface", "method", "data"),
+    "invoke": ("iface", "method", "request"),
+    "posthook": ("iface", "method", "data"),
+    "client_prehook": ("component", "data"),
+    "client_posthook": ("component", "data"),
+}
+#: Chains of which the kernel itself looks at results and failures.
+_LOOKED_AT = ("authenticate", "invoke")
+
+
+class HookFailed(PluginFailed):
+    """A hook of a plugin raised what it may not, or returned what it may not."""
+
+
+#: Words what is wrong with a plugin, or with one of several.
+Complaint = Callable[[tuple[str, ...], str], str]
+Blame = Callable[[str], HookFailed]
+
+
+class Chains:
+    """The chains of one runtime; changed in place when a plugin comes or goes."""
+
+    __slots__ = (*_ARGUMENTS, "_blames")
+
+    authenticate: Chain
+    authorize: Chain
+    prehook: Chain
+    invoke: Chain
+    posthook: Chain
+    client_prehook: Chain
+    client_posthook: Chain
+
+    def __init__(self) -> None:
+        self._blames: dict[Link, Blame] = {}
+        for name in _ARGUMENTS:
+            setattr(self, name, ())
+
+    def compile(self, hook: Any, complaint: Complaint, trace: bool = False) -> None:
+        """Read the implementations that `hook` (pluggy's) has; `trace` logs every call of them."""
+        self._blames = {}
+        for name, arguments in _ARGUMENTS.items():
+            caller = getattr(hook, f"pycom_{name}")
+            impls = list(reversed(caller.get_hookimpls()))
+            if name != "invoke" and any(impl.wrapper or impl.hookwrapper for impl in impls):
+                # Wrappers around hooks are rare: there pluggy itself does the calling.
+                names = tuple(impl.plugin_name for impl in impls)
+                parts = [(_through_pluggy(caller, arguments), arguments, names)]
+            else:
+                parts = [
+                    (impl.function, tuple(impl.argnames), (impl.plugin_name,)) for impl in impls
+                ]
+            links = []
+            for function, taken, names in parts:
+                if trace:
+                    from pycom_core.plugins._tracing import traced
+
+                    function = traced(function, f"pycom_{name}", ", ".join(names))
+                link = _with_all_arguments(function, taken, arguments)
+                blame = partial(_failure, complaint, names)
+                if name not in _LOOKED_AT:
+                    link = _checked(name, link, blame)
+                self._blames[link] = blame
+                links.append(link)
+            setattr(self, name, tuple(links))
+
+    def failure(self, link: Link, what: str) -> HookFailed:
+        """The exception that names the plugin of a link, and `what` it did wrong."""
+        # A plugin that is gone by now is not known any more.
+        blame = self._blames.get(link)
+        return HookFailed(f"{link} {what}") if blame is None else blame(what)
+
+
+def _failure(complaint: Complaint, plugins: tuple[str, ...], what: str) -> HookFailed:
+    return HookFailed(complaint(plugins, what))
+
+
+def _through_pluggy(caller: Any, arguments: tuple[str, ...]) -> Link:
+    def link(*values: Any) -> Any:
+        # pluggy leaves results that are None out of its list.
+        return caller(**dict(zip(arguments, values, strict=True))) or None
+
+    return link
+
+
+def _checked(name: str, function: Link, blame: Blame) -> Link:
+    denies = name == "authorize"
+
+    def link(*values: Any) -> None:
+        try:
+            result = function(*values)
+        except RemoteError:
+            raise
+        except BaseException as error:
+            from pycom_core.loops._failures import (
+                is_failure,  # loads asyncio, which help does not need
+            )
+
+            if not is_failure(error):
+                raise
+            failure = blame(f"failed in pycom_{name}: {error!r}")
+            if not denies:
+                raise failure from error
+            logger().exception("%s", failure)
+            raise AccessDenied("Access denied") from failure
+        if result is not None:
+            raise blame(
+                f"returned {type(result).__name__} from pycom_{name}; it must change the data in "
+                "place and return None"
+            )
+
+    return link
+
+
+def _with_all_arguments(
+    function: Link, argnames: tuple[str, ...], arguments: tuple[str, ...]
+) -> Link:
+    if argnames == arguments:
+        return function
+    wanted = [arguments.index(name) for name in argnames]
+    if not wanted:
+        return lambda *values: function()
+    if len(wanted) == 1:
+        only = wanted[0]
+        return lambda *values: function(values[only])
+    pick = itemgetter(*wanted)
+    return lambda *values: function(*pick(values))

@@ -1,0 +1,465 @@
+"""Loading, checking and registering plugins; asking them for what they contribute.
+
+pluggy calls the hooks; the rules of failure are this page's:
+nothing is skipped in silence, and no name wins over another.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib.metadata
+import inspect
+import itertools
+import re
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import ModuleType
+from typing import Any
+
+import pluggy
+
+from pycom_core import hookspecs
+from pycom_core.errors import ConfigurationError, PluginError, PluginFailed
+from pycom_core.log import logger
+from pycom_core.plugins import _discovery as discovery
+from pycom_core.plugins import _fitness as fitness
+from pycom_core.plugins import _requirements as requirements
+from pycom_core.plugins._chains import Chains
+from pycom_core.plugins._discovery import installed, installed_names
+
+ADVICE = "Fix or uninstall it, or name it in plugins.disable"
+
+#: What a plugin may raise where it is loaded and asked: `sys.exit()` is a failure there, too.
+FAILURES = (Exception, SystemExit)
+
+#: Hooks whose implementations pluggy calls, and pycom_invoke: these may be wrappers.
+WRAPPABLE = (
+    "pycom_invoke",
+    "pycom_authorize",
+    "pycom_prehook",
+    "pycom_posthook",
+    "pycom_client_prehook",
+    "pycom_client_posthook",
+)
+
+
+class PluginInfo:
+    """What is known of one plugin; `state` is "active", "disabled" or "failed"."""
+
+    __slots__ = (
+        "contributions",
+        "entry_points",
+        "load_time",
+        "name",
+        "reason",
+        "requires",
+        "state",
+    )
+
+    def __init__(
+        self, name: str, entry_points: Sequence[importlib.metadata.EntryPoint] = ()
+    ) -> None:
+        self.name = name
+        #: Normally one; two plugins of one name have more, one registered by hand has none.
+        self.entry_points = entry_points
+        self.state = "active"
+        self.reason = ""  #: why it failed
+        self.requires: tuple[str, ...] = ()
+        self.contributions: dict[str, list[Any]] = {}  #: by hook, what it has given until now
+        self.load_time = 0.0  #: s
+
+    def __str__(self) -> str:
+        if not self.entry_points:
+            return f"plugin {self.name!r} (registered by hand)"
+        return f"plugin {self.name!r} of {' and '.join(self.distributions) or 'no distribution'}"
+
+    @property
+    def target(self) -> str:
+        """What the entry point names; empty for a plugin that is registered by hand."""
+        return self.entry_points[0].value if self.entry_points else ""
+
+    @property
+    def distributions(self) -> list[str]:
+        """Name and version of the distributions that bring the plugin; normally one."""
+        # Read on demand: it takes longer than loading the plugins.
+        dists = (entry_point.dist for entry_point in self.entry_points)
+        return [f"{dist.name} {dist.version}" for dist in dists if dist is not None]
+
+    def complaint(self, what: str, advice: str = "") -> str:
+        """What is wrong with the plugin, and what to do about it."""
+        advice = advice or (ADVICE if self.entry_points else "Fix it")
+        return f"The {self} {what}{'' if what.endswith('?') else '.'} {advice}"
+
+
+class Plugins:
+    """The plugins of one runtime."""
+
+    def __init__(
+        self,
+        disable: Iterable[str] = (),
+        optional: Iterable[str] = (),
+        quiet: bool = False,
+        trace: bool = False,
+    ) -> None:
+        self._quiet, self._trace = quiet, trace
+        self._disable, self._optional = frozenset(disable), frozenset(optional)
+        self._manager = pluggy.PluginManager("pycom")
+        self._manager.add_hookspecs(hookspecs)
+        self.hook = self._manager.hook
+        self.infos: dict[str, PluginInfo] = {}
+        self.chains = Chains()
+        #: Called when plugins have come or gone.
+        self.watchers: list[Callable[[], object]] = []
+
+    def discover(self) -> None:
+        """Load the plugins that are installed. Raises `PluginError`."""
+        # pluggy calls the latest registration first; reversed, hooks run in the order of names.
+        found = sorted(installed(), key=_name_of, reverse=True)
+        for name, entry_points in itertools.groupby(found, _name_of):
+            self._load(name, list(entry_points))
+        unknown = (self._disable | self._optional) - self.infos.keys()
+        if unknown:
+            raise PluginError(
+                f"plugins.disable or plugins.optional names {', '.join(sorted(unknown))}, "
+                f"but installed are {', '.join(sorted(self.infos)) or 'none'}"
+            )
+        self.infos = dict(sorted(self.infos.items()))
+        self._leave_out_the_needy()
+        self._compile()
+
+    def _load(self, name: str, entry_points: list[importlib.metadata.EntryPoint]) -> None:
+        info = self.infos[name] = PluginInfo(name, entry_points)
+        if name in self._disable:
+            info.state = "disabled"
+            return
+        started = time.perf_counter()
+        try:
+            if len(entry_points) > 1:
+                targets = (entry_point.value for entry_point in entry_points)
+                owners = " and ".join(map("{} ({})".format, targets, info.distributions))
+                raise PluginError(
+                    f"Two plugins have the name {name!r}: {owners}. "
+                    "Uninstall one, or name it in plugins.disable"
+                )
+            self._register(_load_object(entry_points[0], info), info)
+        except PluginError as error:
+            self._failed(info, error, loading=True)
+        info.load_time = time.perf_counter() - started
+
+    def _failed(self, info: PluginInfo, error: ConfigurationError, loading: bool = False) -> None:
+        """Note what is wrong with a plugin that may fail to load; raise it of any other."""
+        if not loading or info.name not in self._optional:
+            raise error
+        info.state, info.reason = "failed", str(error)
+        if not self._quiet:
+            logger().warning("Optional plugin left out: %s", error)
+
+    def _leave_out_the_needy(self) -> None:
+        needy = [info for info in self.infos.values() if self._lacks(info)]
+        for info in needy:
+            self._manager.unregister(name=info.name)
+            self._failed(info, _fault(info, self._lacks(info) or ""), loading=True)
+        if needy:
+            self._leave_out_the_needy()  # others may have needed these
+
+    def _lacks(self, info: PluginInfo) -> str | None:
+        """What a plugin needs and does not find."""
+        if info.state != "active":
+            return None
+        lacks = (requirements.unmet(needed, self._state_of) for needed in info.requires)
+        return next(filter(None, lacks), None)
+
+    def _state_of(self, name: str) -> str:
+        return self.infos[name].state if name in self.infos else "not installed"
+
+    def register(self, plugin: object, name: str | None = None) -> str:
+        """Add a plugin by hand; it is called before those that are there. Returns its name.
+
+        Raises `PluginError`.
+        """
+        name = str(name or getattr(plugin, "__name__", type(plugin).__name__))
+        if name in self.infos and self.infos[name].state == "active":
+            raise PluginError(f"There is already a {self.infos[name]}; give this one another name")
+        info = PluginInfo(name)
+        self._register(plugin, info)
+        lacks = self._lacks(info)
+        if lacks:
+            self._manager.unregister(name=name)
+            raise _fault(info, lacks)
+        self.infos[name] = info
+        self._compile()
+        return name
+
+    def unregister(self, name: str) -> None:
+        """Take a plugin out. What it contributed to servers that are there already stays."""
+        self._manager.unregister(name=name)
+        self.infos.pop(name)
+        self._compile()
+
+    def _register(self, plugin: object, info: PluginInfo) -> None:
+        _check_markers(plugin, info)
+        try:
+            info.requires = requirements.stated(plugin)
+        except ValueError as error:
+            raise _fault(info, str(error)) from error
+        try:
+            self._manager.register(plugin, info.name)
+        except pluggy.PluginValidationError as error:
+            self._manager.unregister(name=info.name)
+            raise _fault(info, f"cannot be used: {error}{_offer(str(error))}") from error
+        except ValueError as error:
+            raise _fault(info, f"is registered twice: {error}") from error
+        try:
+            self._check_hooks(plugin, info)
+            if inspect.ismodule(plugin) and not self.hooks_of(info.name):
+                _check_for_classes(plugin, info)
+        except PluginError:
+            self._manager.unregister(name=info.name)
+            raise
+
+    def _check_hooks(self, plugin: object, info: PluginInfo) -> None:
+        for caller in self._manager.get_hookcallers(plugin) or ():
+            if not caller.has_spec():
+                hint = nearest_hook(caller.name)
+                raise _fault(info, f"implements an unknown hook {caller.name}{hint}")
+            for impl in caller.get_hookimpls():
+                if impl.plugin is not plugin:
+                    continue
+                if caller.name == "pycom_invoke" and not impl.wrapper:
+                    raise _fault(
+                        info,
+                        "implements pycom_invoke as a plain function; the kernel runs the method, "
+                        "wrap it: @hookimpl(wrapper=True) and one yield",
+                    )
+                if (impl.wrapper or impl.hookwrapper) and caller.name not in WRAPPABLE:
+                    raise _fault(
+                        info, f"wraps {caller.name}; only {', '.join(WRAPPABLE)} can be wrapped"
+                    )
+                function = impl.function
+                is_async = inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(
+                    function
+                )
+                if is_async and caller.name != "pycom_authenticate":
+                    raise _fault(
+                        info,
+                        f"implements {caller.name} as async def; "
+                        "of the hooks only pycom_authenticate may be",
+                    )
+
+    @property
+    def active(self) -> frozenset[str]:
+        """Names of the plugins in use."""
+        return frozenset(name for name, info in self.infos.items() if info.state == "active")
+
+    def hooks_of(self, name: str) -> list[str]:
+        """The hooks that a plugin implements."""
+        plugin = self._manager.get_plugin(name)
+        return sorted(
+            caller.name for caller in (plugin and self._manager.get_hookcallers(plugin)) or ()
+        )
+
+    def implementations(self, hook: str) -> list[tuple[PluginInfo, Callable[..., Any]]]:
+        """Who implements a hook, and a function of its arguments, first called first."""
+
+        def by_name(impl: pluggy.HookImpl) -> Callable[..., Any]:
+            return lambda **arguments: self._call(impl, hook, arguments)
+
+        return [(self._info_of(impl.plugin_name), by_name(impl)) for impl in self.calls(hook)]
+
+    def calls(self, hook: str) -> list[pluggy.HookImpl]:
+        """The implementations of a hook as pluggy knows them, first called first."""
+        return list(reversed(getattr(self.hook, hook).get_hookimpls()))
+
+    def order(self, hook: str) -> list[str]:
+        """Names of the plugins that implement a hook, first called first."""
+        return [impl.plugin_name for impl in self.calls(hook)]
+
+    def contributions(self, hook: str, **arguments: Any) -> dict[Any, Any]:
+        """Names and what they stand for, of all plugins. Raises `PluginError` if two give one."""
+        found: dict[Any, Any] = {}
+        owners: dict[Any, PluginInfo] = {}
+        for impl in self.calls(hook):
+            info = self._info_of(impl.plugin_name)
+            try:
+                given = self._contribution(impl, info, hook, arguments)
+                for name in given:
+                    if name in owners:
+                        raise PluginError(
+                            f"The {info} and the {owners[name]} both contribute {name!r} "
+                            f"to {hook}; disable one of them (plugins.disable)"
+                        )
+            except PluginError as error:
+                self._failed(info, error)
+                continue
+            info.contributions[hook] = list(given)
+            found.update(given)
+            owners.update(dict.fromkeys(given, info))
+        return found
+
+    def owner(self, hook: str, name: object) -> PluginInfo:
+        """The plugin that has contributed a name."""
+        given = (info for info in self.infos.values() if name in info.contributions.get(hook, ()))
+        return next(given)
+
+    def _contribution(
+        self, impl: pluggy.HookImpl, info: PluginInfo, hook: str, arguments: Mapping[str, Any]
+    ) -> Mapping[Any, Any]:
+        try:
+            given = self._call(impl, hook, arguments)
+        except FAILURES as error:
+            raise _fault(info, f"failed in {hook}: {error!r}") from error
+        if given is None:
+            return {}
+        if not isinstance(given, Mapping):
+            raise _fault(
+                info,
+                f"returned {type(given).__name__} from {hook}; "
+                "it must return a mapping from names to implementations",
+            )
+        for name, value in given.items():
+            _check_contribution(info, hook, name, value)
+        return given
+
+    def notify(
+        self, hook: str, spoilt: Callable[[], str | None] = lambda: None, **arguments: Any
+    ) -> None:
+        """Call a hook of life on every plugin. Raises `PluginError` for the first that fails.
+
+        `spoilt` says what the plugin that was called just now has left in disorder, if anything.
+        What a plugin says of its settings is said so already: `ConfigurationError` passes.
+        """
+        for impl in self.calls(hook):
+            info = self._info_of(impl.plugin_name)
+            try:
+                self._call(impl, hook, arguments)
+                left = spoilt()
+                if left is not None:
+                    raise _fault(info, f"failed in {hook}: {left}")
+            except ConfigurationError as error:
+                self._failed(info, error)
+            except FAILURES as error:
+                failure = _fault(info, f"failed in {hook}: {error!r}")
+                failure.__cause__ = error
+                self._failed(info, failure)
+
+    def notify_all(self, hook: str, **arguments: Any) -> None:
+        """Call a hook of life on every plugin; log those that fail."""
+        for impl in self.calls(hook):
+            try:
+                self._call(impl, hook, arguments)
+            except PluginFailed as error:
+                logger().exception("%s", error)
+            except FAILURES as error:
+                info = self._info_of(impl.plugin_name)
+                logger().exception("%s", info.complaint(f"failed in {hook}: {error!r}"))
+
+    def _call(self, impl: pluggy.HookImpl, hook: str, arguments: Mapping[str, Any]) -> Any:
+        function: Callable[..., Any] = impl.function
+        if self._trace:
+            from pycom_core.plugins._tracing import traced
+
+            function = traced(function, hook, impl.plugin_name)
+        return function(*(arguments[name] for name in impl.argnames))
+
+    def _info_of(self, name: str) -> PluginInfo:
+        return self.infos.get(name) or PluginInfo(name)
+
+    def _compile(self) -> None:
+        self.chains.compile(self.hook, self._complaint, self._trace)
+        for watcher in self.watchers:
+            watcher()
+
+    def _complaint(self, names: tuple[str, ...], what: str) -> str:
+        infos = [self._info_of(name) for name in names]
+        if len(infos) == 1:
+            return infos[0].complaint(what)
+        return f"One of the {', '.join(map(str, infos))} {what}. {ADVICE}"
+
+
+def cli_plugins(disable: Iterable[str] = ()) -> Plugins:
+    """The plugins as the command line sees them, before there is a runtime.
+
+    Those that cannot be loaded have failed, and stop nobody: whatever then needs a runtime says
+    what is wrong with them. Raises `ConfigurationError` if two have one name, or none is there.
+    """
+    discovery.check()
+    names = installed_names()
+    plugins = Plugins(set(disable).intersection(names), optional=names, quiet=True)
+    plugins.discover()
+    return plugins
+
+
+def hook_names() -> list[str]:
+    """Names of all hooks."""
+    return [name for name in vars(hookspecs) if name.startswith("pycom_")]
+
+
+def nearest_hook(name: str) -> str:
+    """A question whether the hook was meant whose name is most like `name`; empty without one."""
+    near = difflib.get_close_matches(name, hook_names(), n=1)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def _offer(problem: str) -> str:
+    """What the hook offers whose arguments were not met; empty where that is not the problem."""
+    found = re.search(r"for hook '(\w+)'.*not be found in the hookspec", problem, re.DOTALL)
+    if found is None:
+        return ""
+    offered = ", ".join(inspect.signature(getattr(hookspecs, found[1])).parameters)
+    return f"; it offers {found[1]}({offered})"
+
+
+def _name_of(entry_point: importlib.metadata.EntryPoint) -> str:
+    return entry_point.name
+
+
+def _load_object(entry_point: importlib.metadata.EntryPoint, info: PluginInfo) -> object:
+    try:
+        found = entry_point.load()
+        return found if inspect.ismodule(found) or not callable(found) else found()
+    except FAILURES as error:
+        what = f"cannot be loaded from {entry_point.value}: {type(error).__name__}: {error}"
+        if getattr(sys, "frozen", False):
+            what += f". A frozen program has what was collected: {discovery.COLLECTED}"
+        raise _fault(info, what) from error
+
+
+def _check_markers(plugin: object, info: PluginInfo) -> None:
+    for name in hook_names():
+        function = getattr(plugin, name, None)
+        if callable(function) and not hasattr(function, "pycom_impl"):
+            raise _fault(info, f"defines {name} without the marker @hookimpl")
+
+
+def _check_for_classes(module: ModuleType, info: PluginInfo) -> None:
+    for name, value in vars(module).items():
+        if inspect.isclass(value) and any(
+            hasattr(getattr(value, hook, None), "pycom_impl") for hook in hook_names()
+        ):
+            raise _fault(
+                info,
+                f"has no hooks, but its class {name} has; the entry point must name the class: "
+                f"{module.__name__}:{name}",
+            )
+
+
+def _check_contribution(info: PluginInfo, hook: str, name: object, value: object) -> None:
+    if hook == "pycom_commands":
+        expected: type = bytes
+        usable = hasattr(value, "process_request") and not inspect.isclass(value)
+        wrong = None if usable else "must be an object of a subclass of BaseCommand"
+    elif hook == "pycom_types":
+        from pycom_core.wire._type_codecs import wrong_codec
+
+        expected, wrong = type, wrong_codec(name, value)
+    else:
+        expected, wrong = str, fitness.wrong_factory(value)
+    if not isinstance(name, expected):
+        raise _fault(info, f"contributes {name!r} to {hook}, where names are {expected.__name__}")
+    if wrong is not None:
+        raise _fault(info, f"contributes {value!r} as {name!r} to {hook}, which {wrong}")
+
+
+def _fault(info: PluginInfo, what: str) -> PluginError:
+    return PluginError(info.complaint(what))

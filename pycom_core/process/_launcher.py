@@ -1,0 +1,273 @@
+"""Running a service as a process: from the names of modules to the last reply."""
+
+from __future__ import annotations
+
+import asyncio
+import faulthandler
+import importlib
+import inspect
+import os
+import secrets
+import sys
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from types import ModuleType
+
+from pycom_core import _nearby as nearby
+from pycom_core import constants
+from pycom_core.client._context import Context
+from pycom_core.client.discovery._registrar import Registrar
+from pycom_core.errors import ConfigurationError, RemoteError
+from pycom_core.log import logger
+from pycom_core.loops._eventloop import run_forever
+from pycom_core.process import _advertising as advertising
+from pycom_core.process import _program as program
+from pycom_core.process import _showlog as showlog
+from pycom_core.process._frames import place
+from pycom_core.process._signals import StopSignals
+from pycom_core.records import ServiceRecord
+from pycom_core.runtime._runtime import Runtime
+from pycom_core.server._interfaces import Interface
+from pycom_core.server._service import Provider, ServiceServer
+
+#: Modules whose interfaces are not served because they happen to be loaded.
+_NOT_SERVED = ("pycom_core", "pycom_plugins")
+#: s beyond the drain that the last replies and the closing of sockets may take.
+_LAST_WORDS = 1.5
+#: s that the interpreter may take to end after the service, at least.
+_EXIT = 3.0
+
+
+def load_providers(names: Iterable[str]) -> list[Provider]:
+    """Import modules and collect the interfaces in them and in what they import.
+
+    Raises `ConfigurationError` for a module that cannot be imported or provides nothing.
+    """
+    if "" not in sys.path and os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    found: dict[int, Provider] = {}
+    for name in names:
+        before = set(sys.modules)
+        try:
+            module = importlib.import_module(name)
+        except (Exception, SystemExit) as error:
+            raise ConfigurationError(
+                f"Cannot import the module {name!r}: {type(error).__name__}: {error}{place(error)}"
+            ) from error
+        modules = [sys.modules[new] for new in sys.modules.keys() - before] + [module]
+        providers = {id(provider): provider for provider in providers_in(modules)}
+        if not providers:
+            raise ConfigurationError(
+                f"The module {name!r} provides no interface; decorate a class with @pycom.interface"
+            )
+        found.update(providers)
+    return list(found.values())
+
+
+def providers_in(modules: Iterable[ModuleType]) -> Iterator[Provider]:
+    """The classes that provide an interface in the namespaces of modules, each once."""
+    seen: set[int] = set()
+    for module in modules:
+        if module.__name__.partition(".")[0] in _NOT_SERVED:
+            continue
+        for value in list(vars(module).values()):
+            if not inspect.isclass(value) or id(value) in seen:
+                continue
+            if vars(value).get("__interface__") is not None:
+                seen.add(id(value))
+                yield value
+
+
+def make_instances(providers: Iterable[Provider]) -> None:
+    """Make the objects of classes. Raises `ConfigurationError` that shows where that failed."""
+    for provider in providers:
+        iface = getattr(provider, "__interface__", None)
+        if not inspect.isclass(provider) or not isinstance(iface, Interface):
+            continue
+        try:
+            iface.instance  # noqa: B018
+        except ConfigurationError:
+            raise
+        except (Exception, SystemExit) as error:
+            raise ConfigurationError(
+                f"{provider.__module__}.{provider.__qualname__}(), the object that provides "
+                f"{iface.name}, cannot be made: {type(error).__name__}: {error}{place(error)}"
+            ) from error
+
+
+def _refuse_bare(server: ServiceServer) -> None:
+    # Not earlier: objects and plugins may add methods until they are all there.
+    for iface in server.interfaces.values():
+        if not iface.methods:
+            raise ConfigurationError(
+                f"{iface!r} has no methods; decorate its functions with @pycom.method"
+            )
+
+
+class ServiceProcess:
+    """One service: a server, its registration, and an end that comes in time."""
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        providers: Sequence[Provider],
+        context: Context | None = None,
+    ) -> None:
+        settings = runtime.settings
+        if settings.address is None:
+            raise ConfigurationError(
+                "A service needs an address to listen on: -a tcp://HOST:PORT on the command line, "
+                "PYCOM_ADDRESS, address in the configuration, or pycom.configure(address=…)"
+            )
+        if settings.advertise is not None:
+            advertising.check(settings.advertise)
+        runtime.check_choices()
+        nameservers = context.nameservers if context is not None else settings.nameserver
+        for address in nameservers:
+            if address != constants.NS_NAME_LOCAL:
+                runtime.connect(address).close()  # refuses what is no address
+        self.runtime = runtime
+        self.loop = runtime.ioloop()
+        self._socket = nearby.new_address() if settings.ipc else None
+        addresses = [settings.address, self._socket] if self._socket else [settings.address]
+        make_instances(providers)
+        self.server = ServiceServer(addresses, providers, runtime)
+        self.name = settings.service or f"/auto/{secrets.token_hex(16)}"
+        self.failure: RemoteError | None = None
+        self.bound = self.server.addresses[0]
+        self._link = nearby.linked(self._socket, self.bound)
+        records = {nameserver: self._record(nameserver) for nameserver in nameservers}
+        #: By which those who ask the first nameserver reach it.
+        self.address = records[nameservers[0]].address
+        self._told = {record.address for record in records.values()}
+        self.server.aliases += [*self._told, *advertising.own_addresses(self.bound)]
+        self.server.aliases += [self._link] if self._link else []
+        self.registrar = Registrar(context or Context(runtime=runtime), records, self._refused)
+        self._stopping = self._drained = False
+        self._pid = os.getpid()
+
+    def _record(self, nameserver: str) -> ServiceRecord:
+        told = self.runtime.settings.advertise
+        return ServiceRecord(
+            self.name,
+            advertising.advertised(self.bound, nameserver, told),
+            tuple(self.server.interfaces),
+            nearby.metadata(self._link),
+        )
+
+    def run(self) -> int:
+        """Answer until `stop`, a signal, or the end of the loop. Returns the exit status.
+
+        Raises the `RemoteError` of a nameserver that refuses the service.
+        """
+        asyncio.set_event_loop(self.loop)
+        signals = None
+        if threading.current_thread() is threading.main_thread():
+            bound = self.runtime.settings.drain_timeout / 1000 + _LAST_WORDS
+            signals = StopSignals(self.loop, self._stop_at, self._leave, bound)
+            signals.open(until_exit=program.is_all)
+        try:
+            _refuse_bare(self.server)
+            self.server.setup(self.loop)
+            # Not before the loop runs: a nameserver of this process would be called beside it.
+            self.loop.call_soon(self.registrar.start)
+            showlog.settle()
+            logger().info("Service %s listens on %s", self.name, self.bound)
+            if self._told != {self.bound}:
+                logger().info("Others reach it at %s", ", ".join(sorted(self._told)))
+            self._run_loop()
+        except KeyboardInterrupt:
+            pass
+        finally:
+            if os.getpid() == self._pid:  # else all of this is a parent's, who goes on
+                try:
+                    self._close()
+                finally:
+                    if signals is not None:
+                        # Where the process ends with the service, its end is watched as well.
+                        signals.allow(_EXIT) if program.is_all else signals.close()
+        if self.failure is not None:
+            raise self.failure
+        return 0
+
+    def _run_loop(self) -> None:
+        try:
+            run_forever(self.loop)
+        except BaseException:
+            # From a handler of a signal; no reason to drop the calls that run.
+            if os.getpid() == self._pid:
+                self.stop()
+                if not self._drained:
+                    run_forever(self.loop)
+            raise
+
+    def _close(self) -> None:
+        self.registrar.stop()
+        self.server.close()
+        nearby.remove(self._socket, self._link)
+        # The interpreter would wait for workers at its end, where nothing bounds it.
+        self.server.join()
+        showlog.flush()
+
+    def stop(self) -> None:
+        """Unregister, let what runs end within the bound, and leave `run`. From any thread."""
+        if not self._stopping:
+            self._stopping = True
+            self.registrar.stop()
+            self.loop.call_soon_threadsafe(lambda: self.loop.create_task(self._drain()))
+
+    def _stop_at(self, signal: str) -> None:
+        self.stop()
+        # Not before: a handler of the application's own may be blocked.
+        logger().info("Service %s stops: %s", self.name, signal)
+
+    async def _drain(self) -> None:
+        await self.server.drain(self.runtime.settings.drain_timeout / 1000)
+        self._drained = True
+        self.loop.stop()
+
+    def _refused(self, error: RemoteError) -> None:
+        logger().error("The nameserver refuses %s: %s", self.name, error)
+        if not self.registrar.registered.is_set():
+            self.failure = error
+            self.loop.call_soon_threadsafe(self.loop.stop)
+
+    def _leave(self, signal: str | None) -> None:
+        """End the process, at a second signal or because its time is over."""
+        with open(os.devnull, "w") as nowhere:
+            # Nothing else ends it if this, too, is held up: by a handler of a log, for example.
+            faulthandler.dump_traceback_later(_LAST_WORDS, exit=True, file=nowhere)
+            if signal is not None:
+                logger().error("%s again; leaving at once", signal)
+            else:
+                logger().error("%s did not end in time; leaving without it", self._laggard())
+            showlog.flush()
+            _end_children()
+            os._exit(1)
+
+    def _laggard(self) -> str:
+        if self.server.in_flight:
+            return "A method"
+        threads = [
+            f"The thread {thread.name}"
+            for thread in threading.enumerate()
+            if not thread.daemon and thread is not threading.main_thread()
+        ]
+        return ", ".join(threads) or "The process"
+
+
+def _end_children() -> None:
+    # As the interpreter would: they wait for work from a parent that is gone.
+    processes = sys.modules.get("multiprocessing")
+    for child in processes.active_children() if processes is not None else ():
+        child.terminate()
+
+
+def run_modules(runtime: Runtime, modules: Sequence[str], context: Context | None = None) -> int:
+    """Run the interfaces of modules as one service. Raises `ConfigurationError`."""
+    return ServiceProcess(runtime, load_providers(modules), context).run()
+
+
+def all_providers() -> list[Provider]:
+    """The interfaces of all modules that are loaded."""
+    return list(providers_in(list(sys.modules.values())))

@@ -1,0 +1,1 @@
+"""Settings, plugins and transports of one process, put together."""

@@ -1,0 +1,88 @@
+"""What settings choose by a URL among what plugins contribute: made, and checked before its use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import Any
+
+import attrs
+
+from pycom_core.backends import Balancer, Guarantee, NameserverBackend, SessionStore
+from pycom_core.errors import ConfigurationError, PluginError, PluginFailed
+from pycom_core.plugins import _fitness as fitness
+from pycom_core.runtime._guards import GuardedBackend, GuardedBalancer, GuardedStore
+from pycom_core.settings import Settings
+
+
+@attrs.frozen
+class Choice:
+    """A setting whose value begins with a name that plugins contribute through a hook."""
+
+    hook: str
+    base: type[Any]  #: what the factories give objects of
+    guard: Callable[..., Any]
+
+
+CHOICES = {
+    "nameserver_backend": Choice("pycom_nameserver_backends", NameserverBackend, GuardedBackend),
+    "session_store": Choice("pycom_session_stores", SessionStore, GuardedStore),
+    "balancer": Choice("pycom_balancers", Balancer, GuardedBalancer),
+}
+
+
+def check(settings: Settings, key: str, known: Collection[str]) -> str:
+    """The name that a setting chooses. Raises `ConfigurationError` if it is not among the known."""
+    url = getattr(settings, key)
+    name: str = url.partition(":")[0]
+    if name not in known:
+        raise ConfigurationError(
+            f"{key} is {url!r}, but no active plugin contributes {name!r}; "
+            f"there are {', '.join(sorted(known)) or 'none'}"
+        )
+    return name
+
+
+def make(
+    settings: Settings,
+    key: str,
+    factory: Callable[..., Any],
+    complaint: Callable[[str, str], str],
+    clock: Callable[[], float],
+) -> Any:
+    """What a setting chooses, in a guard: `given` is the object itself.
+
+    `complaint(what, advice)` words what is wrong with the plugin that has the factory. Raises
+    `ConfigurationError`, and `PluginError` for what is not fit for use.
+    """
+    choice, url = CHOICES[key], getattr(settings, key)
+
+    def words(what: str) -> str:
+        return complaint(
+            f"contributes the {key} {url.partition(':')[0]!r}, which {what}",
+            f"Fix or uninstall it, or choose another {key}",
+        )
+
+    try:
+        given = factory(url, clock=clock) if fitness.takes_clock(factory) else factory(url)
+    except ConfigurationError:
+        raise
+    except (Exception, SystemExit) as error:
+        what = words(f"cannot be made from its URL: {type(error).__name__}: {error}")
+        raise PluginError(what) from error
+    wrong = fitness.wrong_object(given, choice.base)
+    if wrong is not None:
+        raise PluginError(words(wrong))
+    missing = _wanted(settings, key) & ~getattr(given, "guarantees", Guarantee.NONE)
+    if missing:
+        raise ConfigurationError(
+            f"{key} {url!r} does not guarantee what guarantees.{key} asks for: "
+            f"{missing.name or missing}"
+        )
+    return choice.guard(given, lambda what: PluginFailed(words(what)))
+
+
+def _wanted(settings: Settings, key: str) -> Guarantee:
+    wanted = Guarantee.NONE
+    for name in settings.guarantees.get(key, ()):
+        wanted |= Guarantee[name.upper()]
+    return wanted

@@ -1,0 +1,1 @@
+"""Answering calls: the pipeline, servers and interfaces."""

@@ -1,0 +1,140 @@
+"""A server of interfaces: what a PyCOM service is."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import inspect
+from collections.abc import Coroutine, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from pycom_core.errors import BadRequest, ConfigurationError, MethodNotFound
+from pycom_core.loops._waiting import in_worker
+from pycom_core.messages import Request, Response
+from pycom_core.server import _pipeline as corridor
+from pycom_core.server._interfaces import Interface, Method
+from pycom_core.server._server import Server
+
+if TYPE_CHECKING:
+    from pycom_core.runtime._runtime import Runtime
+
+#: A class or an object that provides an interface, or the interface itself.
+Provider = Any
+
+
+class ServiceServer(Server):
+    """Answers calls of the methods of interfaces."""
+
+    opens_sessions = False
+
+    def __init__(
+        self,
+        addresses: Iterable[str],
+        providers: Iterable[Provider] = (),
+        runtime: Runtime | None = None,
+    ) -> None:
+        super().__init__(addresses, runtime)
+        self.interfaces: dict[str, Interface] = {}
+        threads = self.runtime.settings.threads
+        self._pool = ThreadPoolExecutor(threads, "pycom-worker") if threads else None
+        try:
+            for provider in providers:
+                self.provide(provider)
+        except BaseException:
+            self.close()
+            raise
+
+    def provide(self, provider: Provider) -> Interface:
+        """Answer calls of an interface from now on. Raises `ConfigurationError`.
+
+        A class is provided by the one instance of its interface, an object by itself.
+        """
+        shared = provider if isinstance(provider, Interface) else _interface_of(provider)
+        # What plugins change in it is for this server alone. Its instance is made now, so that
+        # what goes wrong stops the start.
+        iface = shared.of(shared.instance)
+        known = self.interfaces.get(iface.name)
+        if known is not None and known.instance is iface.instance:
+            return known
+        if known is not None:
+            raise ConfigurationError(
+                f"Interface {iface.name} is provided twice: by {known!r} and by {iface!r}"
+            )
+        spoilt = iface.spoilt()
+        if spoilt is not None:
+            raise ConfigurationError(spoilt)
+        self.runtime.plugins.notify("pycom_provide", iface.spoilt, server=self, iface=iface)
+        self.interfaces[iface.name] = iface
+        active = self.runtime.plugins.active
+        for method in iface.methods.values():
+            for hook in (*method.prehooks, *method.posthooks):
+                plugin = getattr(hook, "plugin", None)
+                if plugin is not None and plugin not in active:
+                    raise ConfigurationError(
+                        f"{iface.name}.{method.name} needs the plugin {plugin!r}, "
+                        "which is not active"
+                    )
+        if iface.stateful:
+            self.sessions.store  # noqa: B018
+        return iface
+
+    def find_interface(self, name: str) -> Interface:
+        """The interface of that name. Raises `BadRequest`."""
+        try:
+            return self.interfaces[name]
+        except KeyError:
+            raise BadRequest(f"Unsupported interface: {name[:256]}") from None
+
+    def find_method(self, iface: Interface, name: str) -> Method:
+        """The method of that name, if its plugin is active. Raises `MethodNotFound`."""
+        method = iface.methods.get(name)
+        if method is None or (
+            method.plugin is not None and method.plugin not in self.runtime.plugins.active
+        ):
+            raise MethodNotFound(f"Method {name[:256]!r} not found in interface {iface.name}")
+        return method
+
+    def dispatch(self, request: Request) -> Coroutine[Any, None, Response]:
+        """Take the request through its interface."""
+        return corridor.call(self, request)
+
+    def run(self, iface: Interface, method: Method, request: Request, nested: bool) -> Any:
+        """Run a method here, or let a worker run it where there are workers."""
+        function = method.call if method.overrides_call else method.run
+        if self._pool is None or method.is_async:
+            return function(iface, request)
+        if nested and asyncio.get_running_loop() is not self.loop:
+            return function(iface, request)
+
+        context = contextvars.copy_context()  # what hooks have set is there in the worker too
+
+        def work() -> Any:
+            corridor.refuse_if_late(request)
+            return context.run(function, iface, request)
+
+        if not nested:
+            return in_worker(self._pool, work)
+        # The caller may be the last free worker, waiting for this: it gets a thread of its own.
+        extra = ThreadPoolExecutor(1, "pycom-nested")
+        try:
+            return in_worker(extra, work)
+        finally:
+            extra.shutdown(wait=False)
+
+    def join(self) -> None:
+        """Wait until no worker runs a method."""
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+
+    def close(self) -> None:
+        super().close()
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _interface_of(provider: Provider) -> Interface:
+    iface = getattr(provider, "__interface__", None)
+    if not isinstance(iface, Interface):
+        raise ConfigurationError(f"{provider!r} provides no interface; decorate its class")
+    return iface if inspect.isclass(provider) else iface.of(provider)

@@ -1,0 +1,1 @@
+"""Bytes in, objects out: codec, framing and commands; no socket, no clock."""

@@ -1,0 +1,171 @@
+"""Bytes in, objects out: the frames and the JSON of ZeroJSON 1.0. No socket, no state.
+
+Whatever a stranger sends, the functions of this page return or raise `BadRequest`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+
+import msgspec
+
+from pycom_core import constants
+from pycom_core.errors import BadRequest, RemoteError, remote_error
+from pycom_core.messages import Attachment, Request, Response
+from pycom_core.wire import _jsonable as jsonable
+
+_decode = msgspec.json.Decoder().decode
+_VERSION = {"version": constants.PROTO_VERSION}
+
+Frames = Sequence[Attachment]
+_FrameT = TypeVar("_FrameT", bound=Attachment)
+
+
+def split_frames(frames: Sequence[_FrameT]) -> tuple[Sequence[_FrameT], Sequence[_FrameT]]:
+    """Part a message to a ROUTER at its first empty frame: return address, payload.
+
+    The return address is everything before the delimiter, and is sent back as it came. Raises
+    `BadRequest` when there is no delimiter.
+    """
+    try:
+        index = frames.index(b"")
+    except ValueError:
+        raise BadRequest("No empty delimiter frame before the command") from None
+    return frames[:index], frames[index + 1 :]
+
+
+def as_frame(value: Any) -> Attachment:
+    """What holds bytes as one frame. Raises TypeError for what holds none.
+
+    It is copied only if it does not lie in one piece, as a slice with a step, or is not of plain
+    items.
+    """
+    if type(value) is bytes:
+        return value
+    try:
+        view = memoryview(value)
+    except (TypeError, ValueError, BufferError) as error:
+        raise TypeError(
+            "An attachment must be bytes, or an object that lends its bytes, not "
+            f"{jsonable.type_name(type(value))}: {error}"
+        ) from error
+    try:
+        return view.cast("B")
+    except TypeError:
+        return view.tobytes()
+
+
+def dict_to_wire(
+    data: Mapping[str, Any],
+    with_version: bool = True,
+    encoder: msgspec.json.Encoder = jsonable.ENCODER,
+) -> bytes:
+    """Pack a dict of JSON values. Raises TypeError for what JSON cannot hold, and says where."""
+    value = {**data, **_VERSION} if with_version else data
+    try:
+        return encoder.encode(value)
+    except Exception:
+        return jsonable.encode_carefully(value, encoder)
+
+
+def dict_from_wire(data: Attachment) -> dict[str, Any]:
+    """Unpack an object from JSON. Raises `BadRequest` for anything else."""
+    try:
+        value = _decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        value = _decode_leniently(data)
+    if type(value) is not dict:
+        raise BadRequest(f"Expected a JSON object, got {_json_type(value)}")
+    return value
+
+
+def _decode_leniently(data: Attachment) -> Any:
+    # What 0.6.0 reads and writes beyond the JSON standard: NaN, Infinity, lone surrogates.
+    try:
+        return json.loads(bytes(data).decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise BadRequest(f"Invalid encoding, expected UTF-8 ({error})") from None
+    except RecursionError:
+        raise BadRequest("Cannot decode JSON: it is nested too deep") from None
+    except ValueError as error:
+        raise BadRequest(f"Cannot decode JSON: {error}") from None
+
+
+def _json_type(value: Any) -> str:
+    names = {list: "an array", str: "a string", bool: "a boolean", type(None): "null"}
+    return names.get(type(value), "a number")
+
+
+def request_to_dict(request: Request, session_id: str | None = None) -> dict[str, Any]:
+    """The request object of CALL."""
+    data = {"interface": request.interface, "method": request.method, "args": request.args}
+    if session_id is not None:
+        data["session_id"] = session_id
+    if request.extensions:
+        data["extensions"] = request.extensions
+    return data
+
+
+def request_from_dict(data: Mapping[str, Any]) -> Request:
+    """Build a request from the request object of CALL. Raises `BadRequest`."""
+    get = data.get
+    interface, method, session_id = get("interface"), get("method"), get("session_id")
+    extensions = get("extensions")
+    if type(interface) is not str:
+        raise _wrong_field(data, "interface", "a string")
+    if type(method) is not str:
+        raise _wrong_field(data, "method", "a string")
+    if session_id is not None and type(session_id) is not str:
+        raise _wrong_field(data, "session_id", "a string or null")
+    if extensions is not None and type(extensions) is not dict:
+        raise _wrong_field(data, "extensions", "an object or null")
+    return Request(interface, method, session_id, get("args"), extensions)
+
+
+def _wrong_field(data: Mapping[str, Any], name: str, expected: str) -> BadRequest:
+    if name not in data:
+        return BadRequest(f"Field {name} is required")
+    return BadRequest(f"Field {name} must be {expected}, not {_json_type_of(data[name])}")
+
+
+def _json_type_of(value: Any) -> str:
+    return "an object" if type(value) is dict else _json_type(value)
+
+
+def response_to_dict(response: Response) -> dict[str, Any]:
+    """The response object of CALL, without its code and error."""
+    data: dict[str, Any] = {} if response.code else {"result": response.result}
+    if response.session_id is not None:
+        data["session_id"] = response.session_id
+    if response.extensions:
+        data["extensions"] = response.extensions
+    return data
+
+
+def status_to_dict(response: Response) -> dict[str, Any]:
+    """The code of a response, and its error text if it is one."""
+    if response.code:
+        return {"code": response.code, "error": response.message or ""}
+    return {"code": 0}
+
+
+def raise_for_status(data: Mapping[str, Any]) -> None:
+    """Raise the `RemoteError` that an answer stands for, if it is one."""
+    code = data.get("code")
+    if type(code) is not int:
+        raise RemoteError("The answer has no code")
+    if code:
+        error = data.get("error")
+        raise remote_error(code, error if type(error) is str else None)
+
+
+def response_from_dict(data: Mapping[str, Any]) -> Response:
+    """Build a response from the response object of CALL."""
+    return Response(
+        None,
+        result=data.get("result"),
+        session_id=data.get("session_id"),
+        extensions=data.get("extensions"),
+    )

@@ -1,0 +1,119 @@
+"""What a command is: the chain from a request on the wire to a response on the wire."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING, Any
+
+from pycom_core import constants
+from pycom_core.errors import RemoteError
+from pycom_core.log import logger
+from pycom_core.loops._failures import is_failure
+from pycom_core.loops._waiting import settle
+from pycom_core.messages import Attachment, Future, Request, Response
+from pycom_core.wire import _codec as codec
+from pycom_core.wire import _jsonable as jsonable
+
+if TYPE_CHECKING:
+    from pycom_core.server._server import Server
+
+
+class BaseCommand:
+    """Base of all commands. Override the `…_dict` methods and `real_process_request`.
+
+    ::
+
+        client  request_to_wire   (request_to_dict → dict_to_wire)
+        server  request_from_wire (dict_from_wire → request_from_dict)
+                process_request   → real_process_request
+                response_to_wire  (response_to_dict → dict_to_wire)
+        client  response_from_wire (dict_from_wire → response_from_dict)
+    """
+
+    #: A coroutine of `real_process_request` gets a Task; False if it waits only for the kernel.
+    needs_task = True
+
+    _encoder = jsonable.ENCODER
+
+    def __init__(self, server: Server | None = None) -> None:
+        self.server = server
+        if server is not None:
+            self._encoder = server.runtime.types.encoder
+
+    # Client side.
+
+    def request_to_wire(self, request: Any, **kw: Any) -> bytes:
+        """Pack a request."""
+        return codec.dict_to_wire(self.request_to_dict(request, **kw))
+
+    def request_to_dict(self, request: Any, **kw: Any) -> dict[str, Any]:
+        """The request as a dict of JSON values."""
+        raise NotImplementedError
+
+    def response_from_wire(self, message: Attachment) -> Any:
+        """Unpack a response; an error answer is raised as the `RemoteError` it stands for."""
+        data = codec.dict_from_wire(message)
+        codec.raise_for_status(data)
+        return self.response_from_dict(data)
+
+    def response_from_dict(self, data: dict[str, Any]) -> Any:
+        """Build the response from a dict."""
+        raise NotImplementedError
+
+    # Server side.
+
+    def request_from_wire(self, message: Attachment) -> Any:
+        """Unpack a request. Raises `BadRequest`."""
+        return self.request_from_dict(codec.dict_from_wire(message))
+
+    def request_from_dict(self, data: dict[str, Any]) -> Any:
+        """Build the request from a dict. Raises `BadRequest`."""
+        raise NotImplementedError
+
+    async def process_request(
+        self, json_body: Attachment, *other_parts: Attachment
+    ) -> list[Attachment]:
+        """Answer one request: the JSON of the response, and its attachment if there is one.
+
+        `RemoteError` becomes an answer. Override `real_process_request`, not this method.
+        """
+        try:
+            request = self.request_from_wire(json_body)
+            answer: Any = self.real_process_request(request, *other_parts)
+            response = await (settle(answer) if self.needs_task else answer)
+        except RemoteError as error:
+            response = Response(None, code=error.code or 1, message=str(error))
+        try:
+            body = self.response_to_wire(response)
+        except BaseException as error:
+            if not is_failure(error):
+                raise
+            logger().exception("%s returned what cannot be sent", self._name(response.request))
+            response = Response(
+                None,
+                code=constants.ERROR_UNKNOWN,
+                message="Unknown error during request",
+                session_id=response.session_id,
+            )
+            body = self.response_to_wire(response)
+        return [body] if response.attachment is None else [body, response.attachment]
+
+    def real_process_request(
+        self, request: Any, *other_parts: Attachment
+    ) -> Response | Future | Awaitable[Response]:
+        """Do what the command is for. May be `async def`."""
+        raise NotImplementedError
+
+    def response_to_wire(self, response: Response, **kw: Any) -> bytes:
+        """Pack a response, with its code and error, and see that its attachment is one."""
+        if response.attachment is not None:
+            response.attachment = codec.as_frame(response.attachment)
+        data = {**codec.status_to_dict(response), **self.response_to_dict(response, **kw)}
+        return codec.dict_to_wire(data, False, self._encoder)
+
+    def response_to_dict(self, response: Response) -> dict[str, Any]:
+        """What the response holds beside its code and error, as a dict of JSON values."""
+        return {}
+
+    def _name(self, request: Request | None) -> str:
+        return type(self).__name__ if request is None else f"{request.interface}.{request.method}"
