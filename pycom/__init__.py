@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pycom import constants, interfaces, nsclient
 from pycom.constants import __version__, __version_info__
-from pycom_core.client._aio_context import AsyncContext
+from pycom_core.client._async_context import AsyncContext
 from pycom_core.client._component import BaseComponent
 from pycom_core.client._context import Context
 from pycom_core.client._proxy import ProxyComponent, ProxyContext
@@ -25,7 +25,7 @@ from pycom_core.errors import (
 )
 from pycom_core.log import logger
 from pycom_core.process._cli import service_main as main
-from pycom_core.runtime._runtime import configuration, configure, create_task, ioloop
+from pycom_core.runtime._default import configuration, configure, create_task, ioloop
 from pycom_core.server._interfaces import interface, method
 from pycom_plugins.introspection.service import Service
 

@@ -13,12 +13,13 @@ if TYPE_CHECKING:
     from pycom_core.backends import Guarantee as Guarantee
     from pycom_core.backends import NameserverBackend as NameserverBackend
     from pycom_core.backends import SessionStore as SessionStore
-    from pycom_core.client._aio_context import AsyncContext as AsyncContext
+    from pycom_core.client._async_context import AsyncContext as AsyncContext
     from pycom_core.client._client import Client as Client
     from pycom_core.client._component import BaseComponent as BaseComponent
     from pycom_core.client._context import Context as Context
     from pycom_core.client._proxy import ProxyComponent as ProxyComponent
     from pycom_core.client._proxy import ProxyContext as ProxyContext
+    from pycom_core.client._remote import RemoteComponent as RemoteComponent
     from pycom_core.errors import AccessDenied as AccessDenied
     from pycom_core.errors import BadRequest as BadRequest
     from pycom_core.errors import CallTimeout as CallTimeout
@@ -32,10 +33,11 @@ if TYPE_CHECKING:
     from pycom_core.errors import ServiceNotAvailable as ServiceNotAvailable
     from pycom_core.errors import ServiceNotFound as ServiceNotFound
     from pycom_core.errors import SessionExpired as SessionExpired
+    from pycom_core.hookspecs import hookimpl as hookimpl
     from pycom_core.log import logger as logger
-    from pycom_core.markers import hookimpl as hookimpl
     from pycom_core.messages import Future as Future
     from pycom_core.messages import Identity as Identity
+    from pycom_core.messages import Peer as Peer
     from pycom_core.messages import Request as Request
     from pycom_core.messages import Response as Response
     from pycom_core.messages import Session as Session
@@ -48,16 +50,16 @@ if TYPE_CHECKING:
     from pycom_core.server._server import Server as Server
     from pycom_core.server._service import ServiceServer as ServiceServer
     from pycom_core.settings import Settings as Settings
+    from pycom_core.transport import Transport as Transport
     from pycom_core.transport._local import LocalTransport as LocalTransport
-    from pycom_core.transport._zmq import Transport as Transport
-    from pycom_core.transport._zmq import ZmqTransport as ZmqTransport
     from pycom_core.wire._commands import BaseCommand as BaseCommand
     from pycom_core.wire._type_codecs import TypeCodec as TypeCodec
 
 _HOMES = {
-    "client._aio_context": ("AsyncContext",),
+    "client._async_context": ("AsyncContext",),
     "backends": ("Balancer", "Guarantee", "NameserverBackend", "SessionStore"),
     "client._client": ("Client",),
+    "client._remote": ("RemoteComponent",),
     "wire._commands": ("BaseCommand",),
     "client._component": ("BaseComponent",),
     "client._context": ("Context",),
@@ -79,15 +81,15 @@ _HOMES = {
     "server._interfaces": ("Interface", "Method", "interface", "method"),
     "transport._local": ("LocalTransport",),
     "log": ("logger",),
-    "markers": ("hookimpl",),
-    "messages": ("Future", "Identity", "Request", "Response", "Session"),
+    "hookspecs": ("hookimpl",),
+    "messages": ("Future", "Identity", "Peer", "Request", "Response", "Session"),
     "client._proxy": ("ProxyComponent", "ProxyContext"),
     "records": ("ServiceRecord",),
     "runtime._runtime": ("Runtime",),
     "server._server": ("Server",),
     "server._service": ("ServiceServer",),
     "settings": ("Settings",),
-    "transport._zmq": ("Transport", "ZmqTransport"),
+    "transport": ("Transport",),
     "wire._type_codecs": ("TypeCodec",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

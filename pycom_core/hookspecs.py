@@ -5,8 +5,8 @@ A plugin is a module or an object with functions of these names, marked with
 
 Order: plugins are called in the order of their names, those marked `tryfirst` before and those
 marked `trylast` after the rest. All hooks are plain functions unless it is said that they may be
-`async def`. `wrapper=True` is for `pycom_invoke`, and for the other hooks of a call but
-`pycom_authenticate`.
+`async def`. `wrapper=True` is for `pycom_invoke` and `pycom_client_invoke`, and for the other hooks
+of a call but `pycom_authenticate`, `pycom_address` and `pycom_end`.
 """
 
 from __future__ import annotations
@@ -20,25 +20,39 @@ if TYPE_CHECKING:
     import click
     import zmq
 
-    from pycom_core.backends import Balancer, NameserverBackend, SessionStore
-    from pycom_core.client._component import BaseComponent
-    from pycom_core.messages import Identity, Request, Response
-    from pycom_core.runtime._runtime import Runtime
-    from pycom_core.server._interfaces import Interface, Method
-    from pycom_core.server._server import Server
-    from pycom_core.wire._commands import BaseCommand
-    from pycom_core.wire._type_codecs import TypeCodec
+    # By their public names: nothing below this page imports it.
+    from pycom_core import (
+        Balancer,
+        BaseCommand,
+        Identity,
+        Interface,
+        Method,
+        NameserverBackend,
+        Peer,
+        RemoteComponent,
+        Request,
+        Response,
+        Runtime,
+        Server,
+        ServiceRecord,
+        SessionStore,
+        Transport,
+        TypeCodec,
+    )
 
 hookspec = pluggy.HookspecMarker("pycom")
+#: Marks the hooks that a plugin implements.
+hookimpl = pluggy.HookimplMarker("pycom")
 
 
 # Contributions. Asked once; two plugins that contribute one name are an error at start.
 
 
 @hookspec
-def pycom_commands(server: Server) -> Mapping[bytes, BaseCommand]:  # type: ignore[empty-body]
+def pycom_commands(server: Server | None) -> Mapping[bytes, BaseCommand]:  # type: ignore[empty-body]
     """Commands by their name on the wire (`b"CALL"`), asked when a server is made.
 
+    Clients need them too: for those `server` is None, and they are asked for at the first call.
     None contributes nothing. An exception stops the start.
     """
 
@@ -70,6 +84,15 @@ def pycom_balancers() -> Mapping[str, Callable[[str], Balancer]]:  # type: ignor
     A factory with a parameter `clock` is given that of the runtime, which gives seconds. None
     contributes nothing. An exception stops the start, as do a factory and a result of it that are
     unfit for use.
+    """
+
+
+@hookspec
+def pycom_transports() -> Mapping[str, Callable[[Runtime], Transport]]:  # type: ignore[empty-body]
+    """Name → `factory(runtime)`, asked when a runtime starts, and when it opens one.
+
+    The setting `transport` names those that are used. None contributes nothing. An exception stops
+    the start.
     """
 
 
@@ -144,11 +167,21 @@ def pycom_posthook(iface: Interface, method: Method, data: Response) -> None:
     """
 
 
+@hookspec
+def pycom_end(request: Request, response: Response) -> None:
+    """A request was answered: for access logs and metrics.
+
+    Called for every answer, refusals included. `response.code` and `response.message` say how it
+    ended. Of a request that could not be read `interface` and `method` are empty. Nothing that is
+    changed here changes the answer. Exceptions are logged; every plugin is called.
+    """
+
+
 # The calling side.
 
 
 @hookspec
-def pycom_client_prehook(component: BaseComponent, data: Request) -> None:
+def pycom_client_prehook(component: RemoteComponent, data: Request) -> None:
     """See or change a request in place before it is sent; raise to give the call up.
 
     Runs after the `prehooks` of the context.
@@ -156,10 +189,39 @@ def pycom_client_prehook(component: BaseComponent, data: Request) -> None:
 
 
 @hookspec
-def pycom_client_posthook(component: BaseComponent, data: Response) -> None:
+def pycom_client_posthook(component: RemoteComponent, data: Response) -> None:
     """See or change a response in place before its caller gets it.
 
     Runs before the `posthooks` of the context.
+    """
+
+
+@hookspec
+def pycom_client_invoke(  # type: ignore[empty-body]
+    component: RemoteComponent, request: Request
+) -> Generator[None, Response, Response]:
+    """Wrap a whole call of a client, to time, trace, count or break it. Sync and asyncio alike.
+
+    Write it as `@hookimpl(wrapper=True)` with one `yield`: the `yield` gives the response, or
+    raises what the caller is to see; what the wrapper returns is the response from then on. It is
+    around the other hooks of the client. Only wrappers are accepted.
+    """
+
+
+# Discovery.
+
+
+@hookspec
+def pycom_record(server: Server, record: ServiceRecord) -> None:
+    """A service is about to register: add to `record.metadata`. An exception stops the start."""
+
+
+@hookspec(firstresult=True)
+def pycom_address(record: ServiceRecord) -> str | None:
+    """The address by which this process reaches a record; None: "not mine".
+
+    Asked when a component is located. The first answer wins; where there is none it is the record's
+    own. An exception fails the call of `locate`.
     """
 
 
@@ -191,8 +253,22 @@ def pycom_shutdown(server: Server) -> None:
 
 
 @hookspec
-def pycom_socket(socket: zmq.Socket[bytes], side: str, address: str) -> None:
-    """A 0MQ socket is about to bind (`side` "server") or connect (`side` "client") to `address`.
+def pycom_close(runtime: Runtime) -> None:
+    """The runtime closes: let go of what was opened for it. Exceptions are logged."""
 
+
+@hookspec
+def pycom_admit(peer: Peer) -> None:
+    """A connection has shown who it is: raise `AccessDenied` to refuse it.
+
+    Any other exception refuses it too. Called by transports that know their peers.
+    """
+
+
+@hookspec
+def pycom_socket(socket: zmq.Socket[bytes], side: str, address: str) -> None:
+    """A socket of the transport `zmq` is about to bind or connect to `address`.
+
+    `side` is "server" where it binds, and "client" where it connects.
     The place to set its options: keys, keepalive. An exception gives the socket up.
     """

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Protocol
 
 import attrs
 
 from pycom_core import constants
 from pycom_core._names import names
 from pycom_core.log import logger
-
-if TYPE_CHECKING:
-    from pycom_core.client._aio_context import AsyncContext
-    from pycom_core.client._proxy import ProxyContext
-    from pycom_core.server._server import Server
 
 #: Bytes as they come from the wire or go to it. They are not copied, so they must not change.
 Attachment = bytes | bytearray | memoryview
@@ -50,6 +46,43 @@ class Session(dict[str, Any]):
         self.clear()
 
 
+@attrs.frozen
+class Peer:
+    """The other end of a connection, as far as its transport knows it."""
+
+    address: str
+    key: str | None = None  #: public key, where the connection is encrypted
+    metadata: Mapping[str, str] = attrs.field(factory=dict)  #: of the handshake
+
+
+@attrs.define(eq=False, on_setattr=attrs.setters.NO_OP)
+class Delivery:
+    """One message as it came to a server, and the way back for its answer."""
+
+    frames: Sequence[Attachment]
+    arrived: float  #: s, of `time.monotonic()`
+    #: Sends the answer; on the event loop's thread, once.
+    reply: Callable[[list[Attachment]], object] | None = None
+    peer: Peer | None = None
+    #: The caller keeps a thread of this process waiting, which the method may need to run in.
+    nested: bool = False
+
+    @classmethod
+    def of_process(cls, frames: Sequence[Attachment], nested: bool) -> Delivery:
+        """One that no transport brought."""
+        return cls(frames, time.monotonic(), nested=nested)
+
+
+class CallerContexts(Protocol):
+    """What a request needs of its server: contexts on behalf of its caller."""
+
+    def context_for(self, request: Request) -> Any:
+        """A sync context."""
+
+    def async_context_for(self, request: Request) -> Any:
+        """A context for asyncio."""
+
+
 def _object(value: dict[str, Any] | None) -> dict[str, Any]:
     return {} if value is None else value
 
@@ -70,7 +103,9 @@ class Request:
     #: When the caller stops waiting, in seconds of `time.monotonic()`; None: it did not say.
     deadline: float | None = attrs.field(default=None, init=False)
     #: The server that it came to.
-    server: Server | None = attrs.field(default=None, init=False, repr=False)
+    server: CallerContexts | None = attrs.field(default=None, init=False, repr=False)
+    #: The message that brought it; None for a request that is made in this process.
+    delivery: Delivery | None = attrs.field(default=None, init=False, repr=False)
 
     @property
     def session_id(self) -> str | None:
@@ -89,19 +124,25 @@ class Request:
         """Take the place of `other`: the same call, from the same caller."""
         self.session, self.identity = other.session, other.identity
         self.deadline, self.server = other.deadline, other.server
+        self.delivery = other.delivery
 
     def _opened(self) -> str | None:
         return None if self.session is None else self.session.session_id
 
-    def context(self) -> ProxyContext:
-        """A context that calls other services on behalf of the caller, with the caller's token."""
+    @property
+    def peer(self) -> Peer | None:
+        """The other end of the connection that it came by, where that is known."""
+        return None if self.delivery is None else self.delivery.peer
+
+    def context(self) -> Any:
+        """A `ProxyContext` that calls on behalf of the caller: its token, its deadline."""
         return self._server().context_for(self)
 
-    def async_context(self) -> AsyncContext:
-        """The same for `async def` methods, whose calls are awaited."""
-        return self._server().runtime.async_context_for(self)
+    def async_context(self) -> Any:
+        """The same for `async def` methods: an `AsyncContext`, whose calls are awaited."""
+        return self._server().async_context_for(self)
 
-    def _server(self) -> Server:
+    def _server(self) -> CallerContexts:
         if self.server is None:
             raise RuntimeError("Contexts are there only for a request that a server is handling")
         return self.server
@@ -129,7 +170,7 @@ class Future:
         self.request = request
         self._callbacks: list[Callable[[Response], object]] = []
         self._lock = threading.Lock()
-        self._response: Response | None = None
+        self._response: Any = None
 
     def response(self, result: Any, attachment: Attachment | None = None) -> None:
         """Complete with a result. Raises RuntimeError when completed before."""
@@ -157,7 +198,13 @@ class Future:
                 return
         callback(self._response)
 
-    def _complete(self, response: Response) -> None:
+    def then(self, function: Callable[[Response], Any]) -> Future:
+        """A future of what `function` makes of the response."""
+        later = Future(self.request)
+        self.add_done_callback(lambda response: later._complete(function(response)))
+        return later
+
+    def _complete(self, response: Any) -> None:
         with self._lock:
             if self._response is not None:
                 raise RuntimeError(

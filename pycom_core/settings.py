@@ -59,6 +59,7 @@ class Settings:
     advertise: str | None = None  #: the address that others reach it by, where that is another
     service: str | None = None
     nameserver: tuple[str, ...] = (constants.NS_NAME_LOCAL,)
+    transport: tuple[str, ...] = ("zmq",)  #: in order of preference
     authentication: Authentication = Authentication()
     nameserver_backend: str = "memory:"
     session_store: str = "memory:"
@@ -103,6 +104,7 @@ _TYPES: dict[str, Any] = {
     "advertise": str | None,
     "service": str | None,
     "nameserver": str | list[str],
+    "transport": tuple[str, ...],
     "authentication": dict[str, Any],
     "plugins": dict[str, Any],
     "nameserver_backend": str,

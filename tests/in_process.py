@@ -19,7 +19,7 @@ import pytest
 from pycom_core import LocalTransport, Runtime, Server, Settings, Transport
 from pycom_core.loops._eventloop import run_forever
 from pycom_core.plugins import _discovery as discovery
-from pycom_core.runtime import _runtime as runtime
+from pycom_core.runtime import _default
 from pycom_core.settings import Plugins
 from pycom_core.wire import _codec as codec
 
@@ -35,11 +35,13 @@ def make_runtime() -> Iterator[MakeRuntime]:
 
         def make(
             plugins: Mapping[str, object] | None = None,
-            transport: Transport | None = network,
+            transport: Transport | tuple[str, ...] | None = network,
             disable: tuple[str, ...] = (),
             optional: tuple[str, ...] = (),
             **settings: Any,
         ) -> Runtime:
+            if isinstance(transport, tuple):  # the setting: names of those that plugins bring
+                settings["transport"], transport = transport, None
             told = Settings(plugins=Plugins(disable, optional), **settings)
             runtime = Runtime(told, plugins=plugins, transport=transport)
             stack.callback(runtime.close)
@@ -53,7 +55,7 @@ def default_runtime(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], Ru
     """The runtime of the process, for this test alone: without PYCOM_ variables, not yet made."""
     for variable in [name for name in os.environ if name.startswith("PYCOM_")]:
         monkeypatch.delenv(variable)
-    default = runtime._Default()
+    default = _default._Default()
     made: list[Runtime] = []
     load = default.get
 
@@ -64,7 +66,7 @@ def default_runtime(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], Ru
         return found
 
     monkeypatch.setattr(default, "get", get)
-    monkeypatch.setattr(runtime, "_default", default)
+    monkeypatch.setattr(_default, "_default", default)
     yield get
     for one in made:
         one.close()

@@ -17,7 +17,7 @@ from pycom_core.errors import (
 )
 from pycom_core.log import logger
 from pycom_core.messages import Future, Request, Response, Session
-from pycom_core.runtime._runtime import create_task, ioloop
+from pycom_core.runtime._default import create_task, ioloop
 from pycom_core.server._server import Server
 from zerojson import call, common, constants
 

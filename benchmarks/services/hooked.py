@@ -3,7 +3,7 @@
 from plain import Plain as Plain
 
 from pycom_core import hookimpl
-from pycom_core.runtime._runtime import default_runtime
+from pycom_core.runtime._default import default_runtime
 
 
 class Onlooker:

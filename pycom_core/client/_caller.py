@@ -4,26 +4,24 @@ from __future__ import annotations
 
 import math
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from pycom_core import constants, timeouts
-from pycom_core._nearby import nearest
+from pycom_core.client._binding import Calls
 from pycom_core.client.discovery._cache import RecordCache
-from pycom_core.errors import ConfigurationError, DeadlineExceeded, ServiceNotAvailable
+from pycom_core.errors import ConfigurationError, DeadlineExceeded
 from pycom_core.messages import Request, Response
-from pycom_core.records import ServiceRecord
-
-if TYPE_CHECKING:
-    from pycom_core.client._binding import Calls
-    from pycom_core.runtime._runtime import Runtime
+from pycom_core.runtime._default import default_runtime
+from pycom_core.runtime._runtime import Runtime
 
 ClientHook = Callable[[Any, Any], Any]
 _CallerT = TypeVar("_CallerT", bound="Caller")
 
 
-class Caller:
+class Caller(ABC):
     """The base of contexts. Raises `ConfigurationError` for an empty list of nameservers."""
 
     def __init__(
@@ -34,17 +32,14 @@ class Caller:
         views: bool = False,
         runtime: Runtime | None = None,
     ) -> None:
-        if runtime is None:
-            from pycom_core.runtime._runtime import default_runtime
-
-            runtime = default_runtime()
-        self.runtime = runtime
+        self.runtime = runtime = runtime or default_runtime()
         self.timeout = None if timeout is None else timeouts.limit(timeout)
         self.views = views
         self.deadline: float | None = None  #: s, monotonic; no call goes on after it
         self.prehooks: list[ClientHook] = []
         self.posthooks: list[ClientHook] = []
         self.token: Any = None  #: sent with every call, as what the caller is known by
+        self.chains = runtime.plugins.chains
         self.records = RecordCache(runtime.clock)
         #: Methods by address and interface, as their services described them.
         self.descriptions: dict[tuple[str, str], Calls] = {}
@@ -53,10 +48,6 @@ class Caller:
         self.nameservers = [addresses] if isinstance(addresses, str) else list(addresses)
         if not self.nameservers:
             raise ConfigurationError("nameserver is an empty list; name at least one address")
-        self._prepare()
-
-    def _prepare(self) -> None:
-        """Make what a subclass needs beside; it takes the same arguments."""
 
     def __copy__(self: _CallerT) -> _CallerT:
         """A context that calls as this one does, over the same connections, from now on its own."""
@@ -110,60 +101,27 @@ class Caller:
         for hook in self.prehooks:
             replacement = hook(component, request)
             request = request if replacement is None else replacement
-        for hook in self.runtime.plugins.chains.client_prehook:
+        for hook in self.chains.client_prehook:
             hook(component, request)
         return request
 
     def after_call(self, component: Any, response: Response) -> Response:
         """Pass a response through the hooks."""
-        for hook in self.runtime.plugins.chains.client_posthook:
+        for hook in self.chains.client_posthook:
             hook(component, response)
         for hook in self.posthooks:
             replacement = hook(component, response)
             response = response if replacement is None else replacement
         return response
 
-    def choose(self, records: Sequence[ServiceRecord], interface: str) -> Use:
-        """One of the records, as the balancer likes."""
-        return Use(self, self.runtime.guarded("balancer").choose(records, interface))
+    @abstractmethod
+    def is_connected(self, address: str) -> bool:
+        """Whether a connection to an address stands now."""
 
-    def choose_again(
-        self, before: Sequence[ServiceRecord], records: Sequence[ServiceRecord], interface: str
-    ) -> Use:
-        """The record that was chosen before the nameserver was asked, if it is still there.
+    @abstractmethod
+    def refresh(self, conversation: Any) -> None:
+        """Have a conversation in the background."""
 
-        A balancer that is asked twice for one component would pass over a service each time.
-        """
-        return self.choose([one for one in before if one in records] or records, interface)
-
-
-class Use:
-    """One record that was chosen: tells the balancer and the cache how its calls go."""
-
-    __slots__ = ("_balancer", "_caller", "_claimed", "address", "record")
-
-    def __init__(self, caller: Caller, record: ServiceRecord) -> None:
-        self._caller = caller
-        self._balancer = caller.runtime.guarded("balancer")
-        self._claimed = True  # choosing a record counts as the first call of it
-        self.record = record
-        self.address = nearest(record)
-
-    def begin(self) -> None:
-        """A call begins."""
-        if self._claimed:
-            self._claimed = False
-        else:
-            self._balancer.choose((self.record,))
-
-    def end(self, latency: float, error: BaseException | None) -> None:
-        """A call ended after `latency` s."""
-        if isinstance(error, ServiceNotAvailable):
-            self._caller.records.drop(self.record.address)
-        self._balancer.observe(self.record, latency, error)
-
-    def release(self) -> None:
-        """No more calls follow."""
-        if self._claimed:
-            self._claimed = False
-            self._balancer.observe(self.record, None, None)
+    @abstractmethod
+    def close(self) -> None:
+        """Close the connections."""

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from pycom_core import constants, timeouts
 from pycom_core.messages import Attachment, Request, Response
-
-if TYPE_CHECKING:
-    from pycom_core.client._context import Context
 
 _AnyComponent = TypeVar("_AnyComponent", bound="Component")
 _Self = TypeVar("_Self", bound="BaseComponent")
@@ -56,9 +53,7 @@ class _Held:
 class BaseComponent(Component):
     """One interface that can be called; a context manager that closes it."""
 
-    def __init__(self, interface: str, context: Context | None = None) -> None:
-        super().__init__(interface)
-        self.context = context
+    context: Any = None  #: that it comes from, sync or asyncio
 
     def invoke(
         self,
@@ -76,16 +71,7 @@ class BaseComponent(Component):
         Raises the `RemoteError` of the answer, and `ServiceNotAvailable` if none came in time.
         """
         request = Request(self.name, method_name, args=args, attachment=attachment)
-        if self.context is not None:
-            request = self.context.before_call(self, request)
-        if timeout is None:
-            timeout = self._timeout
-        response = self.invoke_with_request(request, timeout=timeout)
-        if self.context is not None:
-            response = self.context.after_call(self, response)
-        if response.attachment is not None:
-            return response.result, response.attachment
-        return response.result
+        return result_of(self.invoke_with_request(request, timeout=timeout))
 
     def invoke_with_request(self, request: Request, timeout: float | None = None) -> Response:
         """Call with a request of one's own; `timeout` in ms. Raises as `invoke` does."""
@@ -108,3 +94,10 @@ class BaseComponent(Component):
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def result_of(response: Response) -> Any:
+    """The result, or (result, attachment) where an attachment came."""
+    if response.attachment is not None:
+        return response.result, response.attachment
+    return response.result

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING, Any
 
 from pycom_core import constants
-from pycom_core.client._binding import Calls
-from pycom_core.client._caller import Caller
-from pycom_core.client._client import Client, command_to_frames, exchange, frames_to_answer
+from pycom_core.client import _conversations as conversations
+from pycom_core.client._client import Client
 from pycom_core.client._component import BaseComponent
-from pycom_core.client.discovery._cache import Key
-from pycom_core.client.discovery._nameservers import Nameserver, NoNameserver
-from pycom_core.errors import PycomError, ServiceNotFound
-from pycom_core.log import logger
-from pycom_core.messages import Attachment
-from pycom_core.transport._pool import Pool
+from pycom_core.client._drivers import drive
+from pycom_core.client._sync_caller import SyncCaller
+from pycom_core.messages import Attachment, Request, Response
 
 if TYPE_CHECKING:
-    from pycom_core.client._proxy import ProxyComponent
+    from pycom_core.client._remote import RemoteComponent
     from pycom_core.wire._commands import BaseCommand
 
 
-class Context(Caller):
+class Context(SyncCaller):
     """Finds services and connects to them. Any number of threads may share one, and forks too.
 
     `nameserver` is an address, a list of replicas, or None for what the configuration says;
@@ -31,9 +26,6 @@ class Context(Caller):
     `posthooks` are lists of `hook(component, data)`; an object that a hook returns replaces the
     data, None leaves it.
     """
-
-    def _prepare(self) -> None:
-        self.pool = Pool(self.runtime.connect)
 
     # Who calls.
 
@@ -44,34 +36,23 @@ class Context(Caller):
 
         Raises `AccessDenied`, and `ServiceNotFound` without an authenticator.
         """
-        if token is None:
-            with self.locate(constants.AUTH_INTERFACE) as authenticator:
-                token = authenticator.invoke(
-                    constants.AUTH_METHOD_AUTHENTICATE,
-                    {"user": user, "credentials": credentials},
-                )["token"]
-        else:
-            self._validate(token)
-        self.token = token
+        talk = conversations.authenticate(self, user, credentials, token)
+        self.token = drive(talk, self.pool)
 
     def user_info(self) -> Any:
         """What the authenticator says of the caller, `name` and `roles` at least; None: nobody.
 
         Raises `AccessDenied` when the token is no longer good.
         """
-        return None if self.token is None else self._validate(self.token)
-
-    def _validate(self, token: str) -> Any:
-        with self.locate(constants.AUTH_INTERFACE) as authenticator:
-            return authenticator.invoke(constants.AUTH_METHOD_VALIDATE, {"token": token})
+        return drive(conversations.user_info(self), self.pool)
 
     # Finding and connecting.
 
     def nameserver(self) -> BaseComponent:
         """The nameserver. Raises `ServiceNotFound` if it does not answer."""
-        nameserver = Nameserver(self)
-        nameserver.invoke(constants.NS_METHOD_STAT)
-        return nameserver
+        found = Nameserver(self)
+        found.invoke(constants.NS_METHOD_STAT)
+        return found
 
     def locate(self, iface: str, service_name: str | None = None) -> Client:
         """A component for `iface`, of one of its providers, or of the service that is named.
@@ -80,35 +61,8 @@ class Context(Caller):
         the last answer is younger than a lease. Raises `ServiceNotFound` when there is no
         provider, or when no nameserver answers.
         """
-        key = (iface, service_name)
-        records = self.records.get(key)
-        if records:
-            use = self.choose(records, iface)
-            if self.pool.is_alive(use.address):
-                if self.records.wants_refresh(key):
-                    threading.Thread(target=self._refresh, args=(key,), daemon=True).start()
-                return Client(use.address, iface, self, use)
-            use.release()
-            records = (use.record,)
-        use = self.choose_again(records, self._ask(key), iface)
+        use = drive(conversations.locate(self, (iface, service_name)), self.pool)
         return Client(use.address, iface, self, use)
-
-    def _ask(self, key: Key) -> Any:
-        try:
-            records = Nameserver(self).find(*key)
-        except NoNameserver:
-            raise
-        except ServiceNotFound:
-            self.records.forget(key)
-            raise
-        self.records.put(key, records)
-        return records
-
-    def _refresh(self, key: Key) -> None:
-        try:
-            self._ask(key)
-        except PycomError as error:
-            logger().debug("Could not refresh what is known of %s: %s", key[0], error)
 
     def connect(self, address: str, iface: str) -> Client:
         """A component for `iface` at an address that is known."""
@@ -116,7 +70,7 @@ class Context(Caller):
 
     def send_command(
         self,
-        server: str | Client | ProxyComponent,
+        server: str | RemoteComponent | Any,
         name: bytes,
         command: BaseCommand,
         request: Any = None,
@@ -131,19 +85,26 @@ class Context(Caller):
         Raises the `RemoteError` of the answer, and `ServiceNotAvailable` if none came in time.
         """
         address = server if isinstance(server, str) else getattr(server, "_wrapped", server).address
-        timeout = self.time_left(timeout)
-        payload = command_to_frames(name, command, request, attachment)
-        reply = exchange(self.pool, address, payload, timeout)
-        return frames_to_answer(command, reply, address, self.views)
+        left = self.time_left(timeout)
+        talk = conversations.send(self, address, name, command, request, attachment, left)
+        answer, received = drive(talk, self.pool)
+        return answer if received is None else (answer, received)
 
-    def description(self, component: Client) -> Calls:
-        """The methods of an interface: asked for once, as long as a connection stands."""
-        key = (component.address, component.name)
-        known = self.descriptions.get(key)
-        if known is None or not self.pool.is_alive(component.address):
-            known = self.descriptions[key] = Calls(component.name, component.introspect())
-        return known
 
-    def close(self) -> None:
-        """Close the connections that are kept for further calls."""
-        self.pool.close()
+class Nameserver(BaseComponent):
+    """The nameserver of a context: whichever of several replicas answers."""
+
+    def __init__(self, owner: SyncCaller) -> None:
+        # Not as a component of the context: credentials and hooks are not for nameservers.
+        super().__init__(constants.NS_INTERFACE)
+        self._owner = owner
+
+    def invoke_with_request(self, request: Request, timeout: float | None = None) -> Response:
+        """Call the replica that answered last, and the others if it does not answer now.
+
+        The timeout (ms) is for all of them together. Raises `ServiceNotFound` if none answers.
+        """
+        talk = conversations.ask_nameserver_with_request(
+            self._owner, request, self._timeout if timeout is None else timeout
+        )
+        return drive(talk, self._owner.pool)

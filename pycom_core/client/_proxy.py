@@ -87,8 +87,8 @@ class ProxyComponent(RemoteMethods):
     def __init__(self, wrapped: BaseComponent) -> None:
         super().__init__(
             wrapped,
-            wrapped.context.description(wrapped)
-            if isinstance(wrapped, Client) and wrapped.context is not None
+            wrapped.describe()
+            if isinstance(wrapped, Client)
             else Calls(wrapped.name, wrapped.introspect()),
         )
 

@@ -8,6 +8,7 @@ kernel's own (connections, timers) is therefore kept by loop.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import threading
 from collections.abc import Coroutine
 from typing import Any
@@ -61,6 +62,21 @@ def _warn_of(left: set[asyncio.Task[Any]]) -> None:
             "that ends with that call. Call it from an async method, or run with --threads",
             task,
         )
+
+
+#: Set for a call, and for those that are made for it, where a thread of this process waits for it.
+_keeps_waiting: contextvars.ContextVar[bool] = contextvars.ContextVar("keeps_waiting")
+
+
+async def kept_waiting(answer: Coroutine[Any, Any, Any]) -> Any:
+    """What a coroutine comes to while a thread waits, which a method may need to run in."""
+    _keeps_waiting.set(True)
+    return await answer
+
+
+def keeps_thread_waiting() -> bool:
+    """Whether the call that is being answered here keeps a thread of this process waiting."""
+    return _keeps_waiting.get(False)
 
 
 def stands_in() -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextlib
-import contextvars
 import inspect
 import sys
 import time
@@ -14,22 +13,9 @@ from typing import Any
 
 from pycom_core.errors import DeadlineExceeded
 from pycom_core.loops._failures import Cancelled
-from pycom_core.messages import Future
+from pycom_core.messages import Future, Request, Response
 
 EAGER_TASKS = sys.version_info >= (3, 12)
-
-
-#: How the message that is being answered came to the server: when (s, of `time.monotonic()`), and
-#: whether its caller keeps a thread of this process waiting, which a method may need to run in.
-Delivery = tuple[float, bool]
-#: Set where a message is answered, read at the steps of the corridor.
-delivery: contextvars.ContextVar[Delivery] = contextvars.ContextVar("delivery")
-
-
-def keeps_thread_waiting() -> bool:
-    """Whether the call that is being answered here keeps a thread of this process waiting."""
-    found = delivery.get(None)
-    return found is not None and found[1]
 
 
 async def settle(value: Any, deadline: float | None = None) -> Any:
@@ -248,3 +234,15 @@ class Drive:
             self._done(stop.value)
         else:
             self.wait(waited_for)
+
+
+def run_by_hand(answer: Coroutine[Any, None, Response], request: Request) -> Response | Future:
+    """Run a coroutine as far as it goes: its response, or a `Future` of it where it has to wait."""
+    try:
+        waited_for = answer.send(None)
+    except StopIteration as stop:
+        response: Response = stop.value
+        return response
+    future = Future(request)
+    Drive(answer, future._complete, asyncio.get_running_loop()).wait(waited_for)
+    return future

@@ -17,18 +17,24 @@ from pycom_core.log import logger
 Link = Callable[..., Any]
 Chain = tuple[Link, ...]
 
-#: The arguments that each hook of a call is given, in the order of the kernel's calls.
-_ARGUMENTS = {
-    "authenticate": ("iface", "method", "request"),
-    "authorize": ("identity", "iface", "method", "request"),
-    "prehook": ("iface", "method", "data"),
-    "invoke": ("iface", "method", "request"),
-    "posthook": ("iface", "method", "data"),
-    "client_prehook": ("component", "data"),
-    "client_posthook": ("component", "data"),
-}
-#: Chains of which the kernel itself looks at results and failures.
-_LOOKED_AT = ("authenticate", "invoke")
+#: The hooks of a call, without their prefix. Their arguments stand in `hookspecs`.
+NAMES = (
+    "authenticate",
+    "authorize",
+    "prehook",
+    "invoke",
+    "posthook",
+    "end",
+    "client_invoke",
+    "client_prehook",
+    "client_posthook",
+    "address",
+    "admit",
+)
+#: Chains of wrappers only.
+WRAPPERS = ("invoke", "client_invoke")
+#: Chains that pluggy cannot wrap: their results and failures are looked at one by one.
+UNWRAPPED = ("authenticate", "end", "address", "admit")
 
 
 class HookFailed(PluginFailed):
@@ -43,28 +49,33 @@ Blame = Callable[[str], HookFailed]
 class Chains:
     """The chains of one runtime; changed in place when a plugin comes or goes."""
 
-    __slots__ = (*_ARGUMENTS, "_blames")
+    __slots__ = (*NAMES, "_blames")
 
     authenticate: Chain
     authorize: Chain
     prehook: Chain
     invoke: Chain
     posthook: Chain
+    end: Chain
+    client_invoke: Chain
     client_prehook: Chain
     client_posthook: Chain
+    address: Chain
+    admit: Chain
 
     def __init__(self) -> None:
         self._blames: dict[Link, Blame] = {}
-        for name in _ARGUMENTS:
+        for name in NAMES:
             setattr(self, name, ())
 
     def compile(self, hook: Any, complaint: Complaint, trace: bool = False) -> None:
         """Read the implementations that `hook` (pluggy's) has; `trace` logs every call of them."""
         self._blames = {}
-        for name, arguments in _ARGUMENTS.items():
+        for name in NAMES:
             caller = getattr(hook, f"pycom_{name}")
+            arguments: tuple[str, ...] = caller.spec.argnames
             impls = list(reversed(caller.get_hookimpls()))
-            if name != "invoke" and any(impl.wrapper or impl.hookwrapper for impl in impls):
+            if name not in WRAPPERS and any(impl.wrapper or impl.hookwrapper for impl in impls):
                 # Wrappers around hooks are rare: there pluggy itself does the calling.
                 names = tuple(impl.plugin_name for impl in impls)
                 parts = [(_through_pluggy(caller, arguments), arguments, names)]
@@ -80,7 +91,11 @@ class Chains:
                     function = traced(function, f"pycom_{name}", ", ".join(names))
                 link = _with_all_arguments(function, taken, arguments)
                 blame = partial(_failure, complaint, names)
-                if name not in _LOOKED_AT:
+                if name == "end":
+                    link = _logged(link, blame)
+                elif name == "address":
+                    link = _asked(link, blame)
+                elif name not in (*WRAPPERS, "authenticate"):
                     link = _checked(name, link, blame)
                 self._blames[link] = blame
                 links.append(link)
@@ -106,7 +121,7 @@ def _through_pluggy(caller: Any, arguments: tuple[str, ...]) -> Link:
 
 
 def _checked(name: str, function: Link, blame: Blame) -> Link:
-    denies = name == "authorize"
+    denies = name in ("authorize", "admit")
 
     def link(*values: Any) -> None:
         try:
@@ -114,9 +129,8 @@ def _checked(name: str, function: Link, blame: Blame) -> Link:
         except RemoteError:
             raise
         except BaseException as error:
-            from pycom_core.loops._failures import (
-                is_failure,  # loads asyncio, which help does not need
-            )
+            # Here, since it loads asyncio, which help does not need.
+            from pycom_core.loops._failures import is_failure
 
             if not is_failure(error):
                 raise
@@ -130,6 +144,32 @@ def _checked(name: str, function: Link, blame: Blame) -> Link:
                 f"returned {type(result).__name__} from pycom_{name}; it must change the data in "
                 "place and return None"
             )
+
+    return link
+
+
+def _logged(function: Link, blame: Blame) -> Link:
+    def link(*values: Any) -> None:
+        try:
+            function(*values)
+        except Exception as error:
+            logger().exception("%s", blame(f"failed in pycom_end: {error!r}"))
+
+    return link
+
+
+def _asked(function: Link, blame: Blame) -> Link:
+    def link(*values: Any) -> Any:
+        try:
+            address = function(*values)
+        except Exception as error:
+            raise blame(f"failed in pycom_address: {error!r}") from error
+        if address is not None and type(address) is not str:
+            raise blame(
+                f"returned {type(address).__name__} from pycom_address; it must return an "
+                "address, or None"
+            )
+        return address
 
     return link
 

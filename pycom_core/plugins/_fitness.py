@@ -8,15 +8,19 @@ from typing import Any
 
 from pycom_core.backends import Guarantee
 
+_NAMES = {"url": "URL", "runtime": "runtime"}
 
-def wrong_factory(factory: Any) -> str | None:
-    """What a factory of backends, stores or balancers must be and is not, as end of a sentence."""
+
+def wrong_factory(factory: Any, takes: str = "url") -> str | None:
+    """What a factory must be and is not, as the end of a sentence."""
+    wanted = f"must be a factory({takes})"
     if not callable(factory):
-        return "must be a factory(url)"
+        return wanted
     if _is_async(factory):
-        return "must be a factory(url) that is not async; connect in the methods of what it makes"
-    if not _takes(factory, 1, **({"clock": None} if takes_clock(factory) else {})):
-        return "must be a factory(url), which takes one argument, the URL"
+        return f"{wanted} that is not async; connect in the methods of what it makes"
+    clock = {"clock": None} if takes == "url" and takes_clock(factory) else {}
+    if not _takes(factory, 1, **clock):
+        return f"{wanted}, which takes one argument, the {_NAMES[takes]}"
     return None
 
 

@@ -22,6 +22,7 @@ import pluggy
 from pycom_core import hookspecs
 from pycom_core.errors import ConfigurationError, PluginError, PluginFailed
 from pycom_core.log import logger
+from pycom_core.plugins import _chains
 from pycom_core.plugins import _discovery as discovery
 from pycom_core.plugins import _fitness as fitness
 from pycom_core.plugins import _requirements as requirements
@@ -33,15 +34,9 @@ ADVICE = "Fix or uninstall it, or name it in plugins.disable"
 #: What a plugin may raise where it is loaded and asked: `sys.exit()` is a failure there, too.
 FAILURES = (Exception, SystemExit)
 
-#: Hooks whose implementations pluggy calls, and pycom_invoke: these may be wrappers.
-WRAPPABLE = (
-    "pycom_invoke",
-    "pycom_authorize",
-    "pycom_prehook",
-    "pycom_posthook",
-    "pycom_client_prehook",
-    "pycom_client_posthook",
-)
+#: Hooks whose implementations may be wrappers, and those where they must be.
+WRAPPABLE = tuple(f"pycom_{name}" for name in _chains.NAMES if name not in _chains.UNWRAPPED)
+WRAPPED = tuple(f"pycom_{name}" for name in _chains.WRAPPERS)
 
 
 class PluginInfo:
@@ -226,10 +221,10 @@ class Plugins:
             for impl in caller.get_hookimpls():
                 if impl.plugin is not plugin:
                     continue
-                if caller.name == "pycom_invoke" and not impl.wrapper:
+                if caller.name in WRAPPED and not impl.wrapper:
                     raise _fault(
                         info,
-                        "implements pycom_invoke as a plain function; the kernel runs the method, "
+                        f"implements {caller.name} as a plain function; the kernel makes the call, "
                         "wrap it: @hookimpl(wrapper=True) and one yield",
                     )
                 if (impl.wrapper or impl.hookwrapper) and caller.name not in WRAPPABLE:
@@ -454,7 +449,8 @@ def _check_contribution(info: PluginInfo, hook: str, name: object, value: object
 
         expected, wrong = type, wrong_codec(name, value)
     else:
-        expected, wrong = str, fitness.wrong_factory(value)
+        takes = "runtime" if hook == "pycom_transports" else "url"
+        expected, wrong = str, fitness.wrong_factory(value, takes)
     if not isinstance(name, expected):
         raise _fault(info, f"contributes {name!r} to {hook}, where names are {expected.__name__}")
     if wrong is not None:

@@ -48,7 +48,7 @@ def refuse_unknown(component: Client, method: str, arguments: Mapping[str, Any])
     if not arguments or component.context is None:
         return
     try:
-        call = component.context.description(component).get(method)
+        call = component.describe().get(method)
     except RemoteError:  # it describes nothing, or not to this caller
         return
     if call is None:

@@ -98,7 +98,7 @@ def options(*names: str) -> Callable[[Any], Any]:
 def configured(given: Mapping[str, Any], defaults: Mapping[str, Any] | None = None) -> Runtime:
     """The default runtime, with what the command line gives beside the configuration."""
     from pycom_core.process import _showlog as showlog
-    from pycom_core.runtime._runtime import configure_program
+    from pycom_core.runtime._default import configure_program
 
     if "verbose" in given:
         showlog.show(bool(given["verbose"]))
@@ -133,7 +133,7 @@ def run(obj: Context | None, /, modules: tuple[str, ...], **given: Any) -> int:
 def run_modules(modules: tuple[str, ...], context: Context | None = None) -> int:
     """Run modules with the default runtime, which they may configure when they are imported."""
     from pycom_core.process._launcher import ServiceProcess, load_providers
-    from pycom_core.runtime._runtime import default_runtime
+    from pycom_core.runtime._default import default_runtime
 
     providers = load_providers(modules)
     return ServiceProcess(default_runtime(), providers, context).run()
@@ -344,7 +344,7 @@ def _run(argv: list[str], context: Context | None = None) -> Any:
 def _run_loaded(context: Context | None) -> int:
     from pycom_core.process import _showlog as showlog
     from pycom_core.process._launcher import ServiceProcess, all_providers
-    from pycom_core.runtime._runtime import default_runtime
+    from pycom_core.runtime._default import default_runtime
 
     showlog.show(verbose=False)
     return ServiceProcess(default_runtime(), all_providers(), context).run()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pycom_core.client._client import Client
 from pycom_core.client._context import Context
-from pycom_core.client.discovery._nameservers import NoNameserver
+from pycom_core.client.discovery._records import NoNameserver
 from pycom_core.errors import ServiceNotAvailable, ServiceNotFound
 
 

@@ -9,7 +9,7 @@ import traceback
 
 #: What calls the user's code: this package, and what Python imports modules with.
 _OURS = (
-    os.path.dirname(__file__) + os.sep,
+    os.path.dirname(os.path.dirname(__file__)) + os.sep,
     os.path.dirname(importlib.__file__) + os.sep,
     "<frozen ",
 )

@@ -13,10 +13,9 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from types import ModuleType
 
-from pycom_core import _nearby as nearby
 from pycom_core import constants
 from pycom_core.client._context import Context
-from pycom_core.client.discovery._registrar import Registrar
+from pycom_core.client._registrar import Registrar
 from pycom_core.errors import ConfigurationError, RemoteError
 from pycom_core.log import logger
 from pycom_core.loops._eventloop import run_forever
@@ -127,33 +126,31 @@ class ServiceProcess:
             if address != constants.NS_NAME_LOCAL:
                 runtime.connect(address).close()  # refuses what is no address
         self.runtime = runtime
-        self.loop = runtime.ioloop()
-        self._socket = nearby.new_address() if settings.ipc else None
-        addresses = [settings.address, self._socket] if self._socket else [settings.address]
         make_instances(providers)
-        self.server = ServiceServer(addresses, providers, runtime)
+        self.server = ServiceServer([settings.address], providers, runtime)
         self.name = settings.service or f"/auto/{secrets.token_hex(16)}"
         self.failure: RemoteError | None = None
         self.bound = self.server.addresses[0]
-        self._link = nearby.linked(self._socket, self.bound)
-        records = {nameserver: self._record(nameserver) for nameserver in nameservers}
+        try:
+            records = {nameserver: self._record(nameserver) for nameserver in nameservers}
+        except BaseException:
+            self.server.close()
+            raise
         #: By which those who ask the first nameserver reach it.
         self.address = records[nameservers[0]].address
         self._told = {record.address for record in records.values()}
         self.server.aliases += [*self._told, *advertising.own_addresses(self.bound)]
-        self.server.aliases += [self._link] if self._link else []
         self.registrar = Registrar(context or Context(runtime=runtime), records, self._refused)
         self._stopping = self._drained = False
         self._pid = os.getpid()
+        self.loop = runtime.ioloop()
 
     def _record(self, nameserver: str) -> ServiceRecord:
         told = self.runtime.settings.advertise
-        return ServiceRecord(
-            self.name,
-            advertising.advertised(self.bound, nameserver, told),
-            tuple(self.server.interfaces),
-            nearby.metadata(self._link),
-        )
+        address = advertising.advertised(self.bound, nameserver, told)
+        record = ServiceRecord(self.name, address, tuple(self.server.interfaces))
+        self.runtime.plugins.notify("pycom_record", server=self.server, record=record)
+        return record
 
     def run(self) -> int:
         """Answer until `stop`, a signal, or the end of the loop. Returns the exit status.
@@ -204,7 +201,6 @@ class ServiceProcess:
     def _close(self) -> None:
         self.registrar.stop()
         self.server.close()
-        nearby.remove(self._socket, self._link)
         # The interpreter would wait for workers at its end, where nothing bounds it.
         self.server.join()
         showlog.flush()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import attrs
@@ -12,6 +12,7 @@ from pycom_core.errors import ConfigurationError, PluginError, PluginFailed
 from pycom_core.plugins import _fitness as fitness
 from pycom_core.runtime._guards import GuardedBackend, GuardedBalancer, GuardedStore
 from pycom_core.settings import Settings
+from pycom_core.transport import Transport
 
 
 @attrs.frozen
@@ -40,6 +41,33 @@ def check(settings: Settings, key: str, known: Collection[str]) -> str:
             f"there are {', '.join(sorted(known)) or 'none'}"
         )
     return name
+
+
+def check_transport(name: str, known: Mapping[str, Callable[..., Any]]) -> Callable[..., Any]:
+    """The factory of a transport. Raises `ConfigurationError`."""
+    if name not in known:
+        raise ConfigurationError(
+            f"transport names {name!r}, but no active plugin contributes it; "
+            f"there are {', '.join(sorted(known)) or 'none'}"
+        )
+    return known[name]
+
+
+def make_transport(
+    name: str, factory: Callable[..., Any], complaint: Callable[[str], str], runtime: Any
+) -> Transport:
+    """A transport of a runtime. Raises `ConfigurationError`, `PluginError` for what is none."""
+    try:
+        given = factory(runtime)
+    except ConfigurationError:
+        raise
+    except Exception as error:
+        what = f"contributes the transport {name!r}, which cannot be made: {error!r}"
+        raise PluginError(complaint(what)) from error
+    if not isinstance(given, Transport):
+        what = f"contributes the transport {name!r}, whose factory gave {given!r:.100}"
+        raise PluginError(complaint(f"{what}; it must be a Transport"))
+    return given
 
 
 def make(

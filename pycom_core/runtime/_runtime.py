@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 import sys
-import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from pycom_core import _forks as forks
 from pycom_core import constants, settings
@@ -18,25 +18,42 @@ from pycom_core._copying import refused
 from pycom_core.addresses import absolute
 from pycom_core.backends import Balancer, NameserverBackend, SessionStore
 from pycom_core.errors import ConfigurationError
+from pycom_core.messages import Peer
 from pycom_core.plugins import _discovery as discovery
 from pycom_core.plugins._manager import Plugins
 from pycom_core.runtime import _choices as choices
 from pycom_core.runtime._sessions import Sessions
 from pycom_core.settings import Settings
-from pycom_core.transport._aio import AsyncChannel
-from pycom_core.transport._aio import LocalChannel as AsyncLocalChannel
-from pycom_core.transport._local import LocalChannel
-from pycom_core.transport._zmq import Channel, Transport, ZmqTransport
+from pycom_core.transport import AsyncChannel, Channel, Handler, Listener, Transport
+from pycom_core.transport._local import AsyncLocalChannel, LocalChannel
+from pycom_core.transport._preferred import PreferredTransports
+from pycom_core.wire._commands import BaseCommand
 from pycom_core.wire._type_codecs import TypeCodecs
 
 if TYPE_CHECKING:
-    from pycom_core.client._aio_context import AsyncContext
-    from pycom_core.client._proxy import ProxyContext
     from pycom_core.loops._eventloop import PeriodicTask
-    from pycom_core.messages import Request
-    from pycom_core.server._server import Server
 
 _T = TypeVar("_T")
+
+
+class LocalServer(Handler, Protocol):
+    """A server of this process, as its runtime knows it."""
+
+    listeners: list[Listener]
+    aliases: list[str]  #: addresses that reach it beside those that it listens on
+
+    @property
+    def addresses(self) -> list[str]:
+        """The addresses that it listens on."""
+
+    def close(self) -> None:
+        """End it."""
+
+    def let_go(self) -> None:
+        """End it without a word to plugins."""
+
+    def leave_to_parent(self) -> None:
+        """In a forked child: let go of it, without a change to what the parent has."""
 
 
 class Runtime:
@@ -71,22 +88,19 @@ class Runtime:
             lambda cls, what: owner(cls).complaint(what),
         )
         self.plugins.watchers.append(self.types.forget)
-        self.transport = transport or ZmqTransport(
-            self.settings.max_message_size, self._notify_socket
+        self.transport = transport or PreferredTransports(
+            self.settings.transport, self._make_transport
         )
-        self.servers: list[Server] = []
-        #: By name: the contexts that those of single calls come from, and the balancer.
-        self._shared: dict[str, Any] = {}
+        self.servers: list[LocalServer] = []
+        self._shared: dict[str, Any] = {}  # what is made once for all threads, by name
         self._loop: asyncio.AbstractEventLoop | None = None
         self._pid = os.getpid()
         forks.watch(self)
         # What is wrong with a contribution stops the start, and not the first use of it.
         for choice in choices.CHOICES.values():
             self.plugins.contributions(choice.hook)
+        self.plugins.contributions("pycom_transports")
         self.plugins.notify("pycom_configure", runtime=self)
-
-    def _notify_socket(self, socket: Any, side: str, address: str) -> None:
-        self.plugins.notify("pycom_socket", socket=socket, side=side, address=address)
 
     # What plugins contribute.
 
@@ -100,6 +114,8 @@ class Runtime:
                 choices.check(self.settings, key, self.plugins.contributions(choice.hook))
                 if key == "balancer":  # it holds nothing that is open
                     self.guarded(key)
+        for name in self.settings.transport:
+            choices.check_transport(name, self.plugins.contributions("pycom_transports"))
 
     def nameserver_backend(self) -> NameserverBackend:
         """A backend as `nameserver_backend` says. Raises `ConfigurationError`."""
@@ -141,6 +157,21 @@ class Runtime:
         open_store = partial(self.guarded, "session_store")
         return Sessions(open_store, self.settings.session_timeout / 1000)
 
+    def _make_transport(self, name: str) -> Transport:
+        known = self.plugins.contributions("pycom_transports")
+        factory = choices.check_transport(name, known)
+        complaint = self.plugins.owner("pycom_transports", name).complaint
+        return choices.make_transport(name, factory, complaint, self)
+
+    @functools.cached_property
+    def commands(self) -> dict[bytes, BaseCommand]:
+        """The commands that clients can send, by their name on the wire."""
+        commands: dict[bytes, BaseCommand]
+        commands = self.plugins.contributions("pycom_commands", server=None)
+        for command in commands.values():
+            command.encoder = self.types.encoder
+        return commands
+
     # What is made with them.
 
     def connect(self, address: str) -> Channel:
@@ -155,11 +186,18 @@ class Runtime:
             return self.transport.connect_async(address)
         return AsyncLocalChannel(server)
 
+    def admit(self, peer: Peer) -> None:
+        """Ask the plugins whether a connection is welcome. Raises `AccessDenied`."""
+        for hook in self.plugins.chains.admit:
+            hook(peer)
+
     def obstacle(self, address: str) -> str | None:
         """What keeps one from connecting to an address now; see `Transport.obstacle`."""
-        return None if self._server_at(address) else self.transport.obstacle(address)
+        if address == constants.NS_NAME_LOCAL or self._server_at(address):
+            return None
+        return self.transport.obstacle(address)
 
-    def _server_at(self, address: str) -> Server | None:
+    def _server_at(self, address: str) -> LocalServer | None:
         if self._pid == os.getpid():  # a forked child has its parent's servers only in memory
             address = absolute(address)
             for server in self.servers:
@@ -167,29 +205,12 @@ class Runtime:
                     return server
         return None
 
-    def server_of(self, interface: str) -> Server | None:
+    def server_of(self, interface: str) -> LocalServer | None:
         """The server of this runtime that provides an interface."""
         for server in self.servers:
             if interface in getattr(server, "interfaces", ()):
                 return server
         return None
-
-    def context_for(self, request: Request) -> ProxyContext:
-        """A context on behalf of the caller of a request: its token, its deadline."""
-        from pycom_core.client._context import Context
-        from pycom_core.client._proxy import ProxyContext
-
-        context = self._once("context", partial(Context, runtime=self))
-        token = request.extensions.get(constants.AUTH_EXTENSION)
-        return ProxyContext(context.on_behalf_of(token, request.deadline))
-
-    def async_context_for(self, request: Request) -> AsyncContext:
-        """The same, for an event loop."""
-        from pycom_core.client._aio_context import AsyncContext
-
-        context = self._once("async context", partial(AsyncContext, runtime=self))
-        token = request.extensions.get(constants.AUTH_EXTENSION)
-        return context.on_behalf_of(token, request.deadline)
 
     def ioloop(self) -> asyncio.AbstractEventLoop:
         """The event loop that the services of this runtime run on. Raises `ConfigurationError`."""
@@ -220,9 +241,7 @@ class Runtime:
         """Close servers and connections."""
         for server in list(self.servers):
             server.close()
-        for name in ("context", "async context"):
-            if name in self._shared:
-                self._shared[name].close()
+        self.plugins.notify_all("pycom_close", runtime=self)
         self.transport.close()
 
     def __del__(self) -> None:
@@ -232,11 +251,10 @@ class Runtime:
         if not servers or self._pid != os.getpid() or sys.is_finalizing():
             return
         listeners = [listener for server in servers for listener in server.listeners]
-        sockets = [listener for listener in listeners if listener.fileno() is not None]
-        if sockets:
-            addresses = ", ".join(address for socket in sockets for address in socket.addresses)
+        addresses = [one for some in listeners if some.holds_sockets for one in some.addresses]
+        if addresses:
             warnings.warn(
-                f"A Runtime was not closed, with servers at {addresses}; call close()",
+                f"A Runtime was not closed, with servers at {', '.join(addresses)}; call close()",
                 ResourceWarning,
                 stacklevel=2,
                 source=self,
@@ -257,108 +275,3 @@ def load_settings(
     except ConfigurationError:
         discovery.check()  # without plugins, their settings are unknown
         raise
-
-
-class _Default:
-    """The runtime of the module-level functions: one for the process, made at first use."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._runtime: Runtime | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._file: str | os.PathLike[str] | None = None
-        self._defaults: dict[str, Any] = {}
-        self._overrides: dict[str, Any] = {}
-
-    def get(self) -> Runtime:
-        with self._lock:
-            if self._runtime is None:
-                self._runtime = Runtime(self._load(self._file, self._defaults, self._overrides))
-                self._runtime._loop = self._loop
-            return self._runtime
-
-    def configure(
-        self,
-        file: str | os.PathLike[str] | None,
-        defaults: Mapping[str, Any],
-        overrides: Mapping[str, Any],
-    ) -> None:
-        with self._lock:
-            arguments = (
-                file or self._file,
-                {**self._defaults, **defaults},
-                {**self._overrides, **overrides},
-            )
-            loaded = self._load(*arguments)
-            self._file, self._defaults, self._overrides = arguments
-            if self._runtime is not None and self._runtime.settings != loaded:
-                # Contexts that are there keep theirs; what is made from now on is new, but for
-                # the loop: tasks of before are to run on it.
-                self._loop = self._runtime._loop
-                self._runtime = None
-
-    @staticmethod
-    def _load(
-        file: str | os.PathLike[str] | None,
-        defaults: Mapping[str, Any],
-        overrides: Mapping[str, Any],
-    ) -> Settings:
-        return load_settings(file, defaults, **overrides)
-
-
-_default = _Default()
-
-
-def default_runtime() -> Runtime:
-    """The runtime of this process, for all that names none."""
-    return _default.get()
-
-
-def configure(file: str | os.PathLike[str] | None = None, **overrides: Any) -> None:
-    """Change the settings of the default runtime: from a file, and by name.
-
-    Raises `ConfigurationError`.
-    """
-    _default.configure(file, {}, overrides)
-
-
-def configure_program(
-    file: str | os.PathLike[str] | None,
-    defaults: Mapping[str, Any] | None = None,
-    **overrides: Any,
-) -> Runtime:
-    """Settle the default runtime from a command line, over the program's own defaults."""
-    given = {key: value for key, value in overrides.items() if value is not None}
-    _default.configure(file, defaults or {}, given)
-    return default_runtime()
-
-
-def ioloop() -> asyncio.AbstractEventLoop:
-    """The event loop that the services of the default runtime run on."""
-    return default_runtime().ioloop()
-
-
-def create_task(callback: Callable[[], object], timeout: float) -> PeriodicTask:
-    """A task that calls back every `timeout` ms on `ioloop()`, from its `start()` to `stop()`."""
-    return default_runtime().create_task(callback, timeout)
-
-
-class Configuration(Mapping[str, Any]):
-    """A read-only view of the settings of the default runtime."""
-
-    def __getitem__(self, key: str) -> Any:
-        current = default_runtime().settings
-        if key in settings.names():
-            return settings.plain(current)[key]
-        return current.tables[key]
-
-    def __iter__(self) -> Iterator[str]:
-        yield from settings.names()
-        yield from default_runtime().settings.tables
-
-    def __len__(self) -> int:
-        return sum(1 for _ in self)
-
-
-#: Read-only view of the settings of the default runtime, made when it is first looked at.
-configuration = Configuration()

@@ -6,20 +6,25 @@ import asyncio
 import copy
 import inspect
 import weakref
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from functools import partial
-from typing import Any, TypeVar, cast, overload
+from typing import Any, Final, TypeVar, cast, overload
 
 from pycom_core import constants, timeouts
+from pycom_core._steps import finish
 from pycom_core.client._component import BaseComponent
 from pycom_core.errors import BadRequest, MethodNotFound, RemoteError
 from pycom_core.loops._failures import is_failure
 from pycom_core.messages import Future, Request, Response, Session
+from pycom_core.plugins._chains import Chains
 from pycom_core.server import _declarations as declarations
 
 Hook = Callable[["Interface", "Method", Any], Any]
+Steps = Generator[Request, Any, Response]
 _ClassT = TypeVar("_ClassT", bound=type)
 _FunctionT = TypeVar("_FunctionT", bound=Callable[..., Any])
+
+_NO_PLUGINS: Final = Chains()
 
 AUTHENTICATION_POLICIES = ("required", "never", None)
 
@@ -131,7 +136,7 @@ class Interface(BaseComponent):
                 "name; give one of them another"
             )
         # Who runs in a way of his own binds his arguments himself.
-        if type(method_info).run is Method.run and not method_info.overrides_call:
+        if type(method_info).run is Method.run and not method_info._calls_itself:
             owner, here = declarations.title(function), f"{self.wrapped.__qualname__}.{name}"
             owner = here if owner == here else f"{owner} ({self.name}.{name})"
             declarations.check_signature(owner, function, method_info.attachments[0])
@@ -204,10 +209,10 @@ class Method:
         #: Further keys of its introspection: JSON values that plugins know of the method.
         self.details: dict[str, Any] = {}
         self.is_async = inspect.iscoroutinefunction(wrapped)
-        #: A subclass brings its own `call`, which then runs the hooks of the method itself.
-        self.overrides_call = type(self).call is not Method.call
-        #: Its attachment is wanted where it lies, not as bytes: the argument is a `memoryview`.
-        self.takes_view = False
+        # A subclass brings its own `call`, which then runs the hooks of the method itself.
+        self._calls_itself = type(self).call is not Method.call
+        # Its attachment is wanted where it lies, not as bytes: the argument is a `memoryview`.
+        self._takes_view = False
         self.required_arguments: list[str] = []
         self.optional_arguments: list[str] = []
         #: The required arguments that cannot be positional, the last of them first.
@@ -218,7 +223,7 @@ class Method:
             if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
                 continue
             if parameter.name == attachments[0]:
-                self.takes_view = parameter.annotation in (memoryview, "memoryview")
+                self._takes_view = parameter.annotation in (memoryview, "memoryview")
             if parameter.default is not parameter.empty:
                 self.optional_arguments.append(parameter.name)
                 if parameter.kind is parameter.POSITIONAL_ONLY:
@@ -235,10 +240,54 @@ class Method:
         """Called once the interface that owns the method is complete."""
 
     def call(self, iface: Interface, request: Request) -> Any:
-        """Call with the method's own hooks: a Response, a Future, or an awaitable Response."""
+        """Call without a server: a Response, a Future, or an awaitable Response."""
+        steps = self._steps(iface, request, _NO_PLUGINS, own=True)
+        return self._conclude(steps, request, self.run(iface, next(steps)))
+
+    def _conclude(self, steps: Steps, request: Request, result: Any) -> Any:
+        if isinstance(result, Future):
+            later = Future(request)
+            result.add_done_callback(partial(_pass_on, steps, later))
+            return later
+        if hasattr(result, "__await__"):
+            return self._conclude_later(steps, request, result)
+        return finish(steps, result)
+
+    async def _conclude_later(self, steps: Steps, request: Request, result: Any) -> Any:
+        return self._conclude(steps, request, await result)
+
+    def steps(self, iface: Interface, request: Request, chains: Chains) -> Steps:
+        """Do what a server with these plugins does around the running of the method.
+
+        The pause gives the request that `start` is to have; `finish` gives the response.
+        """
+        return self._steps(iface, request, chains, own=not self._calls_itself)
+
+    def _steps(self, iface: Interface, request: Request, chains: Chains, own: bool) -> Steps:
+        # Checks.
         self.check_arguments(iface, request)
-        request = run_hooks(self.prehooks, iface, self, request)
-        return self.conclude(iface, request, self.run(iface, request))
+        blob = request.attachment
+        if blob is not None and (type(blob) is memoryview) is not self._takes_view:
+            request.attachment = memoryview(blob) if self._takes_view else bytes(blob)
+
+        # Prehooks: those of plugins, and the method's own.
+        for hook in chains.prehook:
+            hook(iface, self, request)
+        if own and self.prehooks:
+            request = run_hooks(self.prehooks, iface, self, request)
+
+        # Run.
+        result = yield request
+
+        # Posthooks.
+        response: Response = self.respond(iface, request, result) if own else result
+        for hook in chains.posthook:
+            hook(iface, self, response)
+        return response
+
+    def start(self, iface: Interface, request: Request) -> Any:
+        """Run within the steps: the function itself, or a `call` of one's own."""
+        return (self.call if self._calls_itself else self.run)(iface, request)
 
     def check_arguments(self, iface: Interface, request: Request) -> None:
         """Refuse arguments that come in no object, where the method declares some."""
@@ -278,34 +327,6 @@ class Method:
         kind = "Attachment" if name == self.attachments[0] else "Argument"
         return BadRequest(f"{kind} {name!r} is required for {iface.name}.{self.name}")
 
-    def conclude(self, iface: Interface, request: Request, result: Any) -> Any:
-        """Make a response of what the function returned; later, where that comes later."""
-        if isinstance(result, Future):
-            future = Future(request)
-            result.add_done_callback(partial(self._pass_on, iface, future))
-            return future
-        if hasattr(result, "__await__"):
-            return self._conclude_later(iface, request, result)
-        return self.respond(iface, request, result)
-
-    def _pass_on(self, iface: Interface, future: Future, response: Response) -> None:
-        """Complete `future` with what becomes of the response of another one."""
-        try:
-            answer = self.respond(iface, future.request, response)
-        except RemoteError as error:
-            future.error(error.code or constants.ERROR_UNKNOWN, str(error))
-        except BaseException as error:
-            future.exception()
-            if not is_failure(error):
-                raise
-        else:
-            future._complete(answer)
-
-    async def _conclude_later(
-        self, iface: Interface, request: Request, result: Awaitable[Any]
-    ) -> Any:
-        return self.conclude(iface, request, await result)
-
     def respond(self, iface: Interface, request: Request, result: Any) -> Response:
         """Name the results, part off the attachment, and run the method's own posthooks."""
         response = result if isinstance(result, Response) else request.response(result)
@@ -323,6 +344,20 @@ class Method:
         response.result = dict(zip(names, values, strict=True))
         if self.attachments[1] in response.result:
             response.attachment = response.result.pop(self.attachments[1])
+
+
+def _pass_on(steps: Steps, later: Future, response: Response) -> None:
+    """Complete a future with what becomes of the response of another one."""
+    try:
+        answer = finish(steps, response)
+    except RemoteError as error:
+        later.error(error.code or constants.ERROR_UNKNOWN, str(error))
+    except BaseException as error:
+        later.exception()
+        if not is_failure(error):
+            raise
+    else:
+        later._complete(answer)
 
 
 _DataT = TypeVar("_DataT", Request, Response)

@@ -1,76 +1,111 @@
 """The life of a call, from frames to frames: read this page from top to bottom.
 
-    frames → decode → command → identity → interface and session → prehooks → invoke → posthooks
-    → encode → frames
+    frames → command → decode → interface → identity → session → checks → prehooks → invoke
+    → posthooks → encode → frames
 
-`answer` is the way in and out, the command decodes and encodes, and `call` is what lies between.
+`answer` is the way in and out, for any command. `process` is what the command CALL does with a
+request, and `call` takes it through its interface.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Mapping, Sequence
+from typing import Any, Protocol
 
 from pycom_core import constants
+from pycom_core._steps import fail, finish
 from pycom_core.errors import AccessDenied, BadRequest, DeadlineExceeded, Overloaded, RemoteError
 from pycom_core.log import logger
 from pycom_core.loops._failures import is_failure, of_signal
-from pycom_core.loops._waiting import Delivery, delivery, settle, waits
-from pycom_core.messages import Attachment, Identity, Request, Response
-from pycom_core.plugins._chains import Chains, Link
-from pycom_core.server._interfaces import Interface, Method, run_hooks
+from pycom_core.loops._waiting import settle, waits
+from pycom_core.messages import Attachment, Delivery, Identity, Request, Response
+from pycom_core.plugins._chains import Chains
+from pycom_core.plugins._wrappers import wrapped
+from pycom_core.runtime._sessions import Sessions
+from pycom_core.server._interfaces import Interface, Method
 from pycom_core.wire import _codec as codec
+from pycom_core.wire._commands import BaseCommand, refusal
 
-if TYPE_CHECKING:
-    from pycom_core.server._server import Server
-    from pycom_core.server._service import ServiceServer
-
-_NO_ANSWER = codec.dict_to_wire(
-    {"code": constants.ERROR_UNKNOWN, "error": "The server failed to answer"}, with_version=False
-)
 #: ms; beyond it are NaN, infinity and what no clock can be asked for.
 _LONGEST_WAIT = 1e12
 
 
-async def answer(
-    server: Server, message: Sequence[Attachment], arrived: float, nested: bool = False
-) -> list[Attachment]:
-    """Answer one message to a ROUTER: frames in, frames out, whatever they hold."""
-    address: Sequence[Attachment] = message[:1]
-    delivery.set((arrived, nested))
+#: Stands for a request that could not be read.
+_UNREAD = Request("", "")
+#: Stands for the response of a command that packed it itself.
+_WHOLE = Response(None)
+_CHAIN = BaseCommand.process_request
+
+
+async def answer(server: AnyServer, delivery: Delivery) -> list[Attachment]:
+    """Answer one message: frames in, frames out, whatever they hold."""
+    envelope: Sequence[Attachment] = delivery.frames[:1]
+    packer, request = server.fallback, None
+    parts: Any = None
     try:
         try:
-            address, payload = codec.split_frames(message)
-            command = _find_command(server, payload)
+            # Frames: the return address before the delimiter, and what follows it.
+            envelope, payload = codec.split_frames(delivery.frames)
+
+            # Command.
+            command = _command(server.commands, payload)
             if server.in_flight > server.max_in_flight:
                 raise Overloaded("The server has too many calls in flight")
-            # Checked, since a message that breaks off while it is sent spoils the next one.
-            parts = [codec.as_frame(part) for part in await command.process_request(*payload[1:])]
+
+            response: Any = _WHOLE
+            if getattr(command.process_request, "__func__", None) is not _CHAIN:
+                # A plugin's, which does all the steps itself.
+                parts = await settle(command.process_request(*payload[1:]))
+            else:
+                packer = command
+
+                # Decode.
+                request = command.request_from_wire(payload[1])
+                if type(request) is Request:
+                    request.delivery = delivery
+
+                # Run: for CALL, `process` below.
+                response = command.real_process_request(request, *payload[2:])
+                if waits(response):
+                    ours = getattr(response, "cr_code", None) is process.__code__
+                    response = await (response if ours else settle(response))
         except RemoteError as error:
-            refusal = Response(None, code=error.code, message=str(error))
-            parts = [codec.dict_to_wire(codec.status_to_dict(refusal), with_version=False)]
+            response = refusal(error)
+
+        # Encode. Each part is checked, since a message that breaks off spoils the next one.
+        if parts is None:
+            parts = packer.reply(response)
+        parts = [codec.as_frame(part) for part in parts]
+        status = constants.PROTO_STATUS_SUCCESS
     except BaseException as error:
         if of_signal(error):
             # It is not for this call, but for whoever runs the loop.
             asyncio.get_running_loop().call_soon(_raise, error)
         elif is_failure(error):
             logger().critical("A command broke", exc_info=True)
-        return [*address, b"", constants.PROTO_STATUS_FAILURE, _NO_ANSWER]
-    return [*address, b"", constants.PROTO_STATUS_SUCCESS, *parts]
+        response = Response(
+            None, code=constants.ERROR_UNKNOWN, message="The server failed to answer"
+        )
+        parts, status = server.fallback.reply(response), constants.PROTO_STATUS_FAILURE
+
+    # The end, for those who count.
+    for hook in server.chains.end:
+        hook(_UNREAD if request is None else request, response)
+    return [*envelope, b"", status, *parts]
 
 
 def _raise(error: BaseException) -> None:
     raise error
 
 
-def _find_command(server: Server, payload: Sequence[Attachment]) -> Any:
+def _command(commands: Mapping[bytes, BaseCommand], payload: Sequence[Attachment]) -> BaseCommand:
     if not payload:
         raise BadRequest("No command after the delimiter")
     name = bytes(payload[0])
     try:
-        command = server.commands[name]
+        command = commands[name]
     except KeyError:
         shown = name[:64].decode("ascii", "backslashreplace")
         raise BadRequest(f"Unknown command: {shown}") from None
@@ -79,33 +114,42 @@ def _find_command(server: Server, payload: Sequence[Attachment]) -> Any:
     return command
 
 
-async def process(server: Server, request: Request) -> Response:
-    """Take a decoded request through the server: what `Server.process` does."""
-    arrived, _nested = _delivery()
-    request.server = server
-    request.deadline = _deadline(request, arrived)
-    refuse_if_late(request)
-    if server.opens_sessions:
-        await server.sessions.open(request)
+async def process(server: AnyServer, request: Request) -> Response:
+    """Take a decoded request through a server. No text of an unexpected exception gets out."""
+    opens_sessions = server.opens_sessions
     try:
-        prepared = server.prepare_call(request)
-        if prepared is not request:
-            prepared.continues(request)
-        response = await server.dispatch(prepared)
-    finally:
-        if server.opens_sessions:
-            await server.sessions.close(request, keep_empty=False)
-    session = request.session if server.opens_sessions else prepared.session
-    response.session_id = None if session is None else session.session_id
-    return response
+        request.server = server
+        request.deadline = _deadline(request)
+        refuse_if_late(request)
+        if opens_sessions:
+            await server.sessions.open(request)
+        try:
+            prepared = server.prepare_call(request)
+            if prepared is not request:
+                prepared.continues(request)
+            response = await server.dispatch(prepared)
+        finally:
+            if opens_sessions:
+                await server.sessions.close(request, keep_empty=False)
+        session = request.session if opens_sessions else prepared.session
+        response.session_id = None if session is None else session.session_id
+        return response
+    except RemoteError as error:
+        return request.error(error.code or constants.ERROR_UNKNOWN, str(error))
+    except BaseException as error:
+        if not is_failure(error):
+            raise
+        logger().exception("%s.%s failed", request.interface, request.method)
+        return request.error(constants.ERROR_UNKNOWN, "Unknown error during request")
 
 
-def _deadline(request: Request, arrived: float) -> float | None:
+def _deadline(request: Request) -> float | None:
     left: Any = request.extensions.get(constants.DEADLINE_EXTENSION)
     if left is None:
         return None
     if type(left) not in (int, float) or not abs(left) <= _LONGEST_WAIT:
         raise BadRequest(f"Extension {constants.DEADLINE_EXTENSION} must be a number of ms left")
+    arrived = time.monotonic() if request.delivery is None else request.delivery.arrived
     return float(arrived + left / 1000)
 
 
@@ -115,15 +159,16 @@ def refuse_if_late(request: Request) -> None:
         raise DeadlineExceeded("The deadline passed before the call was run")
 
 
-async def call(server: ServiceServer, request: Request) -> Response:
+async def call(server: InterfaceServer, request: Request) -> Response:
     """Take a request through its interface: what `ServiceServer.dispatch` does."""
-    chains = server.runtime.plugins.chains
-    _arrived, nested = _delivery()
+    chains = server.chains
 
+    # Interface and method.
     iface = server.find_interface(request.interface)
     method = server.find_method(iface, request.method)
 
-    policy = iface.authentication or server.runtime.settings.authentication.policy
+    # Identity.
+    policy = iface.authentication or server.policy
     if policy != "never":
         if chains.authenticate:
             request.identity = await _authenticate(chains, iface, method, request)
@@ -132,42 +177,28 @@ async def call(server: ServiceServer, request: Request) -> Response:
     for hook in chains.authorize:
         hook(request.identity, iface, method, request)
 
-    opened = request  # which a hook of the method may replace
+    # Session.
     if iface.stateful:
-        await server.sessions.open(opened)
+        await server.sessions.open(request)
     try:
-        method.check_arguments(iface, request)
-        blob = request.attachment
-        if blob is not None and (type(blob) is memoryview) is not method.takes_view:
-            request.attachment = memoryview(blob) if method.takes_view else bytes(blob)
-        for hook in chains.prehook:
-            hook(iface, method, request)
-        if method.prehooks and not method.overrides_call:
-            request = run_hooks(method.prehooks, iface, method, request)
-        refuse_if_late(request)
+        # Checks and prehooks.
+        steps = method.steps(iface, request, chains)
+        running = next(steps)
+        refuse_if_late(running)
 
+        # Invoke.
         if chains.invoke:
-            result = await _wrapped(server, chains, iface, method, request, nested)
+            result = await _wrapped(server, chains, iface, method, running)
         else:
-            result = server.run(iface, method, request, nested)
+            result = server.run(iface, method, running)
             if waits(result):
-                result = await settle(result, request.deadline)
-        # A method with a `call` of its own has run its own hooks there.
-        response: Response = (
-            result if method.overrides_call else method.respond(iface, request, result)
-        )
+                result = await settle(result, running.deadline)
 
-        for hook in chains.posthook:
-            hook(iface, method, response)
+        # Posthooks.
+        return finish(steps, result)
     finally:
         if iface.stateful:
-            await server.sessions.close(opened)
-    return response
-
-
-def _delivery() -> Delivery:
-    # A command of somebody else's may call `process` from where no message is being answered.
-    return delivery.get(None) or (time.monotonic(), False)
+            await server.sessions.close(request)
 
 
 async def _authenticate(
@@ -197,52 +228,60 @@ async def _authenticate(
 
 
 async def _wrapped(
-    server: ServiceServer,
-    chains: Chains,
-    iface: Interface,
-    method: Method,
-    request: Request,
-    nested: bool,
+    server: InterfaceServer, chains: Chains, iface: Interface, method: Method, request: Request
 ) -> Any:
     """Run the method inside the wrappers of plugins."""
-    opened: list[tuple[Link, Any]] = []
-    result: Any = None
-    error: BaseException | None = None
-    culprit: Link | None = None  # the wrapper that `error` is of, if it is not the method's
+    steps = wrapped(chains, "pycom_invoke", chains.invoke, iface, method, request)
     try:
-        for wrapper in chains.invoke:
-            culprit = wrapper
-            generator = wrapper(iface, method, request)
-            if next(generator, generator) is generator:
-                raise TypeError("a wrapper that never yields")
-            opened.append((wrapper, generator))
-        culprit = None
-        result = await _run(server, iface, method, request, nested)
-    except BaseException as raised:
-        error = raised
-    for wrapper, generator in reversed(opened):
-        try:
-            if error is None:
-                generator.send(result)
-            else:
-                generator.throw(error)
-        except StopIteration as stop:
-            result, error = stop.value, None
-        except BaseException as raised:
-            if raised is not error:
-                error, culprit = raised, wrapper
-        else:
-            generator.close()
-            error, culprit = TypeError("a wrapper that yields twice"), wrapper
-    if error is None:
-        return result
-    if culprit is not None and is_failure(error) and not isinstance(error, RemoteError):
-        raise chains.failure(culprit, f"failed in pycom_invoke: {error!r}") from error
-    raise error
+        next(steps)
+    except StopIteration as stop:
+        return stop.value
+    try:
+        result = await _run(server, iface, method, request)
+    except BaseException as error:
+        return fail(steps, error)
+    return finish(steps, result)
 
 
-async def _run(
-    server: ServiceServer, iface: Interface, method: Method, request: Request, nested: bool
-) -> Any:
+async def _run(server: InterfaceServer, iface: Interface, method: Method, request: Request) -> Any:
     # A coroutine, since these let no StopIteration out: a wrapper would take it for its own.
-    return await settle(server.run(iface, method, request, nested), request.deadline)
+    return await settle(server.run(iface, method, request), request.deadline)
+
+
+class AnyServer(Protocol):
+    """What the pipeline asks of every server."""
+
+    commands: dict[bytes, BaseCommand]
+    fallback: BaseCommand  #: packs the refusals of messages that reach no command
+    chains: Chains
+    in_flight: int
+    max_in_flight: int
+    sessions: Sessions
+    opens_sessions: bool
+
+    def prepare_call(self, request: Request) -> Request:
+        """The request that is dispatched."""
+
+    def dispatch(self, request: Request) -> Awaitable[Response]:
+        """Have a prepared request answered."""
+
+    def context_for(self, request: Request) -> Any:
+        """A context on behalf of the caller."""
+
+    def async_context_for(self, request: Request) -> Any:
+        """The same for an event loop."""
+
+
+class InterfaceServer(AnyServer, Protocol):
+    """What it asks of a server of interfaces."""
+
+    policy: str | None  #: of authentication, where an interface has none of its own
+
+    def find_interface(self, name: str) -> Interface:
+        """The interface of that name. Raises `BadRequest`."""
+
+    def find_method(self, iface: Interface, name: str) -> Method:
+        """The method of that name. Raises `MethodNotFound`."""
+
+    def run(self, iface: Interface, method: Method, request: Request) -> Any:
+        """Run a method, here or in a worker."""

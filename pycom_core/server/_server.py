@@ -1,35 +1,27 @@
-"""A ZeroJSON server: sockets, commands, and the way of a message through them."""
+"""A ZeroJSON server: listeners, commands, and the calls that are on their way through it."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import threading
-import time
-from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pycom_core._copying import refused
-from pycom_core.log import logger
-from pycom_core.loops._waiting import Drive, settle
-from pycom_core.messages import Attachment, Future, Request, Response, Session
-from pycom_core.server import _call_log as calllog
-from pycom_core.server import _pipeline as corridor
-from pycom_core.server._stand_in import StandIn
-from pycom_core.transport._zmq import Arrival, Listener
+from pycom_core.client._behalf import OnBehalf
+from pycom_core.loops._waiting import Drive, run_by_hand, settle
+from pycom_core.messages import Attachment, Delivery, Future, Request, Response, Session
+from pycom_core.runtime._default import default_runtime
+from pycom_core.runtime._runtime import Runtime
+from pycom_core.server import _call_log as call_log
+from pycom_core.server import _pipeline
+from pycom_core.transport import Listener, Transport
+from pycom_core.wire._commands import BaseCommand
 
 if TYPE_CHECKING:
+    from pycom_core.client._async_context import AsyncContext
     from pycom_core.client._proxy import ProxyContext
-    from pycom_core.runtime._runtime import Runtime
-
-#: Messages that are taken in at one wake-up, before other callbacks of the loop have their turn.
-BURST = 256
-#: s that the reply of a quick method may wait for those of others, to leave together with them.
-HOLD = 0.0005
-#: s for clients to take in the last replies: where the connection ends first, 0MQ may drop them.
-PARTING = 0.1
 
 
 class Server:
@@ -44,36 +36,42 @@ class Server:
     __reduce__ = refused("make another one where it is needed")
 
     def __init__(self, addresses: Iterable[str], runtime: Runtime | None = None) -> None:
-        if runtime is None:
-            from pycom_core.runtime._runtime import default_runtime
-
-            runtime = default_runtime()
-        self.runtime = runtime
+        self.runtime = runtime = runtime or default_runtime()
+        self.chains = runtime.plugins.chains
         self.max_in_flight = runtime.settings.max_in_flight
         self.in_flight = 0
         self.loop: asyncio.AbstractEventLoop | None = None
         self.sessions = runtime.sessions()
+        self.encoder = runtime.types.encoder
+        self.fallback = BaseCommand()
         self.commands: dict[bytes, Any] = runtime.plugins.contributions(
             "pycom_commands", server=self
         )
-        self._drained: asyncio.Event | None = None
-        self._look_again = False
+        self.closed = False
+        self._process: Callable[[Request], Any] = partial(_pipeline.process, self)
         self._is_left = False  # by a child, to the process that forked it
-        self._replies: deque[tuple[Listener, list[Attachment]]] = deque()
-        self._sending = threading.Lock()
-        self._stand_in = StandIn(self._receive_meanwhile)
+        self._drained: asyncio.Event | None = None
+        self._on_behalf = OnBehalf(runtime)
         self.listeners: list[Listener] = []
+        self._by_transport: dict[Transport, Listener] = {}
         self.aliases: list[str] = []  #: addresses that others may know it by, and that reach it
         try:
             for address in addresses:
-                if self.listeners:
-                    self.listeners[0].also(address)
-                else:
-                    self.listeners.append(runtime.transport.listen(address, self))
+                self.listen(address)
         except BaseException:
             self._close_listeners()
             raise
         runtime.servers.append(self)
+
+    def listen(self, address: str) -> None:
+        """Bind an address, before `setup`. Raises `ConfigurationError`."""
+        transport = self.runtime.transport.serving(address)
+        listener = self._by_transport.get(transport)
+        if listener is not None:
+            listener.also(address)
+            return
+        listener = self._by_transport[transport] = transport.listen(address, self)
+        self.listeners.append(listener)
 
     @property
     def addresses(self) -> list[str]:
@@ -101,9 +99,14 @@ class Server:
 
     # What the commands call.
 
-    def process(self, request: Request) -> Coroutine[Any, None, Response]:
-        """Take a decoded request through the server. Override `handle_call` instead."""
-        return corridor.process(self, request)
+    def process(self, request: Request) -> Any:
+        """Take a decoded request through the server. Override `handle_call` instead.
+
+        Returns the response, or a `Future` of it where it comes later; for a request that a
+        message brought, an awaitable.
+        """
+        answer = self._process(request)
+        return answer if request.delivery is not None else run_by_hand(answer, request)
 
     def dispatch(self, request: Request) -> Coroutine[Any, None, Response]:
         """Have a prepared request answered."""
@@ -115,22 +118,22 @@ class Server:
 
     def context_for(self, request: Request) -> ProxyContext:
         """A context on behalf of the caller of `request`."""
-        return self.runtime.context_for(request)
+        return self._on_behalf.context(request)
+
+    def async_context_for(self, request: Request) -> AsyncContext:
+        """The same for an event loop."""
+        return self._on_behalf.async_context(request)
 
     # Life.
 
     def setup(self, ioloop: asyncio.AbstractEventLoop | None = None) -> None:
         """Answer from now on, on `ioloop` or the runtime's own. Raises `PluginError`."""
         self.loop = ioloop or self.runtime.ioloop()
-        if calllog.is_shown():
-            self.process = calllog.logged(self.process)  # type: ignore[method-assign, assignment]
+        if call_log.is_shown():
+            self._process = call_log.logged(self._process)
         self.runtime.plugins.notify("pycom_startup", server=self)
         for listener in self.listeners:
-            descriptor = listener.fileno()
-            if descriptor is not None:
-                self.loop.add_reader(descriptor, self._on_readable, listener)
-                self.loop.call_soon_threadsafe(self._on_readable, listener)
-        self._stand_in.start()
+            listener.start(self.loop)
 
     async def drain(self, timeout: float) -> bool:
         """Wait until no call runs, for `timeout` s at most. True if all ended."""
@@ -138,12 +141,12 @@ class Server:
         if self.in_flight:
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._drained.wait(), timeout)
-        await asyncio.sleep(PARTING)
+        for listener in self.listeners:
+            await listener.flush()
         return not self.in_flight
 
     def leave_to_parent(self) -> None:
         """In a forked child: answer nothing, and touch nothing that both have."""
-        self._sending = threading.Lock()  # another thread may have had it
         self._is_left = True
         for listener in self.listeners:
             listener.leave_to_parent()
@@ -156,17 +159,12 @@ class Server:
             self.runtime.servers.remove(self)
             self.runtime.plugins.notify_all("pycom_shutdown", server=self)
             self.sessions.end(self.loop)
-        if self.loop is not None and not self.loop.is_closed():
-            for listener in self.listeners:
-                descriptor = listener.fileno()
-                if descriptor is not None:
-                    self.loop.remove_reader(descriptor)
         self.let_go()
+        self._on_behalf.close()
 
     def let_go(self) -> None:
         """Stop answering and unbind, without a word to plugins."""
-        self._stand_in.stop()
-        self._send_replies()
+        self.closed = True
         self._close_listeners()
 
     def _close_listeners(self) -> None:
@@ -176,84 +174,32 @@ class Server:
 
     # Messages.
 
-    def _on_readable(self, listener: Listener) -> None:
-        if listener not in self.listeners:
-            return
-        since = 0.0  # the first reply leaves at once
-        for _ in range(BURST):
-            arrival = listener.receive()
-            if arrival is not None:
-                self._stand_in.busy()
-                self._accept(listener, arrival)
-                now = time.monotonic()
-                if now - since > HOLD:
-                    self._send_replies()
-                    since = now
-            # The descriptor tells of changes only, and sending may swallow what it has to tell:
-            # read until nothing waits, and again when something was sent.
-            elif not self._send_replies():
-                self._stand_in.free()
-                return
-        # Busy still: what waits now does so since before this burst, and its time counts.
-        self._send_replies()
-        assert self.loop is not None
-        self.loop.call_soon(self._on_readable, listener)
-
-    def _accept(self, listener: Listener, arrival: Arrival) -> None:
+    def accept(self, delivery: Delivery) -> None:
+        """Answer a message that a listener received."""
         self.in_flight += 1
-        answer = corridor.answer(self, arrival[1], arrival[0])
+        answer = _pipeline.answer(self, delivery)
         try:
             waited_for = answer.send(None)
         except StopIteration as stop:  # most calls are answered here and now
-            self._reply(listener, stop.value)
+            self._reply(delivery, stop.value)
         else:
             assert self.loop is not None
-            Drive(answer, partial(self._reply_later, listener), self.loop).wait(waited_for)
+            Drive(answer, partial(self._reply, delivery), self.loop).wait(waited_for)
 
-    def _reply_later(self, listener: Listener, reply: list[Attachment]) -> None:
-        self._reply(listener, reply)
-        if not self._look_again:
-            self._look_again = True
-            assert self.loop is not None
-            self.loop.call_soon(self._read_all)
-
-    def _read_all(self) -> None:
-        self._look_again = False
-        for listener in self.listeners:
-            self._on_readable(listener)
-
-    def _reply(self, listener: Listener, reply: list[Attachment]) -> None:
-        self._replies.append((listener, reply))
+    def _reply(self, delivery: Delivery, frames: list[Attachment]) -> None:
+        assert delivery.reply is not None
+        delivery.reply(frames)
         self._one_less()
-
-    def _send_replies(self) -> bool:
-        # They leave together, so that 0MQ's thread wakes up once for all of them.
-        if not self._replies:
-            return False
-        with self._sending:  # the stand-in or the loop, lest one overtakes the other
-            while self._replies:
-                listener, reply = self._replies.popleft()
-                if not listener.send(reply):
-                    logger().info("A reply was dropped: its client is gone or does not read")
-        return True
 
     def _one_less(self) -> None:
         self.in_flight -= 1
         if self._drained is not None and not self.in_flight:
             self._drained.set()
 
-    def _receive_meanwhile(self) -> None:
-        assert self.loop is not None
-        self._send_replies()
-        for listener in self.listeners:
-            if listener.stand_in():
-                # The loop may have come free since, and heard nothing of these.
-                self.loop.call_soon_threadsafe(self._on_readable, listener)
-
-    async def answer(self, frames: list[Any], nested: bool = False) -> list[Any]:
+    async def answer(self, frames: Sequence[Attachment], nested: bool = False) -> list[Attachment]:
         """Answer a message that came by another way than a socket: frames in, frames out."""
         self.in_flight += 1
         try:
-            return await corridor.answer(self, frames, time.monotonic(), nested)
+            return await _pipeline.answer(self, Delivery.of_process(frames, nested))
         finally:
             self._one_less()

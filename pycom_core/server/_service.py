@@ -7,17 +7,15 @@ import contextvars
 import inspect
 from collections.abc import Coroutine, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pycom_core.errors import BadRequest, ConfigurationError, MethodNotFound
 from pycom_core.loops._waiting import in_worker
 from pycom_core.messages import Request, Response
-from pycom_core.server import _pipeline as corridor
+from pycom_core.runtime._runtime import Runtime
+from pycom_core.server import _pipeline
 from pycom_core.server._interfaces import Interface, Method
 from pycom_core.server._server import Server
-
-if TYPE_CHECKING:
-    from pycom_core.runtime._runtime import Runtime
 
 #: A class or an object that provides an interface, or the interface itself.
 Provider = Any
@@ -36,6 +34,7 @@ class ServiceServer(Server):
     ) -> None:
         super().__init__(addresses, runtime)
         self.interfaces: dict[str, Interface] = {}
+        self.policy = self.runtime.settings.authentication.policy
         threads = self.runtime.settings.threads
         self._pool = ThreadPoolExecutor(threads, "pycom-worker") if threads else None
         try:
@@ -97,21 +96,21 @@ class ServiceServer(Server):
 
     def dispatch(self, request: Request) -> Coroutine[Any, None, Response]:
         """Take the request through its interface."""
-        return corridor.call(self, request)
+        return _pipeline.call(self, request)
 
-    def run(self, iface: Interface, method: Method, request: Request, nested: bool) -> Any:
+    def run(self, iface: Interface, method: Method, request: Request) -> Any:
         """Run a method here, or let a worker run it where there are workers."""
-        function = method.call if method.overrides_call else method.run
         if self._pool is None or method.is_async:
-            return function(iface, request)
+            return method.start(iface, request)
+        nested = request.delivery is not None and request.delivery.nested
         if nested and asyncio.get_running_loop() is not self.loop:
-            return function(iface, request)
+            return method.start(iface, request)
 
         context = contextvars.copy_context()  # what hooks have set is there in the worker too
 
         def work() -> Any:
-            corridor.refuse_if_late(request)
-            return context.run(function, iface, request)
+            _pipeline.refuse_if_late(request)
+            return context.run(method.start, iface, request)
 
         if not nested:
             return in_worker(self._pool, work)

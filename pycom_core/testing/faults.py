@@ -11,12 +11,10 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from pycom_core.errors import CallTimeout, PycomError
-from pycom_core.transport._aio import AsyncChannel
-from pycom_core.transport._zmq import Channel, Listener, Transport
+from pycom_core.transport import AsyncChannel, Channel, Handler, Listener, Transport
 
 if TYPE_CHECKING:
     from pycom_core.messages import Attachment
-    from pycom_core.server._server import Server
 
 
 class HasAddress(Protocol):
@@ -133,8 +131,8 @@ class FaultyTransport(Transport):
         self._lock = threading.Lock()
         self._in_use, self._closed = 0, False
 
-    def listen(self, address: str, server: Server) -> Listener:
-        listener = self._inner.listen(address, server)
+    def listen(self, address: str, handler: Handler) -> Listener:
+        listener = self._inner.listen(address, handler)
         self.addresses.append(listener.address)
         return listener
 

@@ -11,9 +11,9 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from pycom_core import constants
-from pycom_core.client._aio_context import AsyncContext
+from pycom_core.client._async_context import AsyncContext
 from pycom_core.client._context import Context
-from pycom_core.client.discovery._registrar import RENEWAL
+from pycom_core.client._registrar import RENEWAL
 from pycom_core.plugins._discovery import installed_names
 from pycom_core.runtime._runtime import Runtime
 from pycom_core.server._service import Provider
@@ -22,8 +22,8 @@ from pycom_core.testing.clock import Clock
 from pycom_core.testing.faults import Faults, FaultyTransport
 from pycom_core.testing.registry import Registry, Service
 from pycom_core.testing.threads import ServiceThread
+from pycom_core.transport import Transport
 from pycom_core.transport._local import LocalTransport
-from pycom_core.transport._zmq import Transport
 
 ANY_PORT = "tcp://127.0.0.1:*"
 #: The module that users run as a nameserver, and the class in it.

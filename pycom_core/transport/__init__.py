@@ -1,1 +1,8 @@
-"""Carrying messages between addresses."""
+"""Carrying messages between addresses. Public: the base classes of transports.
+
+A transport is a plugin (`pycom_transports`). The kernel has the one that stays in the process.
+"""
+
+from pycom_core.transport._base import AsyncChannel, Channel, Handler, Listener, Transport
+
+__all__ = ["AsyncChannel", "Channel", "Handler", "Listener", "Transport"]

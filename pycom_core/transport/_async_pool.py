@@ -8,7 +8,8 @@ import warnings
 from collections.abc import Callable
 from weakref import ref
 
-from pycom_core.transport._aio import AsyncChannel, LocalChannel
+from pycom_core.transport._base import AsyncChannel
+from pycom_core.transport._local import AsyncLocalChannel
 
 Channels = dict[str, AsyncChannel]  # by address
 
@@ -31,7 +32,7 @@ class AsyncPool:
         channels = self._here()
         channel = channels.get(address)
         # A server of this process that is closed stays so; another may have its address now.
-        if channel is None or (isinstance(channel, LocalChannel) and not channel.is_alive()):
+        if channel is None or (isinstance(channel, AsyncLocalChannel) and not channel.is_alive()):
             channel = channels[address] = self._connect(address)
         return channel
 

@@ -6,18 +6,13 @@ import asyncio
 import concurrent.futures
 import itertools
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pycom_core import timeouts
 from pycom_core.errors import CallTimeout, ConfigurationError, ServiceNotAvailable
 from pycom_core.loops import _nested as nested
 from pycom_core.messages import Attachment
-from pycom_core.transport._aio import AsyncChannel
-from pycom_core.transport._aio import LocalChannel as AsyncLocalChannel
-from pycom_core.transport._zmq import Arrival, Channel, Listener, Transport
-
-if TYPE_CHECKING:
-    from pycom_core.server._server import Server
+from pycom_core.transport._base import AsyncChannel, Channel, Handler, Listener, Transport
 
 _ADDRESS = b"local"
 
@@ -25,16 +20,16 @@ _ADDRESS = b"local"
 class LocalChannel(Channel):
     """A way to a server of this process, through the same corridor as from outside."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Handler) -> None:
         self._server = server
 
     def exchange(self, payload: Sequence[Attachment], timeout: float) -> list[Attachment]:
-        if self._server not in self._server.runtime.servers:
+        if self._server.closed:
             raise ServiceNotAvailable("The server of this process is closed")
         message = [_ADDRESS, b"", *payload]
         loop = self._server.loop
         seconds = timeouts.seconds(timeout)
-        answer = self._server.answer(message, nested=True)
+        answer = nested.kept_waiting(self._server.answer(message, nested=True))
         try:
             if loop is not None and nested.runs_elsewhere(loop):
                 reply = _result(asyncio.run_coroutine_threadsafe(answer, loop), seconds)
@@ -48,7 +43,7 @@ class LocalChannel(Channel):
         return list(reply[2:])
 
     def is_alive(self) -> bool:
-        return bool(self._server.listeners)
+        return not self._server.closed
 
     def close(self) -> None:
         """There is nothing to let go of."""
@@ -61,45 +56,70 @@ def _result(answer: concurrent.futures.Future[Any], seconds: float | None) -> An
         answer.cancel()
 
 
+class AsyncLocalChannel(AsyncChannel):
+    """The same for an event loop."""
+
+    def __init__(self, server: Handler) -> None:
+        self._server = server
+
+    async def exchange(self, payload: Sequence[Attachment], timeout: float) -> list[Attachment]:
+        server, message = self._server, [_ADDRESS, b"", *payload]
+        # A call that is made for another one keeps waiting what that one does.
+        answer = server.answer(message, nested=nested.keeps_thread_waiting())
+        if server.loop is not None and nested.runs_elsewhere(server.loop):
+            waiting = asyncio.wrap_future(asyncio.run_coroutine_threadsafe(answer, server.loop))
+        else:
+            waiting = asyncio.ensure_future(answer)
+        # Not `wait_for`: it would wait on for a method that does not heed its cancellation.
+        try:
+            await asyncio.wait([waiting], timeout=timeouts.seconds(timeout))
+            if waiting.cancelled():
+                raise ServiceNotAvailable("The server of this process is ending")
+            if waiting.done():
+                return list(waiting.result()[2:])
+        finally:
+            waiting.cancel()
+        raise CallTimeout(f"No answer from this process within {timeout:.0f} ms")
+
+    def is_alive(self) -> bool:
+        return not self._server.closed
+
+    def close(self) -> None:
+        """There is nothing to let go of."""
+
+
 class LocalListener(Listener):
     """An address of a `LocalTransport`, or several."""
 
-    def __init__(self, network: Network, address: str, server: Server) -> None:
-        self._network, self._server = network, server
-        self.addresses = [network.bind(address, server)]
+    holds_sockets = False
+
+    def __init__(self, network: Network, address: str, handler: Handler) -> None:
+        self._network, self._handler = network, handler
+        self.addresses = [network.bind(address, handler)]
 
     def also(self, address: str) -> None:
-        self.addresses.append(self._network.bind(address, self._server))
+        self.addresses.append(self._network.bind(address, self._handler))
 
-    def fileno(self) -> None:
-        return None
-
-    def receive(self) -> Arrival | None:
-        return None
-
-    def stand_in(self) -> bool:
-        return False
-
-    def send(self, frames: Sequence[Attachment]) -> bool:
-        return False
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Callers go to the handler themselves."""
 
     def close(self) -> None:
         for address in self.addresses:
-            self._network.servers.pop(address, None)
+            self._network.handlers.pop(address, None)
 
 
 class Network:
     """Which server is found at which address."""
 
     def __init__(self) -> None:
-        self.servers: dict[str, Server] = {}
+        self.handlers: dict[str, Handler] = {}
         self._ports = itertools.count(1)
 
-    def bind(self, address: str, server: Server) -> str:
+    def bind(self, address: str, handler: Handler) -> str:
         """Let a server be found; returns the address. Raises `ConfigurationError`."""
         if address.endswith((":*", ":0")):
             address = f"{address.rpartition(':')[0]}:{next(self._ports)}"
-        if self.servers.setdefault(address, server) is not server:
+        if self.handlers.setdefault(address, handler) is not handler:
             raise ConfigurationError(f"Cannot listen on {address!r}: Address already in use")
         return address
 
@@ -110,54 +130,52 @@ class LocalTransport(Transport):
     def __init__(self) -> None:
         self._network = Network()
 
-    def listen(self, address: str, server: Server) -> LocalListener:
-        return LocalListener(self._network, address, server)
+    def listen(self, address: str, handler: Handler) -> LocalListener:
+        return LocalListener(self._network, address, handler)
 
     def connect(self, address: str) -> Channel:
-        return _Lookup(self._network.servers, address)
+        return _Lookup(self._network.handlers, address)
 
     def connect_async(self, address: str) -> AsyncChannel:
-        return _AsyncLookup(self._network.servers, address)
+        return _AsyncLookup(self._network.handlers, address)
 
     def close(self) -> None:
-        pass
+        """There is nothing to let go of."""
+
+
+def _found(handlers: dict[str, Handler], address: str) -> Handler:
+    try:
+        return handlers[address]
+    except KeyError:
+        raise ServiceNotAvailable(f"Nobody listens on {address}") from None
 
 
 class _Lookup(Channel):
     """Finds its server at each call, as a real connection finds one that was restarted."""
 
-    def __init__(self, network: dict[str, Server], address: str) -> None:
-        self._network, self._address = network, address
+    def __init__(self, handlers: dict[str, Handler], address: str) -> None:
+        self._handlers, self._address = handlers, address
 
     def exchange(self, payload: Sequence[Attachment], timeout: float) -> list[Attachment]:
-        server = self._network.get(self._address)
-        if server is None:
-            raise ServiceNotAvailable(f"Nobody listens on {self._address}")
-        channel = LocalChannel(server)
-        try:
-            return channel.exchange(payload, timeout)
-        finally:
-            channel.close()
+        return LocalChannel(_found(self._handlers, self._address)).exchange(payload, timeout)
 
     def is_alive(self) -> bool:
-        return self._address in self._network
+        return self._address in self._handlers
 
     def close(self) -> None:
         pass
 
 
 class _AsyncLookup(AsyncChannel):
-    def __init__(self, network: dict[str, Server], address: str) -> None:
-        self._network, self._address = network, address
+    def __init__(self, handlers: dict[str, Handler], address: str) -> None:
+        self._handlers, self._address = handlers, address
 
     async def exchange(self, payload: Sequence[Attachment], timeout: float) -> list[Attachment]:
-        server = self._network.get(self._address)
-        if server is None:
-            raise ServiceNotAvailable(f"Nobody listens on {self._address}")
-        return await AsyncLocalChannel(server).exchange(payload, timeout)
+        channel = AsyncLocalChannel(_found(self._handlers, self._address))
+        return await channel.exchange(payload, timeout)
 
     def is_alive(self) -> bool:
-        return self._address in self._network
+        return self._address in self._handlers
 
     def close(self) -> None:
         pass

@@ -6,7 +6,7 @@ import os
 from collections import defaultdict, deque
 from collections.abc import Callable
 
-from pycom_core.transport._zmq import Channel
+from pycom_core.transport._base import Channel
 
 #: Channels kept for one address; more may be borrowed at a time.
 MAX_IDLE = 64

@@ -13,7 +13,7 @@ import msgspec
 
 from pycom_core import constants
 from pycom_core.errors import BadRequest, RemoteError, remote_error
-from pycom_core.messages import Attachment, Request, Response
+from pycom_core.messages import Attachment, Response
 from pycom_core.wire import _jsonable as jsonable
 
 _decode = msgspec.json.Decoder().decode
@@ -98,52 +98,6 @@ def _json_type(value: Any) -> str:
     return names.get(type(value), "a number")
 
 
-def request_to_dict(request: Request, session_id: str | None = None) -> dict[str, Any]:
-    """The request object of CALL."""
-    data = {"interface": request.interface, "method": request.method, "args": request.args}
-    if session_id is not None:
-        data["session_id"] = session_id
-    if request.extensions:
-        data["extensions"] = request.extensions
-    return data
-
-
-def request_from_dict(data: Mapping[str, Any]) -> Request:
-    """Build a request from the request object of CALL. Raises `BadRequest`."""
-    get = data.get
-    interface, method, session_id = get("interface"), get("method"), get("session_id")
-    extensions = get("extensions")
-    if type(interface) is not str:
-        raise _wrong_field(data, "interface", "a string")
-    if type(method) is not str:
-        raise _wrong_field(data, "method", "a string")
-    if session_id is not None and type(session_id) is not str:
-        raise _wrong_field(data, "session_id", "a string or null")
-    if extensions is not None and type(extensions) is not dict:
-        raise _wrong_field(data, "extensions", "an object or null")
-    return Request(interface, method, session_id, get("args"), extensions)
-
-
-def _wrong_field(data: Mapping[str, Any], name: str, expected: str) -> BadRequest:
-    if name not in data:
-        return BadRequest(f"Field {name} is required")
-    return BadRequest(f"Field {name} must be {expected}, not {_json_type_of(data[name])}")
-
-
-def _json_type_of(value: Any) -> str:
-    return "an object" if type(value) is dict else _json_type(value)
-
-
-def response_to_dict(response: Response) -> dict[str, Any]:
-    """The response object of CALL, without its code and error."""
-    data: dict[str, Any] = {} if response.code else {"result": response.result}
-    if response.session_id is not None:
-        data["session_id"] = response.session_id
-    if response.extensions:
-        data["extensions"] = response.extensions
-    return data
-
-
 def status_to_dict(response: Response) -> dict[str, Any]:
     """The code of a response, and its error text if it is one."""
     if response.code:
@@ -159,13 +113,3 @@ def raise_for_status(data: Mapping[str, Any]) -> None:
     if code:
         error = data.get("error")
         raise remote_error(code, error if type(error) is str else None)
-
-
-def response_from_dict(data: Mapping[str, Any]) -> Response:
-    """Build a response from the response object of CALL."""
-    return Response(
-        None,
-        result=data.get("result"),
-        session_id=data.get("session_id"),
-        extensions=data.get("extensions"),
-    )

@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
+
+import msgspec
 
 from pycom_core import constants
 from pycom_core.errors import RemoteError
 from pycom_core.log import logger
 from pycom_core.loops._failures import is_failure
-from pycom_core.loops._waiting import settle
 from pycom_core.messages import Attachment, Future, Request, Response
 from pycom_core.wire import _codec as codec
 from pycom_core.wire import _jsonable as jsonable
 
-if TYPE_CHECKING:
-    from pycom_core.server._server import Server
+#: JSON of the response, and its attachment if there is one.
+Reply = list[Attachment]
+
+
+class CommandServer(Protocol):
+    """What commands find in the server that they are made for."""
+
+    encoder: msgspec.json.Encoder
+
+    def process(self, request: Request) -> Any:
+        """Take a decoded request through the server."""
 
 
 class BaseCommand:
@@ -25,26 +35,27 @@ class BaseCommand:
 
         client  request_to_wire   (request_to_dict → dict_to_wire)
         server  request_from_wire (dict_from_wire → request_from_dict)
-                process_request   → real_process_request
+                real_process_request
                 response_to_wire  (response_to_dict → dict_to_wire)
         client  response_from_wire (dict_from_wire → response_from_dict)
+
+    A server takes these steps one by one. `process_request` takes those of the server together,
+    for programs that carry the protocol over something else.
     """
 
-    #: A coroutine of `real_process_request` gets a Task; False if it waits only for the kernel.
-    needs_task = True
+    #: Packs JSON: a server, or the runtime of a client, gives its own.
+    encoder = jsonable.ENCODER
 
-    _encoder = jsonable.ENCODER
-
-    def __init__(self, server: Server | None = None) -> None:
+    def __init__(self, server: CommandServer | None = None) -> None:
         self.server = server
         if server is not None:
-            self._encoder = server.runtime.types.encoder
+            self.encoder = server.encoder
 
     # Client side.
 
     def request_to_wire(self, request: Any, **kw: Any) -> bytes:
         """Pack a request."""
-        return codec.dict_to_wire(self.request_to_dict(request, **kw))
+        return codec.dict_to_wire(self.request_to_dict(request, **kw), True, self.encoder)
 
     def request_to_dict(self, request: Any, **kw: Any) -> dict[str, Any]:
         """The request as a dict of JSON values."""
@@ -62,6 +73,33 @@ class BaseCommand:
 
     # Server side.
 
+    def process_request(self, json_body: Attachment, *other_parts: Attachment) -> Any:
+        """Answer one request: the JSON of the response, and its attachment if there is one.
+
+        `RemoteError` becomes an answer. Returns a `Future` of these frames where the method
+        answers later, and an awaitable where `real_process_request` gives one. Override
+        `real_process_request`, not this method.
+        """
+        try:
+            request = self.request_from_wire(json_body)
+            response: Any = self.real_process_request(request, *other_parts)
+        except RemoteError as error:
+            return self.reply(refusal(error))
+        if isinstance(response, Future):
+            later = Future(response.request)
+            response.add_done_callback(lambda done: later._complete(self.reply(done)))
+            return later
+        return (
+            self._reply_later(response) if hasattr(response, "__await__") else self.reply(response)
+        )
+
+    async def _reply_later(self, waiting: Awaitable[Response]) -> Reply:
+        try:
+            response = await waiting
+        except RemoteError as error:
+            response = refusal(error)
+        return self.reply(response)
+
     def request_from_wire(self, message: Attachment) -> Any:
         """Unpack a request. Raises `BadRequest`."""
         return self.request_from_dict(codec.dict_from_wire(message))
@@ -70,19 +108,14 @@ class BaseCommand:
         """Build the request from a dict. Raises `BadRequest`."""
         raise NotImplementedError
 
-    async def process_request(
-        self, json_body: Attachment, *other_parts: Attachment
-    ) -> list[Attachment]:
-        """Answer one request: the JSON of the response, and its attachment if there is one.
+    def real_process_request(
+        self, request: Any, *other_parts: Attachment
+    ) -> Response | Future | Awaitable[Response]:
+        """Do what the command is for. May be `async def`."""
+        raise NotImplementedError
 
-        `RemoteError` becomes an answer. Override `real_process_request`, not this method.
-        """
-        try:
-            request = self.request_from_wire(json_body)
-            answer: Any = self.real_process_request(request, *other_parts)
-            response = await (settle(answer) if self.needs_task else answer)
-        except RemoteError as error:
-            response = Response(None, code=error.code or 1, message=str(error))
+    def reply(self, response: Response) -> Reply:
+        """Pack a response; one that cannot be sent is logged, and an error is sent instead."""
         try:
             body = self.response_to_wire(response)
         except BaseException as error:
@@ -98,18 +131,12 @@ class BaseCommand:
             body = self.response_to_wire(response)
         return [body] if response.attachment is None else [body, response.attachment]
 
-    def real_process_request(
-        self, request: Any, *other_parts: Attachment
-    ) -> Response | Future | Awaitable[Response]:
-        """Do what the command is for. May be `async def`."""
-        raise NotImplementedError
-
     def response_to_wire(self, response: Response, **kw: Any) -> bytes:
         """Pack a response, with its code and error, and see that its attachment is one."""
         if response.attachment is not None:
             response.attachment = codec.as_frame(response.attachment)
         data = {**codec.status_to_dict(response), **self.response_to_dict(response, **kw)}
-        return codec.dict_to_wire(data, False, self._encoder)
+        return codec.dict_to_wire(data, False, self.encoder)
 
     def response_to_dict(self, response: Response) -> dict[str, Any]:
         """What the response holds beside its code and error, as a dict of JSON values."""
@@ -117,3 +144,8 @@ class BaseCommand:
 
     def _name(self, request: Request | None) -> str:
         return type(self).__name__ if request is None else f"{request.interface}.{request.method}"
+
+
+def refusal(error: RemoteError) -> Response:
+    """The response that stands for an error."""
+    return Response(None, code=error.code or constants.ERROR_UNKNOWN, message=str(error))

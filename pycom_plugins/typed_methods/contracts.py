@@ -26,7 +26,7 @@ def typed(provider: Any, runtime: Runtime | None = None) -> Interface:
     Results are checked. `runtime` has the plugins that know types; without one it is that of the
     process. Raises `ConfigurationError` for an annotation that is no contract.
     """
-    from pycom_core.runtime._runtime import default_runtime
+    from pycom_core.runtime._default import default_runtime
 
     shared: Interface = provider.__interface__
     iface = shared.of(shared.instance if inspect.isclass(provider) else provider)

@@ -23,9 +23,9 @@ from pycom_core import (
     interface,
     method,
 )
-from pycom_core.client._aio_component import AsyncComponent
+from pycom_core.client import _caller
+from pycom_core.client._async_component import AsyncComponent
 from pycom_core.client._proxy import ProxyComponent
-from pycom_core.runtime import _runtime as runtime
 from pycom_plugins.introspection.service import Service
 
 IFACE = "com.foo.copied"
@@ -61,7 +61,7 @@ def provider(make_runtime: MakeRuntime) -> Provider:
 def here(make_runtime: MakeRuntime, monkeypatch: pytest.MonkeyPatch) -> Runtime:
     """A runtime, and where contexts are unpickled the one of the process."""
     made = make_runtime()
-    monkeypatch.setattr(runtime, "default_runtime", lambda: made)
+    monkeypatch.setattr(_caller, "default_runtime", lambda: made)
     return made
 
 

@@ -16,28 +16,37 @@ from in_process import Distributions, MakeRuntime, answer, call, running
 import pycom_core
 from pycom_core import (
     AccessDenied,
+    AsyncContext,
     Balancer,
     BaseCommand,
     Client,
+    ConfigurationError,
     Context,
     Identity,
+    LocalTransport,
     Method,
     NameserverBackend,
+    Peer,
     PluginError,
+    RemoteError,
     Request,
     Response,
+    Runtime,
     Server,
     ServiceRecord,
     ServiceServer,
     SessionStore,
-    ZmqTransport,
+    Transport,
     hookimpl,
     hookspecs,
     interface,
     method,
 )
+from pycom_core.client._async_component import AsyncClient
+from pycom_core.client._choice import choose
 from pycom_core.plugins._manager import hook_names
 from pycom_core.process import _cli as cli
+from pycom_core.process._launcher import ServiceProcess
 
 ANY_PORT = "tcp://127.0.0.1:*"
 
@@ -393,8 +402,8 @@ def test_hook_pycom_socket(make_runtime: MakeRuntime) -> None:
         def handle_call(self, request: Request) -> Any:
             return request.response("seen")
 
-    runtime = make_runtime({"mine": plugin(pycom_socket=pycom_socket)}, transport=None)
-    other = make_runtime(transport=ZmqTransport(-1, runtime._notify_socket))
+    mine = {"mine": plugin(pycom_socket=pycom_socket)}
+    runtime, other = (make_runtime(mine, transport=None) for _ in range(2))
     with running(Seen([ANY_PORT], runtime)) as server:
         context = Context(runtime=other)
         assert context.connect(server.addresses[0], "com.foo").invoke("bar") == "seen"
@@ -406,3 +415,128 @@ def test_hook_pycom_socket(make_runtime: MakeRuntime) -> None:
         with pytest.raises(PluginError, match=r"'mine'.*failed in pycom_socket.*not there"):
             context.connect("tcp://127.0.0.1:1", "com.foo").invoke("bar")
         context.close()
+
+
+def test_hook_pycom_transports(make_runtime: MakeRuntime) -> None:
+    network = LocalTransport()
+    network.schemes = ("near",)
+    given: list[Runtime] = []
+
+    def make(runtime: Runtime) -> Transport:
+        given.append(runtime)
+        return network
+
+    mine = plugin(pycom_transports=lambda: {"mine": make})
+    runtime = make_runtime({"mine": mine}, transport=("mine", "zmq"))
+    ServiceServer(["near://a", ANY_PORT], [Greeter], runtime)
+    assert given == [runtime], "it is asked for once, before those that come after it"
+    other = make_runtime(transport=network)
+    context = Context(runtime=other)
+    assert context.connect("near://a", "com.foo.greeter").invoke("greet") == "Hello you"
+    with pytest.raises(ConfigurationError, match="Invalid address 'far://a': addresses begin with"):
+        Context(runtime=runtime).connect("far://a", "com.foo").invoke("bar")
+
+
+def test_hook_pycom_end(make_runtime: MakeRuntime) -> None:
+    ended: list[Any] = []
+
+    def pycom_end(request: Request, response: Response) -> str:
+        ended.append((request.interface, request.method, response.code))
+        return "is not looked at"
+
+    runtime = make_runtime({"mine": plugin(pycom_end=pycom_end)})
+    server = ServiceServer(["local://a"], [Greeter], runtime)
+    call(server, "com.foo.greeter", "greet")
+    call(server, "com.foo.greeter", "wait")
+    call(server, "com.foo.greeter", "nothing")
+    call(server, "com.foo.nobody", "greet")
+    asyncio.run(server.answer([b"client", b"", b"CALL", b"no JSON"]))
+    asyncio.run(server.answer([b"client", b"", b"NONSENSE", b"{}"]))
+    asyncio.run(server.answer([b"client"]))
+    assert ended == [
+        ("com.foo.greeter", "greet", 0),
+        ("com.foo.greeter", "wait", 0),
+        ("com.foo.greeter", "nothing", 2),
+        ("com.foo.nobody", "greet", 4),
+        ("", "", 4),
+        ("", "", 4),
+        ("", "", 4),
+    ]
+
+
+@pytest.mark.parametrize("kind", [Context, AsyncContext])
+def test_hook_pycom_client_invoke(kind: Any, make_runtime: MakeRuntime) -> None:
+    seen: list[Any] = []
+
+    def pycom_client_invoke(component: Any, request: Request) -> Any:
+        seen.append((component.name, component.address, component.context, request.method))
+        try:
+            response = yield
+        except RemoteError as error:
+            seen.append(error.code)
+            response = Response(request, result="mended")
+        return response
+
+    wrapper = SimpleNamespace(
+        pycom_client_invoke=hookimpl(wrapper=True)(pycom_client_invoke),
+        pycom_client_prehook=hookimpl(lambda data: seen.append("prehook")),
+    )
+    ServiceServer(["local://a"], [Greeter], make_runtime())
+    context = kind(runtime=make_runtime({"mine": wrapper}))
+
+    async def ask() -> list[Any]:
+        component = AsyncClient("local://a", "com.foo.greeter", context)
+        return [await component.invoke(name) for name in ("greet", "nothing")]
+
+    if kind is AsyncContext:
+        results = asyncio.run(ask())
+    else:
+        component = context.connect("local://a", "com.foo.greeter")
+        results = [component.invoke(name) for name in ("greet", "nothing")]
+    assert results == ["Hello you", "mended"]
+    where = ("com.foo.greeter", "local://a", context)
+    assert seen == [(*where, "greet"), "prehook", (*where, "nothing"), "prehook", 2]
+    context.close()
+
+
+def test_hook_pycom_record(make_runtime: MakeRuntime) -> None:
+    def pycom_record(server: Server, record: ServiceRecord) -> None:
+        record.metadata["zone"] = f"{record.service} at {server.addresses[0]}"
+
+    runtime = make_runtime(
+        {"mine": plugin(pycom_record=pycom_record)}, address="local://a", service="/one"
+    )
+    process = ServiceProcess(runtime, [Greeter])
+    record = process.registrar._replicas[0]._record
+    assert record.metadata["zone"] == "/one at local://a"
+
+
+def test_hook_pycom_address(make_runtime: MakeRuntime) -> None:
+    def pycom_address(record: ServiceRecord) -> str | None:
+        return record.metadata.get("near")
+
+    runtime = make_runtime({"mine": plugin(pycom_address=pycom_address)})
+    context = Context("local://ns", runtime=runtime)
+    near = ServiceRecord("/a", "local://far", ["com.foo"], {"near": "local://near"})
+    far = ServiceRecord("/b", "local://far", ["com.foo"])
+    found = [choose(context, [record], "com.foo").address for record in (near, far)]
+    assert found == ["local://near", "local://far"]
+
+
+def test_hook_pycom_close(make_runtime: MakeRuntime) -> None:
+    closed: list[Runtime] = []
+    runtime = make_runtime({"mine": plugin(pycom_close=lambda runtime: closed.append(runtime))})
+    assert closed == []
+    runtime.close()
+    assert closed == [runtime]
+
+
+def test_hook_pycom_admit(make_runtime: MakeRuntime) -> None:
+    def pycom_admit(peer: Peer) -> None:
+        if peer.key != "known":
+            raise AccessDenied(f"{peer.address} is not known")
+
+    runtime = make_runtime({"mine": plugin(pycom_admit=pycom_admit)})
+    runtime.admit(Peer("tcp://10.0.0.1:7", "known"))
+    with pytest.raises(AccessDenied, match="tcp://10.0.0.2:7 is not known"):
+        runtime.admit(Peer("tcp://10.0.0.2:7"))

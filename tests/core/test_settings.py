@@ -37,6 +37,7 @@ EVERYTHING = {
     "session_store": "sqlite:///b",
     "session_timeout": 1,
     "balancer": "round-robin",
+    "transport": ["mine", "zmq"],
     "event_loop": "asyncio",
     "ipc": False,
     "development": True,
@@ -85,6 +86,7 @@ def test_json(tmp_path: Path) -> None:
         **{
             **EVERYTHING,
             "nameserver": ("tcp://10.0.0.1:2012", "tcp://10.0.0.2:2012"),
+            "transport": ("mine", "zmq"),
             "authentication": Authentication("required"),
             "plugins": Plugins(("call",), ("mine",), True),
             "guarantees": {"nameserver_backend": ("persistent", "shared")},

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from life_services import Life
 
-import pycom_core.client.discovery._registrar
+import pycom_core.client._registrar
 
 __all__ = ["Life"]
 
-pycom_core.client.discovery._registrar.RENEWAL = 0.1
-pycom_core.client.discovery._registrar.PATIENCE = 100.0
+pycom_core.client._registrar.RENEWAL = 0.1
+pycom_core.client._registrar.PATIENCE = 100.0

@@ -181,8 +181,8 @@ def test_a_program_of_its_own_shows_records_too(processes: helpers.Processes) ->
 def test_the_hooks_that_a_scaffold_writes_are_seen(start: Start, tmp_path: Path) -> None:
     write(Names.of("seen"), "hooks", tmp_path)
     configure = (
-        "import pycom_core.runtime._runtime, pycom_seen\n"
-        "pycom_core.runtime._runtime.default_runtime().plugins.register(pycom_seen.Seen(), 'seen')"
+        "import pycom_core.runtime._default, pycom_seen\n"
+        "pycom_core.runtime._default.default_runtime().plugins.register(pycom_seen.Seen(), 'seen')"
     )
     lines = start(configure=configure, PYTHONPATH=str(tmp_path / "src")).lines("INFO")
     assert matching(f"{TIME} INFO seen: test.logs.say answered 0", lines)

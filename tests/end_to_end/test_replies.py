@@ -20,11 +20,11 @@ from hypothesis import strategies as st
 
 import pycom
 from pycom_core import Client, Context, Runtime
-from pycom_core.client._aio_component import AsyncComponent
-from pycom_core.client._aio_context import AsyncContext
+from pycom_core.client._async_component import AsyncComponent
+from pycom_core.client._async_context import AsyncContext
 from pycom_core.testing import LocalNetwork, RealNetwork
-from pycom_core.transport._aio import DealerChannel
 from pycom_core.transport._pool import MAX_IDLE
+from pycom_plugins.transport_zmq.async_channel import AsyncDealerChannel
 
 AMPLE = helpers.PATIENCE * 1000  # ms
 #: Where nobody listens: TCP's discard port, which only root may bind.
@@ -229,7 +229,7 @@ async def _entered(opening: Any) -> Any:
 
 
 async def _channel(context: AsyncContext, address: str) -> Any:
-    return context.channel(address)
+    return context.pool.to(address)
 
 
 def _arguments(call: Call, tag: Tag) -> tuple[Any, ...]:
@@ -303,7 +303,7 @@ def test_replies_through_sockets(runtime: Runtime) -> None:
 
         def no_place_is_kept() -> None:
             channel = callers.run(_channel(async_context, service.address))
-            assert isinstance(channel, DealerChannel)
+            assert isinstance(channel, AsyncDealerChannel)
             assert not channel._pending
             assert not channel._unsent
             assert all(len(idle) <= MAX_IDLE for idle in context.pool._idle.values())
@@ -330,8 +330,8 @@ def test_what_was_never_sent_is_not_kept(runtime: Runtime) -> None:
             for _ in range(3):
                 with pytest.raises(pycom.CallTimeout):
                     await component.invoke("plain", {}, timeout=1, attachment=b"x" * LARGE)
-            channel = context.channel(NOBODY)
-            assert isinstance(channel, DealerChannel)
+            channel = context.pool.to(NOBODY)
+            assert isinstance(channel, AsyncDealerChannel)
             assert not channel._pending
             assert not channel._unsent
 

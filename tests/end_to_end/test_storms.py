@@ -15,8 +15,8 @@ import pytest
 import pycom
 from pycom_core import Runtime
 from pycom_core.testing import RealNetwork
-from pycom_core.transport._aio import DealerChannel
 from pycom_core.transport._pool import MAX_IDLE
+from pycom_plugins.transport_zmq.async_channel import AsyncDealerChannel
 
 AMPLE = helpers.PATIENCE * 1000  # ms
 #: Both sides watch the deadline; whichever notices first says so.
@@ -88,8 +88,8 @@ def test_thousands_of_cancelled_calls(service: Any, runtime: Runtime) -> None:
             component = await context.connect(service.address, "test.storms")
             for first in range(0, 2100, 300):
                 await asyncio.gather(*(give_up(component, first + n) for n in range(300)))
-            channel = context.channel(service.address)
-            assert isinstance(channel, DealerChannel)
+            channel = context.pool.to(service.address)
+            assert isinstance(channel, AsyncDealerChannel)
             assert not channel._pending
             assert not channel._unsent
             nothing_is_left(service)

@@ -131,7 +131,7 @@ def test_prepare_call_and_process(default_runtime: object) -> None:
 
     server = Prepared([ANY_PORT])
     request = zerojson.Request("any", "reverse", args="ab")
-    response = asyncio.run(server.process(request))
+    response = server.process(request)
     assert (response.result, response.request) == (["b", "a"], request)
     server.close()
 
@@ -214,7 +214,7 @@ def test_chain_of_a_command() -> None:
     command = Seen()
     wire = command.request_to_wire("word", tone="high")
     assert json.loads(wire) == {"text": "word", "tone": "high", "version": "1.0"}
-    [reply] = asyncio.run(command.process_request(wire))
+    [reply] = command.process_request(wire)
     assert command.response_from_wire(reply) == "WORD"
     assert seen == [
         "request_to_wire",

@@ -11,8 +11,8 @@ import attrs
 import pytest
 
 from pycom_core import hookimpl, interface, method
-from pycom_core.client._aio_component import AsyncComponent
-from pycom_core.client._aio_context import AsyncContext
+from pycom_core.client._async_component import AsyncComponent
+from pycom_core.client._async_context import AsyncContext
 from pycom_core.errors import AccessDenied
 from pycom_core.messages import Identity, Request
 from pycom_core.testing.contracts.common import in_loop

@@ -21,8 +21,8 @@ from pycom_core.testing import (
     SessionStoreContract,
 )
 from pycom_plugins.balancing import RandomBalancer
-from pycom_plugins.nameserver.memory import MemoryBackend
-from pycom_plugins.sessions.memory import MemoryStore
+from pycom_plugins.memory.nameserver import MemoryBackend
+from pycom_plugins.memory.sessions import MemoryStore
 
 pytest_plugins = ["pytester"]
 
@@ -557,7 +557,7 @@ def test_what_is_not_claimed_is_skipped_and_what_is_claimed_is_not(
         import pytest
         from pycom_core.backends import Guarantee
         from pycom_core.testing import SessionStoreContract
-        from pycom_plugins.sessions.memory import MemoryStore
+        from pycom_plugins.memory.sessions import MemoryStore
 
         class Boasting(MemoryStore):
             guarantees = Guarantee.PERSISTENT

@@ -23,7 +23,7 @@ from pycom_core import (
 )
 from pycom_core.testing import Clock, LocalNetwork, RealNetwork, threads
 from pycom_core.testing.network import Network
-from pycom_plugins.nameserver.memory import MemoryBackend
+from pycom_plugins.memory.nameserver import MemoryBackend
 
 BOTH = pytest.mark.parametrize("make", [LocalNetwork, RealNetwork])
 Make = Callable[..., Network]

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pycom
-from pycom_core.client._aio_component import AsyncComponent
+from pycom_core.client._conversations import locate
+from pycom_core.client._drivers import drive_async
 from pycom_core.messages import Request
 from pycom_core.testing.network import Network
 
@@ -69,8 +70,8 @@ def async_calls(network: Network, timeout: float) -> Call:
 
     async def call(method: str, args: Any, interface: str) -> Any:
         async with network.async_context(timeout=timeout) as context:
-            opening = await context._find((interface, None))
-            assert isinstance(opening, AsyncComponent)
+            found = await drive_async(locate(context, (interface, None)), context.pool)
+            opening = context._component(found.address, interface, found)
             request = Request(interface, method, args=args)
             return (await opening.invoke_with_request(request)).result
 

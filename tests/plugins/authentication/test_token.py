@@ -25,7 +25,7 @@ from pycom_core import (
     Request,
     ServiceServer,
 )
-from pycom_core.server._pipeline import process
+from pycom_core.server._pipeline import call
 from pycom_core.settings import Authentication
 from pycom_core.testing import Clock
 from pycom_plugins.authentication import validation
@@ -395,7 +395,7 @@ def test_without_the_plugin_nobody_is_known(make_runtime: MakeRuntime) -> None:
     server = ServiceServer(["tcp://service:1"], [Secret], runtime)
     request = Request("com.foo.secret", "whoami", extensions={"org.pycom.auth": "t-ann"})
     with pytest.raises(AccessDenied, match="Authentication required"):
-        asyncio.run(process(server, request))
+        asyncio.run(call(server, request))
 
 
 def test_plugins_that_know_a_token_by_its_form_come_before(

@@ -1,0 +1,114 @@
+"""The context of asyncio programs."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from pycom_core import constants
+from pycom_core.client import _conversations as conversations
+from pycom_core.client._async_caller import AsyncCaller
+from pycom_core.client._async_component import AsyncComponent, Opening
+from pycom_core.client._choice import Use
+from pycom_core.client._drivers import drive_async
+from pycom_core.messages import Attachment
+
+if TYPE_CHECKING:
+    from pycom_core.client._remote import RemoteComponent
+    from pycom_core.wire._commands import BaseCommand
+
+
+class AsyncContext(AsyncCaller):
+    """Finds and calls services from event loops, with many calls in flight on one socket.
+
+    Takes the arguments of `Context`, and has its hooks. Its components are proxies::
+
+        async with ctx.locate("com.foo.example") as component:
+            await component.bar("field1", value=42)
+
+    `await ctx.locate(…)` gives the component as well. A call that is cancelled gives up its
+    place, and its late reply is dropped. Any number of threads, with a loop each, may share a
+    context; each loop has sockets of its own, which end with it.
+    """
+
+    # Who calls.
+
+    async def authenticate(
+        self, user: Any = None, credentials: Any = None, token: str | None = None
+    ) -> None:
+        """Make all further calls as `user`, or as whom `token` belongs to.
+
+        Raises `AccessDenied`, and `ServiceNotFound` without an authenticator.
+        """
+        talk = conversations.authenticate(self, user, credentials, token)
+        self.token = await drive_async(talk, self.pool)
+
+    async def user_info(self) -> Any:
+        """What the authenticator says of the caller; None: nobody. Raises `AccessDenied`."""
+        return await drive_async(conversations.user_info(self), self.pool)
+
+    # Finding and connecting.
+
+    def locate(self, iface: str, service_name: str | None = None) -> Opening:
+        """A component for `iface`; await it, or enter it. Raises as `Context.locate` does."""
+
+        async def open_component() -> AsyncComponent:
+            talk = conversations.locate(self, (iface, service_name))
+            use = await drive_async(talk, self.pool)
+            component = self._component(use.address, iface, use)
+            try:
+                return await component.describe()
+            except BaseException:
+                component.close()
+                raise
+
+        return Opening(open_component)
+
+    def connect(self, address: str, iface: str) -> Opening:
+        """A component for `iface` at an address that is known; await it, or enter it."""
+        return Opening(self._component(address, iface).describe)
+
+    def nameserver(self) -> Opening:
+        """The nameserver; await it, or enter it. Raises `ServiceNotFound`."""
+
+        async def open_component() -> AsyncComponent:
+            talk = conversations.ask_nameserver(self, constants.NS_METHOD_STAT)
+            await drive_async(talk, self.pool)
+            # The one that has answered; credentials and hooks are not for nameservers.
+            address = conversations.nameserver_address(self, self.nameservers[0])
+            anybody = self.on_behalf_of(None, self.deadline)
+            return await AsyncComponent(address, constants.NS_INTERFACE, anybody).describe()
+
+        return Opening(open_component)
+
+    def _component(self, address: str, iface: str, use: Use | None = None) -> AsyncComponent:
+        return AsyncComponent(address, iface, self, use)
+
+    async def send_command(
+        self,
+        server: str | RemoteComponent | Any,
+        name: bytes,
+        command: BaseCommand,
+        request: Any = None,
+        timeout: float | None = None,
+        attachment: Attachment | None = None,
+    ) -> Any:
+        """Send a command of the protocol that a plugin adds; as `Context.send_command`, awaited."""
+        address = server if isinstance(server, str) else getattr(server, "_wrapped", server).address
+        left = self.time_left(timeout)
+        talk = conversations.send(self, address, name, command, request, attachment, left)
+        answer, received = await drive_async(talk, self.pool)
+        return answer if received is None else (answer, received)
+
+    # Life.
+
+    async def __aenter__(self) -> AsyncContext:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()

@@ -1,0 +1,55 @@
+"""Contexts on behalf of the caller of a request: its token, its deadline."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pycom_core import constants
+from pycom_core.messages import Request
+
+if TYPE_CHECKING:
+    from pycom_core.client._async_context import AsyncContext
+    from pycom_core.client._context import Context
+    from pycom_core.client._proxy import ProxyContext
+    from pycom_core.runtime._runtime import Runtime
+
+
+class OnBehalf:
+    """What such contexts share: connections, and what is known of services.
+
+    From any thread. Most services never call, so the contexts are made when they are asked for.
+    """
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        # Setting a default is atomic: of what threads make at the same time the first is kept.
+        self._sync: dict[None, Context] = {}
+        self._async: dict[None, AsyncContext] = {}
+
+    def context(self, request: Request) -> ProxyContext:
+        """A context for sync methods."""
+        from pycom_core.client._context import Context
+        from pycom_core.client._proxy import ProxyContext
+
+        shared = self._sync.get(None)
+        if shared is None:
+            shared = self._sync.setdefault(None, Context(runtime=self._runtime))
+        return ProxyContext(shared.on_behalf_of(_token(request), request.deadline))
+
+    def async_context(self, request: Request) -> AsyncContext:
+        """A context for `async def` methods."""
+        from pycom_core.client._async_context import AsyncContext
+
+        shared = self._async.get(None)
+        if shared is None:
+            shared = self._async.setdefault(None, AsyncContext(runtime=self._runtime))
+        return shared.on_behalf_of(_token(request), request.deadline)
+
+    def close(self) -> None:
+        """Close the connections."""
+        for context in (*self._sync.values(), *self._async.values()):
+            context.close()
+
+
+def _token(request: Request) -> object:
+    return request.extensions.get(constants.AUTH_EXTENSION)

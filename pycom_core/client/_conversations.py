@@ -1,0 +1,301 @@
+"""What clients say to services, written once for sync and asyncio.
+
+A conversation is a generator: it yields what it wants sent, as (address, payload, timeout in ms),
+and is given the reply, or thrown what went wrong. The drivers in `_drivers` do the sending.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Sequence
+from typing import Any, TypeVar
+
+from pycom_core import constants, timeouts
+from pycom_core._steps import fail, finish
+from pycom_core.client._binding import Calls
+from pycom_core.client._caller import Caller
+from pycom_core.client._choice import Use, choose, choose_again
+from pycom_core.client._remote import RemoteComponent
+from pycom_core.client.discovery import _records
+from pycom_core.client.discovery._cache import Key
+from pycom_core.errors import (
+    ConfigurationError,
+    MethodNotFound,
+    PycomError,
+    ServiceNotAvailable,
+    ServiceNotFound,
+)
+from pycom_core.log import logger
+from pycom_core.messages import Attachment, Request, Response
+from pycom_core.plugins._wrappers import wrapped
+from pycom_core.records import ServiceRecord
+from pycom_core.wire import _codec as codec
+from pycom_core.wire._commands import BaseCommand
+
+Message = tuple[str, Sequence[Attachment], float]
+_ResultT = TypeVar("_ResultT")
+Conversation = Generator[Message, Sequence[Attachment], _ResultT]
+
+
+# Commands.
+
+
+def send(
+    caller: Caller,
+    address: str,
+    name: bytes,
+    command: BaseCommand,
+    request: Any,
+    attachment: Attachment | None,
+    timeout: float,
+    **kw: Any,
+) -> Conversation[tuple[Any, Attachment | None]]:
+    """Send a command: what it makes of the answer, and the attachment that came with it."""
+    payload: list[Attachment] = [name, command.request_to_wire(request, **kw)]
+    if attachment is not None:
+        payload.append(codec.as_frame(attachment))
+    reply = yield address, payload, timeout
+    if len(reply) < 2 or bytes(reply[0]) != constants.PROTO_STATUS_SUCCESS:
+        raise ServiceNotAvailable(f"The server at {address} failed to answer")
+    answer = command.response_from_wire(reply[1])
+    if len(reply) == 2:
+        return answer, None
+    return answer, memoryview(reply[2]) if caller.views else bytes(reply[2])
+
+
+def call(
+    caller: Caller, address: str, request: Request, timeout: float, session_id: str | None
+) -> Conversation[Response]:
+    """Send a request with the command CALL."""
+    command = caller.runtime.commands.get(constants.PROTO_CMD_CALL)
+    if command is None:
+        raise ConfigurationError(
+            "No active plugin brings the command CALL; is `call` in plugins.disable?"
+        )
+    try:
+        deadline = None if timeout > timeouts.LONGEST else round(timeout)
+    except ValueError:
+        deadline = round(timeouts.limit(timeout))  # which says what is wrong with it
+    response, attachment = yield from send(
+        caller,
+        address,
+        constants.PROTO_CMD_CALL,
+        command,
+        request,
+        request.attachment,
+        timeout,
+        session_id=session_id,
+        deadline=deadline,
+    )
+    response.request, response.attachment = request, attachment
+    return response  # type: ignore[no-any-return]
+
+
+# Calls of a component.
+
+
+def invoke(
+    component: RemoteComponent, request: Request, timeout: float | None
+) -> Conversation[Response]:
+    """Make a call as the caller wants it made: through hooks, with token and deadline."""
+    context = component.context
+    if context is None:
+        return (yield from invoke_with_request(component, request, timeout))
+    chains = context.chains
+    if not chains.client_invoke:
+        return (yield from _hooked(component, request, timeout))
+    steps = wrapped(chains, "pycom_client_invoke", chains.client_invoke, component, request)
+    try:
+        next(steps)
+    except StopIteration as stop:
+        return stop.value  # type: ignore[no-any-return]
+    try:
+        response = yield from _hooked(component, request, timeout)
+    except BaseException as error:
+        return fail(steps, error)  # type: ignore[no-any-return]
+    return finish(steps, response)  # type: ignore[no-any-return]
+
+
+def _hooked(
+    component: RemoteComponent, request: Request, timeout: float | None
+) -> Conversation[Response]:
+    context = component.context
+    request = context.before_call(component, request)
+    response = yield from invoke_with_request(component, request, timeout)
+    return context.after_call(component, response)  # type: ignore[no-any-return]
+
+
+def invoke_with_request(
+    component: RemoteComponent, request: Request, timeout: float | None
+) -> Conversation[Response]:
+    """Make a call, and tell the balancer how it went."""
+    caller, use = component._caller, component._use
+    left = caller.time_left(component._timeout if timeout is None else timeout)
+    talk = call(caller, component.address, request, left, component._held.session_id)
+    started = 0.0
+    if use is not None:
+        use.begin()
+        started = time.monotonic()
+    try:
+        response = yield from talk
+    except BaseException as error:
+        if isinstance(error, ServiceNotAvailable):
+            _name_call(error, request, use)
+        if use is not None:
+            use.end(time.monotonic() - started, error)
+        raise
+    if use is not None:
+        use.end(time.monotonic() - started, None)
+    if response.session_id is not None:
+        component._held.session_id = response.session_id
+    return response
+
+
+def _name_call(error: ServiceNotAvailable, request: Request, use: Use | None) -> None:
+    """Have an error say which call it ended, and of which service, where that is known."""
+    if request.interface == constants.NS_INTERFACE:
+        return  # nobody asked for that call, and all replicas are named together
+    service = "" if use is None else f" of {use.record.service}"
+    error.args = (f"{request.interface}.{request.method}{service}: {error}",)
+
+
+def describe(component: RemoteComponent) -> Conversation[Calls]:
+    """The methods of its interface: asked for once, as long as a connection stands."""
+    caller, key = component._caller, (component.address, component.name)
+    known = caller.descriptions.get(key)
+    if known is None or not caller.is_connected(component.address):
+        request = Request(component.name, constants.GENERIC_METHOD_INTROSPECT)
+        response = yield from invoke(component, request, None)
+        known = caller.descriptions[key] = Calls(component.name, response.result)
+    return known
+
+
+# Finding services.
+
+
+def locate(caller: Caller, key: Key) -> Conversation[Use]:
+    """One of the providers of an interface. Raises `ServiceNotFound`.
+
+    Nameservers are not asked again while a connection to the chosen one stands and the last
+    answer is younger than a lease.
+    """
+    records = caller.records.get(key)
+    if records:
+        use = choose(caller, records, key[0])
+        if caller.is_connected(use.address):
+            if caller.records.wants_refresh(key):
+                caller.refresh(refresh(caller, key))
+            return use
+        use.release()
+        records = (use.record,)
+    found = yield from find(caller, key)
+    return choose_again(caller, records, found, key[0])
+
+
+def refresh(caller: Caller, key: Key) -> Conversation[None]:
+    """Ask for an answer anew that is still good."""
+    try:
+        yield from find(caller, key)
+    except PycomError as error:
+        logger().debug("Could not refresh what is known of %s: %s", key[0], error)
+
+
+def find(caller: Caller, key: Key) -> Conversation[list[ServiceRecord]]:
+    """Ask the nameservers for all providers. Raises `ServiceNotFound`."""
+    try:
+        try:
+            found = yield from ask_nameserver(
+                caller, constants.NS_METHOD_FIND, _records.find_arguments(*key)
+            )
+        except MethodNotFound:  # a nameserver of 0.6.0
+            found = yield from ask_nameserver(
+                caller, constants.NS_METHOD_LIST_SERVICES, _records.list_arguments(*key)
+            )
+        records = _records.records_from(found.result, key[0])
+    except _records.NoNameserver:
+        raise
+    except ServiceNotFound:
+        caller.records.forget(key)
+        raise
+    caller.records.put(key, records)
+    return records
+
+
+def ask_nameserver(
+    caller: Caller, method: str, args: Any = None, timeout: float | None = None
+) -> Conversation[Response]:
+    """Call the replica that answered last, and the others if it does not answer now."""
+    request = Request(constants.NS_INTERFACE, method, args=args)
+    return (yield from ask_nameserver_with_request(caller, request, timeout))
+
+
+def ask_nameserver_with_request(
+    caller: Caller, request: Request, timeout: float | None
+) -> Conversation[Response]:
+    """The same with a request of one's own. Raises `NoNameserver`.
+
+    The timeout (ms) is for all replicas together. Credentials and hooks are not for nameservers.
+    """
+    share = caller.share(timeout)
+    problems: list[str] = []
+    for name in list(caller.nameservers):
+        try:
+            address = nameserver_address(caller, name)
+            return (yield from call(caller, address, request, share, None))
+        except ServiceNotAvailable as error:
+            problems.append(str(error))
+            pass_over(caller.nameservers, name)
+    raise _records.NoNameserver("No nameserver answers: " + "; ".join(problems))
+
+
+def pass_over(replicas: list[str], address: str) -> None:
+    """Put a replica at the end: the next call begins with one that may be alive."""
+    # Of a copy, and at one stroke: other threads look at the list and reorder it meanwhile.
+    replicas[:] = sorted(replicas, key=address.__eq__)
+
+
+def nameserver_address(caller: Caller, nameserver: str) -> str:
+    """The address that stands for a nameserver. Raises `ServiceNotAvailable`."""
+    if nameserver != constants.NS_NAME_LOCAL:
+        return nameserver
+    server = caller.runtime.server_of(constants.NS_INTERFACE)
+    if server is None:
+        raise ServiceNotAvailable(
+            "no nameserver runs in this process; name the address of one in the configuration, "
+            "in PYCOM_NAMESERVER, or with -n on the command line"
+        )
+    return server.addresses[0]
+
+
+# Who calls.
+
+
+def authenticate(caller: Any, user: Any, credentials: Any, token: Any) -> Conversation[Any]:
+    """Have a token made, or checked; returns it. Raises `AccessDenied`, `ServiceNotFound`."""
+    if token is not None:
+        yield from _ask_authenticator(caller, constants.AUTH_METHOD_VALIDATE, {"token": token})
+        return token
+    answer = yield from _ask_authenticator(
+        caller,
+        constants.AUTH_METHOD_AUTHENTICATE,
+        {"user": user, "credentials": credentials},
+    )
+    return answer["token"]
+
+
+def user_info(caller: Any) -> Conversation[Any]:
+    """What the authenticator says of the caller; None: nobody. Raises `AccessDenied`."""
+    if caller.token is None:
+        return None
+    method = constants.AUTH_METHOD_VALIDATE
+    return (yield from _ask_authenticator(caller, method, {"token": caller.token}))
+
+
+def _ask_authenticator(caller: Any, method: str, args: dict[str, Any]) -> Conversation[Any]:
+    use = yield from locate(caller, (constants.AUTH_INTERFACE, None))
+    component = RemoteComponent(constants.AUTH_INTERFACE, use.address, caller, caller, use)
+    try:
+        response = yield from invoke(component, Request(component.name, method, args=args), None)
+    finally:
+        component.close()
+    return response.result

@@ -1,0 +1,23 @@
+"""Finding out whether there is a nameserver at an address."""
+
+from __future__ import annotations
+
+from pycom_core import constants
+from pycom_core.client._client import Client
+from pycom_core.errors import ServiceNotAvailable, ServiceNotFound
+
+
+def detect_ns(host: str) -> Client:
+    """The nameserver at an address, after it has answered.
+
+    Raises `ServiceNotFound` if it does not, `ConfigurationError` if that is no address.
+    """
+    component = Client(host, constants.NS_INTERFACE)
+    try:
+        component.invoke(constants.NS_METHOD_STAT)
+    except BaseException as error:
+        component.close()
+        if isinstance(error, ServiceNotAvailable):
+            raise ServiceNotFound(f"No nameserver answers at {host}") from error
+        raise
+    return component

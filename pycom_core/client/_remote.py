@@ -1,0 +1,38 @@
+"""What remote components have in common, sync and asyncio."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pycom_core._copying import LOCATE_AGAIN, refused
+from pycom_core.client._caller import Caller
+from pycom_core.client._choice import Use
+from pycom_core.client._component import Component
+
+
+class RemoteComponent(Component):
+    """An interface at an address. Hooks of clients are given one."""
+
+    def __init__(
+        self,
+        interface: str,
+        address: str,
+        context: Any,
+        caller: Caller,
+        use: Use | None = None,
+    ) -> None:
+        super().__init__(interface)
+        self.address = address
+        self.context = context  #: that it comes from; None: hooks do not see its calls
+        self._caller = caller
+        self._use = use
+
+    __reduce__ = refused(LOCATE_AGAIN)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {self.name} at {self.address}>"
+
+    def close(self) -> None:
+        """Let go of the component; connections stay with the context."""
+        if self._use is not None:
+            self._use.release()

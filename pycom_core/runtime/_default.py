@@ -1,0 +1,119 @@
+"""The runtime of a process, for all that names none, and its settings."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from pycom_core import settings
+from pycom_core.loops._eventloop import PeriodicTask
+from pycom_core.runtime._runtime import Runtime, load_settings
+from pycom_core.settings import Settings
+
+
+class _Default:
+    """The runtime of the module-level functions: one for the process, made at first use."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._runtime: Runtime | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._file: str | os.PathLike[str] | None = None
+        self._defaults: dict[str, Any] = {}
+        self._overrides: dict[str, Any] = {}
+
+    def get(self) -> Runtime:
+        with self._lock:
+            if self._runtime is None:
+                self._runtime = Runtime(self._load(self._file, self._defaults, self._overrides))
+                self._runtime._loop = self._loop
+            return self._runtime
+
+    def configure(
+        self,
+        file: str | os.PathLike[str] | None,
+        defaults: Mapping[str, Any],
+        overrides: Mapping[str, Any],
+    ) -> None:
+        with self._lock:
+            arguments = (
+                file or self._file,
+                {**self._defaults, **defaults},
+                {**self._overrides, **overrides},
+            )
+            loaded = self._load(*arguments)
+            self._file, self._defaults, self._overrides = arguments
+            if self._runtime is not None and self._runtime.settings != loaded:
+                # Contexts that are there keep theirs; what is made from now on is new, but for
+                # the loop: tasks of before are to run on it.
+                self._loop = self._runtime._loop
+                self._runtime = None
+
+    @staticmethod
+    def _load(
+        file: str | os.PathLike[str] | None,
+        defaults: Mapping[str, Any],
+        overrides: Mapping[str, Any],
+    ) -> Settings:
+        return load_settings(file, defaults, **overrides)
+
+
+_default = _Default()
+
+
+def default_runtime() -> Runtime:
+    """The runtime of this process, for all that names none."""
+    return _default.get()
+
+
+def configure(file: str | os.PathLike[str] | None = None, **overrides: Any) -> None:
+    """Change the settings of the default runtime: from a file, and by name.
+
+    Raises `ConfigurationError`.
+    """
+    _default.configure(file, {}, overrides)
+
+
+def configure_program(
+    file: str | os.PathLike[str] | None,
+    defaults: Mapping[str, Any] | None = None,
+    **overrides: Any,
+) -> Runtime:
+    """Settle the default runtime from a command line, over the program's own defaults."""
+    given = {key: value for key, value in overrides.items() if value is not None}
+    _default.configure(file, defaults or {}, given)
+    return default_runtime()
+
+
+def ioloop() -> asyncio.AbstractEventLoop:
+    """The event loop that the services of the default runtime run on."""
+    return default_runtime().ioloop()
+
+
+def create_task(callback: Callable[[], object], timeout: float) -> PeriodicTask:
+    """A task that calls back every `timeout` ms on `ioloop()`, from its `start()` to `stop()`."""
+    return default_runtime().create_task(callback, timeout)
+
+
+class Configuration(Mapping[str, Any]):
+    """A read-only view of the settings of the default runtime."""
+
+    def __getitem__(self, key: str) -> Any:
+        current = default_runtime().settings
+        if key in settings.names():
+            return settings.plain(current)[key]
+        return current.tables[key]
+
+    def __iter__(self) -> Iterator[str]:
+        yield from settings.names()
+        yield from default_runtime().settings.tables
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+#: Read-only view of the settings of the default runtime, made when it is first looked at.
+configuration = Configuration()

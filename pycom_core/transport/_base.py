@@ -1,0 +1,143 @@
+"""What a transport is: listeners for servers, channels for clients."""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Coroutine, Sequence
+from typing import Any, Protocol
+
+from pycom_core.messages import Attachment, Delivery
+
+
+class Handler(Protocol):
+    """What messages are handed to: a server, as its transports see it."""
+
+    loop: asyncio.AbstractEventLoop | None
+
+    @property
+    def closed(self) -> bool:
+        """Whether it answers no more."""
+
+    def accept(self, delivery: Delivery) -> None:
+        """Answer a message with `delivery.reply`, now or later. On the event loop's thread."""
+
+    def answer(
+        self, frames: Sequence[Attachment], nested: bool = False
+    ) -> Coroutine[Any, Any, list[Attachment]]:
+        """Answer a message of this process; `nested`: its caller keeps a thread waiting."""
+
+
+class Listener(ABC):
+    """What a server answers on: one address, and perhaps more."""
+
+    addresses: list[str]  #: as bound: with the real port
+    holds_sockets = True  #: who forgets to close it is warned
+
+    @property
+    def address(self) -> str:
+        """The address that it was made for."""
+        return self.addresses[0]
+
+    @abstractmethod
+    def also(self, address: str) -> None:
+        """Bind one more address. Raises `ConfigurationError`."""
+
+    @abstractmethod
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Hand over what arrives from now on, on the thread of `loop`."""
+
+    async def flush(self) -> None:  # noqa: B027 - where replies arrive at once nothing is to do
+        """Wait until clients have taken in the last replies, for a bounded time."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Stop listening; replies that were sent still leave, for a bounded time.
+
+        On the loop's thread, or when the loop has stopped.
+        """
+
+    def leave_to_parent(self) -> None:  # noqa: B027
+        """In a forked child: let go of it, without a change to what the parent has."""
+
+
+class Channel(ABC):
+    """A way to one address, for one call at a time."""
+
+    @abstractmethod
+    def exchange(self, payload: Sequence[Attachment], timeout: float) -> list[Attachment]:
+        """Send a request and return its reply, status frame first.
+
+        `timeout` is in ms, and may be infinite. Raises `CallTimeout` and `ServiceNotAvailable`; the
+        channel must then be closed.
+        """
+
+    @abstractmethod
+    def is_alive(self) -> bool:
+        """Whether the connection stands now, as far as can be told without a call."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of it. What was not sent is dropped."""
+
+
+class AsyncChannel(ABC):
+    """A way to one address on one event loop, for many calls at a time."""
+
+    @abstractmethod
+    async def exchange(self, payload: Sequence[Attachment], timeout: float) -> list[Attachment]:
+        """Send a request and return its reply, status frame first.
+
+        `timeout` is in ms, and may be infinite. Raises `CallTimeout` and `ServiceNotAvailable`. The
+        channel stays usable, and a late reply is dropped.
+        """
+
+    @abstractmethod
+    def is_alive(self) -> bool:
+        """Whether the connection stands now, as far as can be told without a call."""
+
+    def is_open(self) -> bool:
+        """Whether it holds what `close` has to let go of."""
+        return False
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of it, from any thread. Calls in flight fail with `ServiceNotAvailable`."""
+
+
+class Transport(ABC):
+    """Makes listeners and channels for the addresses of its schemes."""
+
+    #: What its addresses begin with, before "://".
+    schemes: tuple[str, ...] = ()
+
+    def serving(self, address: str) -> Transport:
+        """The transport that serves an address: itself. Raises `ConfigurationError`."""
+        return self
+
+    @abstractmethod
+    def listen(self, address: str, handler: Handler) -> Listener:
+        """Bind `address`. Raises `ConfigurationError`."""
+
+    @abstractmethod
+    def connect(self, address: str) -> Channel:
+        """A channel to `address`, which need not be there yet. Raises `ConfigurationError`."""
+
+    @abstractmethod
+    def connect_async(self, address: str) -> AsyncChannel:
+        """A channel to `address` on the running event loop. Raises `ConfigurationError`."""
+
+    def obstacle(self, address: str) -> str | None:
+        """What keeps one from connecting to `address` now; None if nothing is known to.
+
+        It may wait for the system, so it is for programs, not for the way of a call.
+        """
+        return None
+
+    def adopt(self, socket: Any) -> Channel | None:
+        """A channel over a connected socket of the user's, which stays open; None: not mine."""
+        return None
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of everything."""

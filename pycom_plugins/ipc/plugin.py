@@ -1,0 +1,60 @@
+"""The hooks: a service says in its record where its socket is, and clients go there.
+
+Whoever runs on the same host as the same user, and sees the socket, connects to it; all others use
+the address.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pycom_core import hookimpl
+
+if TYPE_CHECKING:
+    from pycom_core import Server, ServiceRecord
+    from pycom_plugins.ipc.sockets import Place
+
+
+class Ipc:
+    """One for each runtime: remembers the sockets of its servers."""
+
+    def __init__(self) -> None:
+        self._places: dict[Server, Place] = {}
+
+    @hookimpl
+    def pycom_record(self, server: Server, record: ServiceRecord) -> None:
+        """Listen on a socket too, and say so in the record."""
+        place = self._places.get(server)
+        if place is None and server.runtime.settings.ipc:
+            from pycom_plugins.ipc import sockets
+
+            place = sockets.new_place(server.addresses[0])
+            if place is not None:
+                server.listen(place.socket)
+                place.link()
+                server.aliases.append(place.address)
+                self._places[server] = place
+        if place is not None:
+            from pycom_core.host import boot_id
+
+            record.metadata.update(ipc=place.address, host=boot_id())
+
+    @hookimpl
+    def pycom_address(self, record: ServiceRecord) -> str | None:
+        """The socket of a service of this host, if it can be reached."""
+        address = record.metadata.get("ipc")
+        if not isinstance(address, str):
+            return None
+        from pycom_core.host import boot_id
+        from pycom_plugins.ipc import sockets
+
+        if record.metadata.get("host") != boot_id() or not sockets.is_reachable(address):
+            return None
+        return address
+
+    @hookimpl
+    def pycom_shutdown(self, server: Server) -> None:
+        """Remove the socket."""
+        place = self._places.pop(server, None)
+        if place is not None:
+            place.remove()

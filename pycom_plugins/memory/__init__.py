@@ -1,0 +1,1 @@
+"""The engine `memory:`: records and sessions within the process."""

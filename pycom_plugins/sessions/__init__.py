@@ -1,1 +1,0 @@
-"""Where the data of stateful interfaces is kept between calls."""

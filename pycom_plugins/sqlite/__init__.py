@@ -1,0 +1,1 @@
+"""The engine `sqlite:`: records and sessions in a file."""

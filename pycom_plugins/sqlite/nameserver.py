@@ -1,0 +1,134 @@
+"""Nameserver records in an SQLite file: `sqlite:///path/to/file`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pycom_core import hookimpl
+from pycom_core.backends import Guarantee, NameserverBackend
+from pycom_core.errors import AccessDenied
+
+# What only those need who choose this backend is imported where it is used.
+if TYPE_CHECKING:
+    from pycom_core.records import ServiceRecord
+
+
+class SqliteBackend(NameserverBackend):
+    """Records that survive a restart; processes of one machine may share the file.
+
+    A statement takes less time than handing it to a thread would, so the coroutines do not wait;
+    only while another process writes they block, for `table.BUSY_TIMEOUT` at most,
+    and then raise `Overloaded`.
+    """
+
+    guarantees: ClassVar[Guarantee] = (
+        Guarantee.PERSISTENT | Guarantee.SHARED | Guarantee.LINEARIZABLE
+    )
+    immediate: ClassVar[bool] = True
+
+    def __init__(
+        self, url: str, clock: Callable[[], float] | None = None, boot: str | None = None
+    ) -> None:
+        """Open the file; `clock` gives seconds since the boot that `boot` names.
+
+        Raises `ConfigurationError` for a URL or a file that cannot be used.
+        """
+        from pycom_plugins.sqlite.table import LEASE_COLUMNS, LeaseTable
+
+        self._table = LeaseTable(
+            url,
+            "pycom_services",
+            (
+                "CREATE TABLE IF NOT EXISTS pycom_services (service TEXT PRIMARY KEY, "
+                "address TEXT NOT NULL, interfaces TEXT NOT NULL, metadata TEXT NOT NULL, "
+                f"{LEASE_COLUMNS})",
+                "CREATE TABLE IF NOT EXISTS pycom_providers (interface TEXT, service TEXT "
+                "REFERENCES pycom_services ON DELETE CASCADE, PRIMARY KEY (interface, service)) "
+                "WITHOUT ROWID",
+                # Without it every deletion would scan the table for the rows to cascade to.
+                "CREATE INDEX IF NOT EXISTS pycom_providers_service ON pycom_providers (service)",
+            ),
+            clock,
+            boot,
+        )
+
+    async def register(self, record: ServiceRecord, ttl: float) -> None:
+        with self._table.write() as connection:
+            content = (record.address, _encode(record.interfaces), _encode(record.metadata))
+            held = connection.execute(
+                "SELECT address, interfaces, metadata FROM pycom_services WHERE service = ?",
+                (record.service,),
+            ).fetchone()
+            if held is not None and held[0] != record.address:
+                raise AccessDenied(
+                    f"Service {record.service} already registered on a different address"
+                )
+            lease = self._table.lease(ttl)
+            if held == content:
+                connection.execute(
+                    "UPDATE pycom_services SET ttl = ?, ends = ?, boot = ? WHERE service = ?",
+                    (*lease, record.service),
+                )
+                return
+            connection.execute(
+                "REPLACE INTO pycom_services VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (record.service, *content, *lease),
+            )
+            connection.executemany(
+                "INSERT OR IGNORE INTO pycom_providers VALUES (?, ?)",
+                [(interface, record.service) for interface in record.interfaces],
+            )
+
+    async def unregister(self, service: str, address: str) -> None:
+        with self._table.write() as connection:
+            connection.execute(
+                "DELETE FROM pycom_services WHERE service = ? AND address = ?", (service, address)
+            )
+
+    async def find(self, interface: str, service: str | None = None) -> Sequence[ServiceRecord]:
+        return _records(
+            self._table.read(
+                "SELECT service, address, interfaces, metadata FROM pycom_providers "
+                "JOIN pycom_services USING (service) "
+                "WHERE interface = ? AND service = ifnull(?, service) AND ends > ?",
+                interface,
+                service,
+                self._table.now(),
+            )
+        )
+
+    async def list(self) -> Sequence[ServiceRecord]:
+        return _records(
+            self._table.read(
+                "SELECT service, address, interfaces, metadata FROM pycom_services WHERE ends > ?",
+                self._table.now(),
+            )
+        )
+
+    async def close(self) -> None:
+        self._table.close()
+
+
+def _encode(value: Any) -> str:
+    import msgspec
+
+    return msgspec.json.encode(value).decode()
+
+
+def _records(rows: Iterable[tuple[Any, ...]]) -> Sequence[ServiceRecord]:
+    import msgspec
+
+    from pycom_core.records import ServiceRecord
+
+    decode = msgspec.json.decode
+    return [
+        ServiceRecord(service, address, decode(interfaces), decode(metadata))
+        for service, address, interfaces, metadata in rows
+    ]
+
+
+@hookimpl
+def pycom_nameserver_backends() -> Mapping[str, Callable[[str], NameserverBackend]]:
+    """Contribute `sqlite:`."""
+    return {"sqlite": SqliteBackend}

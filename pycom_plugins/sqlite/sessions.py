@@ -1,0 +1,79 @@
+"""Sessions in an SQLite file: `sqlite:///path/to/file`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+from pycom_core import hookimpl
+from pycom_core.backends import Guarantee, SessionStore
+
+# What only those need who choose this store is imported where it is used.
+
+
+class SqliteStore(SessionStore):
+    """Sessions that survive a restart; processes of one machine may share the file.
+
+    A statement takes less time than handing it to a thread would, so the coroutines do not wait;
+    only while another process writes they block, for `table.BUSY_TIMEOUT` at most,
+    and then raise `Overloaded`.
+    """
+
+    guarantees: ClassVar[Guarantee] = (
+        Guarantee.PERSISTENT | Guarantee.SHARED | Guarantee.LINEARIZABLE
+    )
+    immediate: ClassVar[bool] = True
+
+    def __init__(
+        self, url: str, clock: Callable[[], float] | None = None, boot: str | None = None
+    ) -> None:
+        """Open the file; `clock` gives seconds since the boot that `boot` names.
+
+        Raises `ConfigurationError` for a URL or a file that cannot be used.
+        """
+        from pycom_plugins.sqlite.table import LEASE_COLUMNS, LeaseTable
+
+        self._table = LeaseTable(
+            url,
+            "pycom_sessions",
+            (
+                "CREATE TABLE IF NOT EXISTS pycom_sessions "
+                f"(session_id TEXT PRIMARY KEY, data TEXT NOT NULL, {LEASE_COLUMNS})",
+            ),
+            clock,
+            boot,
+        )
+
+    async def load(self, session_id: str) -> dict[str, Any] | None:
+        from pycom_core.wire import _codec as codec
+
+        rows = self._table.read(
+            "SELECT data FROM pycom_sessions WHERE session_id = ? AND ends > ?",
+            session_id,
+            self._table.now(),
+        )
+        return codec.dict_from_wire(rows[0][0].encode()) if rows else None
+
+    async def save(self, session_id: str, data: dict[str, Any], ttl: float) -> None:
+        """Keep `data`. Raises TypeError for a value that JSON has no form for."""
+        from pycom_core.wire import _codec as codec
+
+        encoded = codec.dict_to_wire(data, with_version=False).decode()
+        with self._table.write() as connection:
+            connection.execute(
+                "REPLACE INTO pycom_sessions VALUES (?, ?, ?, ?, ?)",
+                (session_id, encoded, *self._table.lease(ttl)),
+            )
+
+    async def drop(self, session_id: str) -> None:
+        with self._table.write() as connection:
+            connection.execute("DELETE FROM pycom_sessions WHERE session_id = ?", (session_id,))
+
+    async def close(self) -> None:
+        self._table.close()
+
+
+@hookimpl
+def pycom_session_stores() -> Mapping[str, Callable[[str], SessionStore]]:
+    """Contribute `sqlite:`."""
+    return {"sqlite": SqliteStore}

@@ -1,0 +1,76 @@
+"""Channels over sockets that users bring."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Sequence
+
+import zmq
+
+from pycom_core.messages import Attachment
+from pycom_core.transport import Channel
+from pycom_plugins.transport_zmq.channel import DealerChannel
+from pycom_plugins.transport_zmq.frames import NOBLOCK, POLLIN, receive_frames
+
+
+class AdoptedDealer(DealerChannel):
+    """A socket that goes on after a timeout: late replies are told by correlation ids."""
+
+    def __init__(self, socket: zmq.Socket[bytes], address: str) -> None:
+        super().__init__(socket, address)
+        self._serial = time.monotonic_ns()  # replies to former calls may still come
+
+    def exchange(self, payload: Sequence[Attachment], timeout: float) -> list[Attachment]:
+        deadline = time.monotonic() + timeout / 1000
+        try:
+            return self._ask(payload, deadline)
+        except zmq.ZMQError as error:
+            raise self.failure(error, timeout) from error
+
+    def _ask(self, payload: Sequence[Attachment], deadline: float) -> list[Attachment]:
+        self._serial += 1
+        correlation = b"%x" % self._serial
+        self.send(correlation, [b"", *payload], deadline)
+        while True:
+            reply = self._receive(deadline)
+            if reply[0] == correlation and len(reply) >= 4:
+                return reply[2:]
+            # Somebody else's, or a late one: what is left of the time is for the right one.
+
+    def _receive(self, deadline: float) -> list[Attachment]:
+        while True:
+            self.until(POLLIN, deadline)
+            with contextlib.suppress(zmq.Again):  # a REQ drops what is late itself
+                return receive_frames(self.socket, NOBLOCK)
+
+    def is_alive(self) -> bool:
+        return True  # for all that can be told of a socket whose options are its owner's
+
+    def close(self) -> None:
+        """The socket is its owner's."""
+
+
+class AdoptedReq(AdoptedDealer):
+    """A REQ that goes on after a timeout."""
+
+    def __init__(self, socket: zmq.Socket[bytes], address: str) -> None:
+        super().__init__(socket, address)
+        # After a timeout the next request may go out all the same, and a late reply is dropped.
+        socket.setsockopt(zmq.REQ_RELAXED, 1)
+        socket.setsockopt(zmq.REQ_CORRELATE, 1)
+
+    def _ask(self, payload: Sequence[Attachment], deadline: float) -> list[Attachment]:
+        self.send(payload[0], payload[1:], deadline)
+        return self._receive(deadline)
+
+
+_KINDS = {zmq.SocketType.DEALER: AdoptedDealer, zmq.SocketType.REQ: AdoptedReq}
+
+
+def adopted(socket: zmq.Socket[bytes]) -> Channel:
+    """A channel over a socket. Raises TypeError for one that is neither DEALER nor REQ."""
+    kind = zmq.SocketType(int(socket.getsockopt(zmq.TYPE)))
+    if kind not in _KINDS:
+        raise TypeError(f"A client needs an address, or a DEALER or REQ socket, not {kind.name}")
+    return _KINDS[kind](socket, "the socket")

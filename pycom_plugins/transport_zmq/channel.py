@@ -1,0 +1,115 @@
+"""A DEALER for one call at a time: the blocking side of clients."""
+
+from __future__ import annotations
+
+import select
+import threading
+import time
+from collections.abc import Sequence
+
+import zmq
+from zmq.backend import zmq_poll
+
+from pycom_core import timeouts
+from pycom_core.errors import CallTimeout, ServiceNotAvailable
+from pycom_core.messages import Attachment
+from pycom_core.transport import Channel
+from pycom_plugins.transport_zmq.frames import (
+    NOBLOCK,
+    POLLIN,
+    POLLOUT,
+    SNDMORE,
+    receive_frame,
+    receive_frames,
+    send_frame,
+    send_frames,
+    socket_events,
+)
+
+
+class DealerChannel(Channel):
+    """A connected DEALER that one call at a time has to itself.
+
+    A channel whose call failed is closed, so what comes is the reply to the request before it.
+    Channels with one `turn` receive in turns: each frame lets go of Python's lock, and threads
+    that do so at once would wake each other up for every single one.
+
+    It never waits within 0MQ, whose timeouts begin anew with every signal that the process gets.
+    """
+
+    def __init__(
+        self, socket: zmq.Socket[bytes], address: str, turn: threading.RLock | None = None
+    ) -> None:
+        self.socket = socket
+        self.address = address
+        self._turn = turn or threading.RLock()
+        self._news = select.poll()
+        self._news.register(int(socket.getsockopt(zmq.FD)), select.POLLIN)
+        self._readable = [(socket, POLLIN)]
+
+    def exchange(self, payload: Sequence[Attachment], timeout: float) -> list[Attachment]:
+        deadline = time.monotonic() + timeout / 1000
+        try:
+            self.send(b"", payload, deadline)
+            # The descriptor tells of what comes from now on, once it was looked whether it is here.
+            reply = self._take() if zmq_poll(self._readable, 0) else None
+            while reply is None:
+                self._wait(deadline)
+                reply = self._take()
+        except zmq.ZMQError as error:
+            raise self.failure(error, timeout) from error
+        return reply
+
+    def _take(self) -> list[Attachment] | None:
+        """What came after the delimiter; None: the descriptor told of something else."""
+        socket = self.socket
+        with self._turn:
+            try:
+                delimiter = receive_frame(socket, NOBLOCK, True)
+            except zmq.Again:
+                return None
+            try:
+                if delimiter == b"":
+                    # Small frames cost less without asking each of them whether more follow.
+                    return [receive_frame(socket, NOBLOCK, True), *receive_frames(socket, NOBLOCK)]
+            except zmq.Again:
+                pass
+        raise ServiceNotAvailable(f"{self.address} answered with what is no reply")
+
+    def send(self, first: Attachment, others: Sequence[Attachment], deadline: float) -> None:
+        while True:
+            try:
+                send_frame(self.socket, first, NOBLOCK | SNDMORE, True)
+                break
+            except zmq.Again:  # there is no connection
+                self.until(POLLOUT, deadline)
+        try:
+            send_frames(self.socket, others, NOBLOCK)
+        except zmq.Again:
+            raise ServiceNotAvailable(
+                f"{self.address}: the connection ended while the request was sent"
+            ) from None
+
+    def until(self, event: int, deadline: float) -> None:
+        """Wait until the socket can be read from, or written to."""
+        while not zmq_poll([(self.socket, event)], 0):
+            self._wait(deadline)
+
+    def _wait(self, deadline: float) -> None:
+        """Wait until something happens at the socket. Raises `zmq.Again` past the deadline."""
+        left = (deadline - time.monotonic()) * 1000
+        if left <= 0 or not self._news.poll(min(left, timeouts.LONGEST)):
+            raise zmq.Again
+
+    def is_alive(self) -> bool:
+        # With IMMEDIATE only a socket that is connected can be written to.
+        return bool(socket_events(self.socket) & POLLOUT)
+
+    def failure(self, error: zmq.ZMQError, timeout: float) -> ServiceNotAvailable:
+        if error.errno == zmq.EAGAIN:
+            state = "" if self.is_alive() else ": there is no connection"
+            return CallTimeout(f"No answer from {self.address} within {timeout:.0f} ms{state}")
+        return ServiceNotAvailable(f"{self.address}: {error.strerror}")
+
+    def close(self) -> None:
+        self.socket.close(linger=0)

@@ -1,0 +1,80 @@
+"""A thread that takes in what arrives while a method holds the event loop.
+
+Methods run on the loop's own thread, which costs no switch of threads. While one of them takes
+long, nothing would be received, and nobody could say later how long a request had waited, or
+whether its caller is still there; and replies that are ready would wait for it. The stand-in
+receives and sends in its place; the loop answers later.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import weakref
+from collections.abc import Callable
+
+#: s; how long a method may hold the loop before the stand-in comes, and how exact arrivals are.
+PATIENCE = 0.02
+#: s without calls, after which the stand-in sleeps until it is woken.
+IDLE = 1.0
+
+
+class StandIn:
+    """Watches one listener, which says when it starts and ends working.
+
+    `receive` is a method of the listener, which the thread does not keep alive.
+    """
+
+    def __init__(self, receive: Callable[[], object]) -> None:
+        self._receive = weakref.WeakMethod(receive)
+        self._since = 0.0
+        self._asleep = False
+        self._wake = threading.Event()
+        self._stopped = False
+        self._thread = threading.Thread(target=self._watch, name="pycom-stand-in", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def busy(self) -> None:
+        """The loop works on what it received."""
+        if not self._since:
+            self._since = time.monotonic()
+        if self._asleep:
+            self._asleep = False
+            self._wake.set()
+
+    def free(self) -> None:
+        """The loop is done with all that waited."""
+        self._since = 0.0
+
+    def stop(self) -> None:
+        """End the thread."""
+        self._stopped = True
+        if self._thread is threading.current_thread():
+            return  # the collector came to a server that was dropped
+        self._wake.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def _watch(self) -> None:
+        last_busy = time.monotonic()
+        while not self._stopped:
+            if self._wake.wait(PATIENCE):
+                self._wake.clear()
+                continue
+            since, now = self._since, time.monotonic()
+            if since:
+                last_busy = now
+                if now - since > PATIENCE:
+                    self._stand_in()
+            elif now - last_busy > IDLE:
+                self._asleep = True
+                if not self._since:
+                    self._wake.wait()
+                last_busy = time.monotonic()
+
+    def _stand_in(self) -> None:
+        receive = self._receive()
+        if receive is not None:
+            receive()

@@ -1,0 +1,385 @@
+"""Asking nameservers."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from in_process import MakeRuntime
+
+from pycom_core import (
+    AccessDenied,
+    CallTimeout,
+    Client,
+    Context,
+    DeadlineExceeded,
+    MethodNotFound,
+    RemoteError,
+    Request,
+    Runtime,
+    ServiceNotAvailable,
+    ServiceNotFound,
+    ServiceServer,
+    constants,
+    interface,
+    method,
+)
+from pycom_core.client import _conversations as conversations
+from pycom_core.client._context import Nameserver
+from pycom_core.client._conversations import nameserver_address, pass_over
+from pycom_core.client._detect import detect_ns
+from pycom_core.client._drivers import drive
+from pycom_core.client.discovery._records import find_arguments, list_arguments, records_from
+from pycom_core.records import ServiceRecord
+from pycom_core.transport import Channel
+from pycom_core.transport._pool import Pool
+
+IFACE = "com.foo.shop"
+FOUND = {"service": "/one", "address": "tcp://one:1", "interfaces": [IFACE, "com.foo.till"]}
+ONE = ServiceRecord("/one", "tcp://one:1", (IFACE, "com.foo.till"))
+
+
+class Replica(Channel):
+    """A nameserver that answers what it was told to, and remembers what it was asked."""
+
+    def __init__(self, *answers: Any) -> None:
+        self.answers = list(answers)
+        self.asked: list[tuple[str, Any]] = []
+        self.timeouts: list[float] = []
+
+    def exchange(self, payload: Any, timeout: float) -> list[Any]:
+        request = json.loads(payload[1])
+        assert request["interface"] == constants.NS_INTERFACE
+        self.asked.append((request["method"], request["args"]))
+        self.timeouts.append(timeout)
+        answer = self.answers.pop(0)
+        if isinstance(answer, RemoteError):
+            body = {"code": answer.code, "error": str(answer)}
+        elif isinstance(answer, BaseException):
+            raise answer
+        else:
+            body = {"code": 0, "result": answer}
+        return [b"OK", json.dumps(body).encode()]
+
+    def is_alive(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        pass
+
+
+def down() -> Replica:
+    """A replica that does not answer."""
+    return Replica(*[ServiceNotAvailable("down")] * 9)
+
+
+@pytest.fixture
+def asking(make_runtime: MakeRuntime) -> Iterator[Callable[..., Nameserver]]:
+    """The nameserver of a context that has these replicas, by address."""
+    made: list[Context] = []
+
+    def make(timeout: float = 4000, **replicas: Replica) -> Nameserver:
+        context = Context(list(replicas), timeout=timeout, runtime=make_runtime())
+        context.pool = Pool(lambda address: replicas[address])
+        made.append(context)
+        return Nameserver(context)
+
+    yield make
+    for context in made:
+        context.close()
+
+
+Asking = Callable[..., Nameserver]
+
+
+def find(nameserver: Nameserver, interface: str, service: str | None = None) -> Any:
+    """What a context asks for to locate."""
+    owner = nameserver._owner
+    return drive(conversations.find(owner, (interface, service)), owner.pool)
+
+
+# What is asked.
+
+
+def test_find(asking: Asking) -> None:
+    replica = Replica([FOUND], [FOUND])
+    nameserver = asking(a=replica)
+    assert find(nameserver, IFACE) == [ONE]
+    assert find(nameserver, IFACE, "/one") == [ONE]
+    assert replica.asked == [
+        ("find", {"interface": IFACE, "service": None}),
+        ("find", {"interface": IFACE, "service": "/one"}),
+    ]
+
+
+def test_nameserver_without_find_is_asked_as_of_old(asking: Asking) -> None:
+    replica = Replica(MethodNotFound(), [FOUND])
+    assert find(asking(a=replica), IFACE, "/one") == [ONE]
+    assert replica.asked == [
+        ("find", find_arguments(IFACE, "/one")),
+        ("list_services", list_arguments(IFACE, "/one")),
+    ]
+
+
+def test_other_errors_are_final(asking: Asking) -> None:
+    replica = Replica(AccessDenied("not you"))
+    with pytest.raises(AccessDenied, match="not you"):
+        find(asking(a=replica), IFACE)
+    assert len(replica.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "same"),
+    [
+        ("com.foo", True),
+        ("com.foo.bar", False),
+        ("comxfoo", False),
+        ("a.com.foo", False),
+    ],
+)
+def test_expressions_of_old_find_the_name_alone(name: str, same: bool) -> None:
+    arguments = list_arguments("com.foo", "com.foo")
+    # As nameservers match: from the beginning.
+    assert bool(re.match(arguments["interface"], name)) is same
+    assert bool(re.match(arguments["service"], name)) is same
+
+
+def test_no_expression_for_any_service() -> None:
+    assert list_arguments("com.foo", None)["service"] is None
+
+
+# Whom it is asked of.
+
+
+def test_replicas_share_the_timeout(asking: Asking) -> None:
+    one, two = down(), Replica({}, {}, {}, {})
+    nameserver = asking(a=one, b=two)
+    nameserver.invoke("stat")
+    assert (one.timeouts, two.timeouts) == ([2000], [2000])
+    nameserver.invoke("stat", timeout=100)
+    assert two.timeouts[-1] == 50
+    nameserver.with_timeout(70).invoke("stat")
+    assert two.timeouts[-1] == 35
+
+
+@pytest.mark.parametrize("timeout", [None, math.inf, 1e300])
+def test_no_replica_is_waited_for_without_end(timeout: Any, asking: Asking) -> None:
+    one, two = down(), Replica({}, {})
+    nameserver = asking(a=one, b=two)
+    nameserver.with_timeout(timeout).invoke("stat")
+    assert (one.timeouts, two.timeouts) == ([2500], [2500])
+
+
+def test_error_is_an_answer_and_passes_nobody_over(asking: Asking) -> None:
+    one, two = Replica(AccessDenied()), Replica()
+    nameserver = asking(a=one, b=two)
+    with pytest.raises(AccessDenied):
+        nameserver.invoke("stat")
+    assert nameserver._owner.nameservers == ["a", "b"]
+    assert two.asked == []
+
+
+@pytest.mark.parametrize("error", [ServiceNotAvailable("broke"), CallTimeout("broke")])
+def test_next_replica_is_asked_for_one_that_fails(error: Exception, asking: Asking) -> None:
+    nameserver = asking(a=Replica(error), b=Replica([FOUND]), c=Replica())
+    assert find(nameserver, IFACE) == [ONE]
+    assert nameserver._owner.nameservers == ["b", "c", "a"]
+
+
+def test_all_are_asked_once_and_each_is_named(asking: Asking) -> None:
+    replicas = {
+        name: Replica(ServiceNotAvailable(f"{name} is down")) for name in ("one", "two", "three")
+    }
+    nameserver = asking(**replicas)
+    with pytest.raises(
+        ServiceNotFound, match="No nameserver answers: one is down; two is down; three is down"
+    ):
+        nameserver.invoke("stat")
+    assert [len(replica.asked) for replica in replicas.values()] == [1, 1, 1]
+    assert nameserver._owner.nameservers == ["one", "two", "three"]
+
+
+def test_exceptions_that_are_not_of_the_network_pass(asking: Asking) -> None:
+    second = Replica()
+    with pytest.raises(KeyboardInterrupt):
+        asking(a=Replica(KeyboardInterrupt()), b=second).invoke("stat")
+    assert second.asked == []
+
+
+def test_past_the_deadline_nobody_is_asked(asking: Asking) -> None:
+    replica = Replica()
+    nameserver = asking(a=replica)
+    nameserver._owner.deadline = 0.0
+    with pytest.raises(DeadlineExceeded):
+        find(nameserver, IFACE)
+    assert replica.asked == []
+
+
+@pytest.mark.parametrize(
+    ("address", "after"), [("a", ["b", "c", "a"]), ("b", ["a", "c", "b"]), ("c", ["a", "b", "c"])]
+)
+def test_pass_over(address: str, after: list[str]) -> None:
+    replicas = same = ["a", "b", "c"]
+    pass_over(replicas, address)
+    assert same == after, "the list itself changes"
+
+
+def test_pass_over_loses_none_that_another_thread_moves_meanwhile() -> None:
+    class Moved(str):
+        """An address whose list is reordered at each comparison."""
+
+        __slots__ = ()
+        __hash__ = str.__hash__
+
+        def __eq__(self, other: object) -> bool:
+            replicas.append(replicas.pop(0))
+            return str.__eq__(self, other)
+
+        def __ne__(self, other: object) -> bool:
+            return not self == other
+
+    replicas: list[str] = ["a", "b", "c"]
+    pass_over(replicas, Moved("b"))
+    assert sorted(replicas) == ["a", "b", "c"]
+
+
+# Where it is.
+
+
+def address_of(runtime: Runtime, nameserver: str) -> str:
+    return nameserver_address(Context(runtime=runtime), nameserver)
+
+
+@interface(constants.NS_INTERFACE)
+class Empty:
+    @method
+    def stat(self, request: Request) -> dict[str, Any]:
+        return {}
+
+
+def test_address_stands_for_itself(make_runtime: MakeRuntime) -> None:
+    assert address_of(make_runtime(), "tcp://10.0.0.1:2012") == "tcp://10.0.0.1:2012"
+
+
+def test_nameserver_of_the_process_is_found_by_its_interface(make_runtime: MakeRuntime) -> None:
+    runtime = make_runtime()
+    ServiceServer(["local://a"], [], runtime)
+    with pytest.raises(ServiceNotAvailable, match="name the address of one"):
+        address_of(runtime, constants.NS_NAME_LOCAL)
+    ServiceServer(["local://b", "local://c"], [Empty], runtime)
+    assert address_of(runtime, constants.NS_NAME_LOCAL) == "local://b"
+
+
+def test_no_nameserver_in_the_process_is_a_replica_that_does_not_answer(asking: Asking) -> None:
+    replica = Replica({})
+    nameserver = asking(**{constants.NS_NAME_LOCAL: down(), "a": replica})
+    assert nameserver.invoke("stat") == {}
+    assert nameserver._owner.nameservers == ["a", constants.NS_NAME_LOCAL]
+
+
+@pytest.mark.parametrize(
+    ("error", "raised"),
+    [
+        (None, None),
+        (CallTimeout("late"), ServiceNotFound),
+        (AccessDenied("not you"), AccessDenied),
+        (KeyboardInterrupt(), KeyboardInterrupt),
+    ],
+)
+def test_detected_nameserver_is_open_and_others_are_closed(
+    error: BaseException | None,
+    raised: type[BaseException] | None,
+    default_runtime: object,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    closed: list[Client] = []
+    really_close = Client.close
+
+    def close(client: Client) -> None:
+        closed.append(client)
+        really_close(client)
+
+    def invoke(client: Client, name: str) -> None:
+        assert (client.address, client.name, name) == ("tcp://a:1", constants.NS_INTERFACE, "stat")
+        if error is not None:
+            raise error
+
+    monkeypatch.setattr(Client, "invoke", invoke)
+    monkeypatch.setattr(Client, "close", close)
+    if raised is None:
+        found = detect_ns("tcp://a:1")
+        assert closed == []
+        found.close()
+    else:
+        with pytest.raises(raised):
+            detect_ns("tcp://a:1")
+        assert len(closed) == 1
+
+
+# What it answers.
+
+
+@pytest.mark.parametrize(
+    ("extra", "metadata"),
+    [
+        ({}, {}),
+        ({"metadata": {}}, {}),
+        ({"metadata": None}, {}),
+        ({"metadata": {"zone": ["a", 1]}}, {"zone": ["a", 1]}),
+        ({"lease": 5, "more": {}}, {}),
+    ],
+)
+def test_records(extra: dict[str, Any], metadata: dict[str, Any]) -> None:
+    [record] = records_from([{**FOUND, **extra}], IFACE)
+    assert record == ServiceRecord("/one", "tcp://one:1", (IFACE, "com.foo.till"), metadata)
+
+
+def test_records_in_their_order() -> None:
+    names = ["/b", "/a", "/c", "/a"]
+    records = records_from([{**FOUND, "service": name} for name in names], IFACE)
+    assert [record.service for record in records] == names
+
+
+@pytest.mark.parametrize("found", [[], None])
+def test_no_records(found: Any) -> None:
+    with pytest.raises(ServiceNotFound, match=r"'com\.foo\.shop' not found"):
+        records_from(found, IFACE)
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        5,
+        "text",
+        {"service": "/one"},
+        [5],
+        ["text"],
+        [None],
+        [[]],
+        [{}],
+        *([{key: value for key, value in FOUND.items() if key != missing}] for missing in FOUND),
+        [{**FOUND, "service": 5}],
+        [{**FOUND, "address": None}],
+        [{**FOUND, "address": ["tcp://one:1"]}],
+        [{**FOUND, "interfaces": "com.foo"}],
+        [{**FOUND, "interfaces": [1]}],
+        [{**FOUND, "metadata": "text"}],
+        [{**FOUND, "metadata": [["ipc", "x"]]}],
+        [FOUND, {**FOUND, "metadata": 1}],
+    ],
+)
+def test_what_is_no_record(found: Any, asking: Asking) -> None:
+    with pytest.raises(ServiceNotAvailable, match="The nameserver sent no records: "):
+        records_from(found, IFACE)
+    with pytest.raises(ServiceNotAvailable, match="The nameserver sent no records: "):
+        find(asking(a=Replica(found)), IFACE)
+
+
+def test_message_about_wrong_records_is_short() -> None:
+    with pytest.raises(ServiceNotAvailable) as caught:
+        records_from(["x" * 100_000], IFACE)
+    assert len(str(caught.value)) < 300
