@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 import socket
@@ -9,9 +10,6 @@ import socket
 import attrs
 
 from pycom_core.errors import ConfigurationError
-
-#: Hosts that stand for all addresses of a host.
-WILDCARDS = ("0.0.0.0", "::", "*")
 
 #: Where a connection comes from may go before where it leads to: tcp://SOURCE;HOST:PORT.
 _TCP = re.compile(r"tcp://(?:[^;]*;)?(\[[^\[\]]+\]|[^\[\]:/;@\s]+):([^:;]*)")
@@ -34,6 +32,25 @@ def tcp(address: str) -> Tcp | None:
     """The parts of a TCP address, or None if it is none."""
     found = _TCP.fullmatch(address)
     return None if found is None else Tcp(found[1].strip("[]"), found[2])
+
+
+def is_wildcard(host: str) -> bool:
+    """Whether a host stands for all addresses of a host, in any spelling."""
+    try:
+        numeric = ipaddress.ip_address(host if ":" in host else socket.inet_aton(host))
+    except (OSError, ValueError):
+        return host == "*"
+    mapped = getattr(numeric, "ipv4_mapped", None)
+    return (mapped or numeric).is_unspecified
+
+
+def is_loopback(address: str) -> bool:
+    """Whether a TCP address is one of this host alone."""
+    parts = tcp(address)
+    try:
+        return parts is not None and ipaddress.ip_address(parts.host).is_loopback
+    except ValueError:
+        return False
 
 
 def checked(address: str, listening: bool = False) -> str:

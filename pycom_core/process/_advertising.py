@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import attrs
 
 from pycom_core import addresses
-from pycom_core.addresses import WILDCARDS, Tcp
+from pycom_core.addresses import Tcp, is_loopback, is_wildcard
 from pycom_core.errors import ConfigurationError
 from pycom_core.log import logger
 
@@ -25,9 +25,10 @@ def check(advertise: str) -> None:
             f"advertise is {advertise!r}, which is no address; write tcp://HOST:PORT"
         )
     parts = addresses.tcp(addresses.checked(advertise, listening=True))
-    if parts is not None and parts.host in WILDCARDS:
+    if parts is not None and (is_wildcard(parts.host) or parts.port == "0"):
         raise ConfigurationError(
-            f"advertise is {advertise!r}, which others cannot connect to; name a host"
+            f"advertise is {advertise!r}, which others cannot connect to; name a host and a port, "
+            "or * for the port that is bound"
         )
 
 
@@ -42,27 +43,42 @@ def advertised(bound: str, nameserver: str, advertise: str | None = None) -> str
     if advertise is not None:
         told = addresses.tcp(advertise)
         if told is None or told.port != "*" or parts is None:
-            return advertise
+            return addresses.absolute(advertise)
         return str(attrs.evolve(told, port=parts.port))
-    if parts is None or parts.host not in WILDCARDS:
+    if parts is None or not is_wildcard(parts.host):
         return bound
     families = [socket.AF_INET]
-    if parts.host == "::":  # which IPv4 reaches as well
+    if ":" in parts.host:  # which IPv4 reaches as well
         families.append(socket.AF_INET6)
     return str(Tcp(_host_towards(nameserver, families), parts.port))
+
+
+def advertised_to(
+    nameservers: Sequence[str], bound: str, advertise: str | None = None
+) -> dict[str, str]:
+    """What each of the replicas of a nameserver is told.
+
+    They may share what they know, so one on this host is told nothing that helps this host alone.
+    """
+    told = {nameserver: advertised(bound, nameserver, advertise) for nameserver in nameservers}
+    far = [address for address in told.values() if not is_loopback(address)]
+    return {
+        nameserver: far[0] if far and is_loopback(address) else address
+        for nameserver, address in told.items()
+    }
 
 
 def own_addresses(bound: str) -> list[str]:
     """Addresses by which a process reaches what it has bound itself to."""
     parts = addresses.tcp(bound)
-    if parts is None or parts.host not in WILDCARDS:
+    if parts is None or not is_wildcard(parts.host):
         return [bound]
     return [bound, *(str(Tcp(host, parts.port)) for host in ("localhost", *_LOOPBACK.values()))]
 
 
 def _host_towards(nameserver: str, families: list[socket.AddressFamily]) -> str:
     parts = addresses.tcp(nameserver)
-    if parts is not None and parts.host not in WILDCARDS:
+    if parts is not None and not is_wildcard(parts.host):
         for host in _sources(parts.host, families):
             return host
     for family in families:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 from pycom_core.client._client import Client
 from pycom_core.client._context import Context
 from pycom_core.client.discovery._records import NoNameserver
 from pycom_core.errors import ServiceNotAvailable, ServiceNotFound
+from pycom_core.runtime._runtime import PROBE
 
 
 def located(context: Context, interface: str, service: str | None = None) -> Client:
@@ -29,7 +32,11 @@ def located(context: Context, interface: str, service: str | None = None) -> Cli
 
 def check_nameserver(context: Context) -> None:
     """Have a context ask nameservers that can be reached first. Raises `ServiceNotFound`."""
-    obstacles = {one: context.runtime.obstacle(one) for one in context.nameservers}
+    runtime, limit = context.runtime, min(context.time_left(None), PROBE)
+    # All at one time: each may be a host that keeps silent.
+    with ThreadPoolExecutor(len(context.nameservers)) as threads:
+        found = threads.map(lambda one: runtime.obstacle(one, limit), context.nameservers)
+        obstacles = dict(zip(context.nameservers, found, strict=True))
     if all(obstacles.values()):
         problems = "; ".join(f"{address}: {why}" for address, why in obstacles.items())
         raise NoNameserver(
@@ -40,6 +47,6 @@ def check_nameserver(context: Context) -> None:
 
 def check_service(context: Context, address: str, interface: str) -> None:
     """Raise `ServiceNotAvailable` if nothing can be reached at an address."""
-    why = context.runtime.obstacle(address)
+    why = context.runtime.obstacle(address, min(context.time_left(None), PROBE))
     if why is not None:
         raise ServiceNotAvailable(f"The service of {interface} cannot be reached: {address}: {why}")

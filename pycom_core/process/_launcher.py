@@ -29,6 +29,8 @@ from pycom_core.runtime._runtime import Runtime
 from pycom_core.server._interfaces import Interface
 from pycom_core.server._service import Provider, ServiceServer
 
+#: Modules that are imported to be served, while they are.
+_importing: list[str] = []
 #: Modules whose interfaces are not served because they happen to be loaded.
 _NOT_SERVED = ("pycom_core", "pycom_plugins")
 #: s beyond the drain that the last replies and the closing of sockets may take.
@@ -47,12 +49,15 @@ def load_providers(names: Iterable[str]) -> list[Provider]:
     found: dict[int, Provider] = {}
     for name in names:
         before = set(sys.modules)
+        _importing.append(name)
         try:
             module = importlib.import_module(name)
         except (Exception, SystemExit) as error:
             raise ConfigurationError(
                 f"Cannot import the module {name!r}: {type(error).__name__}: {error}{place(error)}"
             ) from error
+        finally:
+            _importing.remove(name)
         modules = [sys.modules[new] for new in sys.modules.keys() - before] + [module]
         providers = {id(provider): provider for provider in providers_in(modules)}
         if not providers:
@@ -132,22 +137,21 @@ class ServiceProcess:
         self.failure: RemoteError | None = None
         self.bound = self.server.addresses[0]
         try:
-            records = {nameserver: self._record(nameserver) for nameserver in nameservers}
+            told = advertising.advertised_to(nameservers, self.bound, settings.advertise)
+            records = {nameserver: self._record(address) for nameserver, address in told.items()}
         except BaseException:
             self.server.close()
             raise
         #: By which those who ask the first nameserver reach it.
         self.address = records[nameservers[0]].address
-        self._told = {record.address for record in records.values()}
+        self._told = set(told.values())
         self.server.aliases += [*self._told, *advertising.own_addresses(self.bound)]
         self.registrar = Registrar(context or Context(runtime=runtime), records, self._refused)
         self._stopping = self._drained = False
         self._pid = os.getpid()
         self.loop = runtime.ioloop()
 
-    def _record(self, nameserver: str) -> ServiceRecord:
-        told = self.runtime.settings.advertise
-        address = advertising.advertised(self.bound, nameserver, told)
+    def _record(self, address: str) -> ServiceRecord:
         record = ServiceRecord(self.name, address, tuple(self.server.interfaces))
         self.runtime.plugins.notify("pycom_record", server=self.server, record=record)
         return record
@@ -223,7 +227,9 @@ class ServiceProcess:
         self.loop.stop()
 
     def _refused(self, error: RemoteError) -> None:
-        logger().error("The nameserver refuses %s: %s", self.name, error)
+        hint = "; its replicas are told " + ", ".join(sorted(self._told)) + ": set `advertise`"
+        several = len(self._told) > 1
+        logger().error("The nameserver refuses %s: %s%s", self.name, error, hint * several)
         if not self.registrar.registered.is_set():
             self.failure = error
             self.loop.call_soon_threadsafe(self.loop.stop)
@@ -265,5 +271,13 @@ def run_modules(runtime: Runtime, modules: Sequence[str], context: Context | Non
 
 
 def all_providers() -> list[Provider]:
-    """The interfaces of all modules that are loaded."""
+    """The interfaces of all modules that are loaded.
+
+    Raises `ConfigurationError` where one of them is imported to be served with others.
+    """
+    if _importing:
+        raise ConfigurationError(
+            f"{_importing[-1]} is imported to be served, and would serve itself: call pycom.main() "
+            'under `if __name__ == "__main__":`'
+        )
     return list(providers_in(list(sys.modules.values())))

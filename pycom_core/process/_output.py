@@ -14,6 +14,7 @@ import click
 from pycom_core.errors import ConfigurationError
 
 _GAP = 2
+_STDOUT = ("-", "/dev/stdout", "/dev/fd/1")
 #: What would command a terminal, or cannot be encoded.
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
@@ -132,10 +133,14 @@ class Destination(click.Path):
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
         """Check the name of a file."""
         name = super().convert(value, param, ctx)
+        if not name:
+            self.fail("A file needs a name", param, ctx)
+        if name in _STDOUT:
+            return "-"
         folder = os.path.dirname(name) or os.curdir
-        if name != "-" and not os.path.isdir(folder):
+        if not os.path.isdir(folder):
             self.fail(f"There is no directory {folder!r}", param, ctx)
-        if name != "-" and not os.path.exists(name) and not os.access(folder, os.W_OK):
+        if not os.path.exists(name) and not os.access(folder, os.W_OK):
             self.fail(f"The directory {folder!r} is not writable", param, ctx)
         return name
 

@@ -36,6 +36,10 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 
+#: ms; a host that does not even refuse within it may be far, and is left to the call itself.
+PROBE = 1000.0
+
+
 class LocalServer(Handler, Protocol):
     """A server of this process, as its runtime knows it."""
 
@@ -191,11 +195,11 @@ class Runtime:
         for hook in self.plugins.chains.admit:
             hook(peer)
 
-    def obstacle(self, address: str) -> str | None:
+    def obstacle(self, address: str, timeout: float = PROBE) -> str | None:
         """What keeps one from connecting to an address now; see `Transport.obstacle`."""
         if address == constants.NS_NAME_LOCAL or self._server_at(address):
             return None
-        return self.transport.obstacle(address)
+        return self.transport.obstacle(address, timeout)
 
     def _server_at(self, address: str) -> LocalServer | None:
         if self._pid == os.getpid():  # a forked child has its parent's servers only in memory

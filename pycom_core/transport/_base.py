@@ -127,10 +127,11 @@ class Transport(ABC):
     def connect_async(self, address: str) -> AsyncChannel:
         """A channel to `address` on the running event loop. Raises `ConfigurationError`."""
 
-    def obstacle(self, address: str) -> str | None:
+    def obstacle(self, address: str, timeout: float) -> str | None:
         """What keeps one from connecting to `address` now; None if nothing is known to.
 
-        It may wait for the system, so it is for programs, not for the way of a call.
+        It may wait for the system, `timeout` ms at most for a host that keeps silent, so it is for
+        programs, not for the way of a call.
         """
         return None
 

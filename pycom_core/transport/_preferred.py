@@ -26,8 +26,8 @@ class PreferredTransports(Transport):
     def connect_async(self, address: str) -> AsyncChannel:
         return self.serving(address).connect_async(address)
 
-    def obstacle(self, address: str) -> str | None:
-        return self.serving(address).obstacle(address)
+    def obstacle(self, address: str, timeout: float) -> str | None:
+        return self.serving(address).obstacle(address, timeout)
 
     def adopt(self, socket: Any) -> Channel | None:
         channels = (self._transport(name).adopt(socket) for name in self._names)

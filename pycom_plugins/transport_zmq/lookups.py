@@ -8,7 +8,7 @@ import socket
 import threading
 from concurrent.futures import Future, TimeoutError
 
-from pycom_core.addresses import WILDCARDS, tcp
+from pycom_core.addresses import tcp
 
 #: s that a lookup may hold up who connects. It goes on afterwards, for who comes next.
 PATIENCE = 1.0
@@ -25,7 +25,7 @@ class Lookups:
         parts = tcp(address)
         host = "*" if parts is None else parts.host
         answer: Future[bool] = Future()
-        if host in WILDCARDS or _is_numeric(host):
+        if host == "*" or _is_numeric(host):
             answer.set_result(":" in host)
             return answer
         key = (os.getpid(), host)

@@ -5,22 +5,20 @@ from __future__ import annotations
 import socket
 from urllib.parse import urlsplit
 
-#: s; a host that does not even refuse within it may be far, and is left to the call itself.
-PATIENCE = 1.0
 
-
-def obstacle(address: str) -> str | None:
+def obstacle(address: str, timeout: float) -> str | None:
     """What keeps one from connecting to an address now; None if nothing does, or nobody can tell.
 
+    A host that keeps silent for `timeout` s may be far.
     For programs that would rather know than wait. It asks the system for the address of a host,
     which may take seconds.
     """
     scheme, _, place = address.partition("://")
     try:
         if scheme == "tcp":
-            _try_tcp(address)
+            _try_tcp(address, timeout)
         elif scheme == "ipc":
-            _try_unix(place)
+            _try_unix(place, timeout)
     except (TimeoutError, BlockingIOError):  # nobody refuses, and nobody accepts
         return None
     except (socket.gaierror, UnicodeError):
@@ -30,17 +28,17 @@ def obstacle(address: str) -> str | None:
     return None
 
 
-def _try_tcp(address: str) -> None:
+def _try_tcp(address: str, timeout: float) -> None:
     try:
         parts = urlsplit(address)
         host, port = parts.hostname, parts.port
     except ValueError:
         return
     if host and port and ";" not in host:  # which 0MQ takes as the address to connect from
-        socket.create_connection((host, port), PATIENCE).close()
+        socket.create_connection((host, port), timeout).close()
 
 
-def _try_unix(path: str) -> None:
+def _try_unix(path: str, timeout: float) -> None:
     with socket.socket(socket.AF_UNIX) as probe:
-        probe.settimeout(PATIENCE)
+        probe.settimeout(timeout)
         probe.connect(f"\0{path[1:]}" if path.startswith("@") else path)

@@ -121,8 +121,8 @@ class ZmqTransport(Transport):
                 made.term()
         return found
 
-    def obstacle(self, address: str) -> str | None:
-        return reach.obstacle(address)
+    def obstacle(self, address: str, timeout: float) -> str | None:
+        return reach.obstacle(address, timeout / 1000)
 
     def adopt(self, socket: Any) -> Channel | None:
         if not isinstance(socket, zmq.Socket):

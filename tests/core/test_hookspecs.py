@@ -509,6 +509,7 @@ def test_hook_pycom_record(make_runtime: MakeRuntime) -> None:
     process = ServiceProcess(runtime, [Greeter])
     record = process.registrar._replicas[0]._record
     assert record.metadata["zone"] == "/one at local://a"
+    process.loop.close()
 
 
 def test_hook_pycom_address(make_runtime: MakeRuntime) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket as sockets
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from pycom_core import ConfigurationError
 from pycom_core.process import _advertising as advertising
-from pycom_core.process._advertising import advertised, check, own_addresses
+from pycom_core.process._advertising import advertised, advertised_to, check, own_addresses
 
 WILDCARDS = ["0.0.0.0", "[::]", "*"]
 
@@ -131,6 +132,21 @@ def test_nameserver_that_no_route_leads_to(host: Host, nameserver: str) -> None:
     assert advertised(ANY4, nameserver) == "tcp://192.168.1.9:2013"
 
 
+def test_replicas_that_may_share_what_they_know_are_told_nothing_for_one_host_alone(
+    host: Host,
+) -> None:
+    host.routes |= {"10.0.0.1": "10.0.0.9"}
+    here, there = "tcp://127.0.0.1:2012", "tcp://10.0.0.1:2012"
+    for replicas in ([here, there], [there, here]):
+        assert advertised_to(replicas, ANY4) == dict.fromkeys(replicas, "tcp://10.0.0.9:2013")
+    assert advertised_to([here], ANY4) == {here: "tcp://127.0.0.1:2013"}
+    here6 = "tcp://[::1]:2012"
+    assert advertised_to([here, here6], ANY6) == {
+        here: "tcp://127.0.0.1:2013",
+        here6: "tcp://[::1]:2013",
+    }
+
+
 def test_bound_to_both_families_tells_the_one_that_all_can_use(host: Host) -> None:
     host.routes |= {"v4": "192.168.1.9", "v6": "fd00::9"}
     assert advertised(ANY6, "local") == "tcp://192.168.1.9:2013"
@@ -169,12 +185,21 @@ def test_advertise_wins(bound: str, advertise: str, expected: str) -> None:
         assert advertised(bound, nameserver, advertise) == expected
 
 
+def test_advertised_path_leads_there_from_every_working_directory() -> None:
+    assert advertised(ANY4, "local", "ipc://here") == f"ipc://{os.path.abspath('here')}"
+
+
 @pytest.mark.parametrize(
     ("advertise", "says"),
     [
         ("tcp://0.0.0.0:80", "advertise is 'tcp://0.0.0.0:80', which others cannot connect to"),
         ("tcp://[::]:80", "name a host"),
         ("tcp://*:80", "name a host"),
+        ("tcp://0:80", "name a host"),
+        ("tcp://0.0:80", "name a host"),
+        ("tcp://[::0]:80", "name a host"),
+        ("tcp://[::ffff:0.0.0.0]:80", "name a host"),
+        ("tcp://host:0", "and a port, or * for the port that is bound"),
         ("tcp://host", "write tcp://HOST:PORT"),
         ("tcp://host:-1", "a port is a number"),
         ("host:80", "advertise is 'host:80', which is no address; write tcp://HOST:PORT"),

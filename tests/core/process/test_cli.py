@@ -8,6 +8,7 @@ import os
 import pty
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -473,6 +474,24 @@ def test_nameserver_is_found_at_its_default_address(
     assert here("ls", PYCOM_NAMESERVER="tcp://127.0.0.1:1").exit_code == 1
     monkeypatch.setattr(constants, "NS_DEFAULT_ADDRESS", "tcp://127.0.0.1:1")
     assert here("ls", PYCOM_NAMESERVER=network[0]).exit_code == 0
+
+
+def test_nameservers_that_keep_silent_are_probed_at_one_time_and_no_longer_than_asked(
+    here: Here, default_runtime: Callable[[], Runtime], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    silent = ["tcp://192.0.2.1:1", "tcp://192.0.2.2:1"]
+    together, asked = threading.Barrier(len(silent)), []
+
+    def obstacle(self: Runtime, address: str, timeout: float) -> str:
+        together.wait(helpers.PATIENCE)
+        asked.append((address, timeout))
+        return "silence"
+
+    monkeypatch.setattr(Runtime, "obstacle", obstacle)
+    ran = here("ls", "-t", "100", "-n", silent[0], "-n", silent[1])
+    assert ran.exit_code == 1
+    assert sorted(address for address, _ in asked) == silent
+    assert all(timeout <= 100 for _, timeout in asked)
 
 
 def test_no_nameserver_at_its_default_address(here: Here, monkeypatch: pytest.MonkeyPatch) -> None:

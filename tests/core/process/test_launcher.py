@@ -322,6 +322,18 @@ def test_without_an_address(make_runtime: MakeRuntime) -> None:
         run_modules(make_runtime(), ["nonsense_of_nobody"])
 
 
+def test_module_that_serves_itself_is_not_served_twice(
+    make_runtime: MakeRuntime, modules: Modules
+) -> None:
+    modules["serving"] = FAILING.format(parameters="", body="pass") + "\npycom.main()"
+    with pytest.raises(ConfigurationError) as caught:
+        run_modules(make_runtime(), ["serving"])
+    said = str(caught.value)
+    assert "serving is imported to be served, and would serve itself" in said
+    assert 'call pycom.main() under `if __name__ == "__main__":`' in said
+    assert "serving.py" in said
+
+
 FAILING = """
 import pycom, sys
 

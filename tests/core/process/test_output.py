@@ -175,8 +175,9 @@ def test_file_is_written_anew(tmp_path: Path) -> None:
         assert (tmp_path / name).read_bytes() == b"content"
 
 
-def test_standard_output_is_a_file() -> None:
-    assert destination("-").stdout_bytes == b"running\ncontent"
+@pytest.mark.parametrize("name", ["-", "/dev/stdout", "/dev/fd/1"])
+def test_standard_output_is_a_file(name: str) -> None:
+    assert destination(name).stdout_bytes == b"running\ncontent"
     assert not Path("-").exists()
 
 
@@ -184,7 +185,11 @@ def test_file_that_cannot_be_written_is_refused_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     nowhere = tmp_path / "nowhere" / "file"
-    for name, reason in ((nowhere, "There is no directory"), (tmp_path, "is a directory")):
+    for name, reason in (
+        (nowhere, "There is no directory"),
+        (tmp_path, "is a directory"),
+        ("", "A file needs a name"),
+    ):
         refused = destination(name)
         assert refused.exit_code == 2
         assert "running" not in refused.output

@@ -123,11 +123,11 @@ def test_nothing_is_queued_for_a_peer_that_is_not_there(transport: ZmqTransport)
         address = f"tcp://127.0.0.1:{probe.getsockname()[1]}"
     channel = transport.connect(address)
     assert not channel.is_alive()
-    assert transport.obstacle(address) == "Connection refused"
+    assert transport.obstacle(address, 1000) == "Connection refused"
     with pytest.raises(CallTimeout, match=f"No answer from {address} within 50 ms: there is no"):
         channel.exchange([b"CALL", b"early"], 50)
     listener = transport.listen(address, NOBODY)
-    assert transport.obstacle(address) is None
+    assert transport.obstacle(address, 1000) is None
     until(channel.is_alive)
     with pytest.raises(CallTimeout):
         channel.exchange([b"CALL", b"later"], 1)
