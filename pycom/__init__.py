@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from pycom import constants, interfaces, nsclient
 from pycom.constants import __version__, __version_info__
-from pycom_core.client._async_context import AsyncContext
-from pycom_core.client._component import BaseComponent
-from pycom_core.client._context import Context
-from pycom_core.client._proxy import ProxyComponent, ProxyContext
+from pycom_core import (
+    AsyncContext,
+    BaseComponent,
+    Context,
+    ProxyComponent,
+    ProxyContext,
+    configuration,
+    configure,
+    create_task,
+    interface,
+    ioloop,
+    method,
+)
+from pycom_core.cli import service_main as main
 from pycom_core.errors import (
     AccessDenied,
     BadRequest,
@@ -24,9 +34,6 @@ from pycom_core.errors import (
     SessionExpired,
 )
 from pycom_core.log import logger
-from pycom_core.process._cli import service_main as main
-from pycom_core.runtime._default import configuration, configure, create_task, ioloop
-from pycom_core.server._interfaces import interface, method
 from pycom_plugins.introspection.service import Service
 
 __all__ = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pycom_core.process._cli import module_main
+from pycom_core.cli import module_main
 
 if __name__ == "__main__":
     module_main()

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from pycom_core.server._interfaces import Interface, Method
+from pycom_core import Interface, Method
 
 __all__ = ["Interface", "Method"]

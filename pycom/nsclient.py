@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pycom_core.client._context import Context
-from pycom_core.client._detect import detect_ns
+from pycom_core import Context, detect_ns
 
 __all__ = ["Context", "detect_ns"]

@@ -13,10 +13,12 @@ if TYPE_CHECKING:
     from pycom_core.backends import Guarantee as Guarantee
     from pycom_core.backends import NameserverBackend as NameserverBackend
     from pycom_core.backends import SessionStore as SessionStore
+    from pycom_core.client._async_component import AsyncComponent as AsyncComponent
     from pycom_core.client._async_context import AsyncContext as AsyncContext
     from pycom_core.client._client import Client as Client
     from pycom_core.client._component import BaseComponent as BaseComponent
     from pycom_core.client._context import Context as Context
+    from pycom_core.client._detect import detect_ns as detect_ns
     from pycom_core.client._proxy import ProxyComponent as ProxyComponent
     from pycom_core.client._proxy import ProxyContext as ProxyContext
     from pycom_core.client._remote import RemoteComponent as RemoteComponent
@@ -35,34 +37,59 @@ if TYPE_CHECKING:
     from pycom_core.errors import SessionExpired as SessionExpired
     from pycom_core.hookspecs import hookimpl as hookimpl
     from pycom_core.log import logger as logger
+    from pycom_core.loops._nested import stands_in as stands_in
+    from pycom_core.loops._waiting import run_to_end as run_to_end
     from pycom_core.messages import Future as Future
     from pycom_core.messages import Identity as Identity
     from pycom_core.messages import Peer as Peer
     from pycom_core.messages import Request as Request
     from pycom_core.messages import Response as Response
     from pycom_core.messages import Session as Session
+    from pycom_core.plugins._discovery import installed_names as installed_names
+    from pycom_core.process._launcher import ServiceProcess as ServiceProcess
+    from pycom_core.process._launcher import load_providers as load_providers
     from pycom_core.records import ServiceRecord as ServiceRecord
+    from pycom_core.runtime._default import configuration as configuration
+    from pycom_core.runtime._default import configure as configure
+    from pycom_core.runtime._default import create_task as create_task
+    from pycom_core.runtime._default import default_runtime as default_runtime
+    from pycom_core.runtime._default import ioloop as ioloop
     from pycom_core.runtime._runtime import Runtime as Runtime
+    from pycom_core.runtime._runtime import load_settings as load_settings
     from pycom_core.server._interfaces import Interface as Interface
     from pycom_core.server._interfaces import Method as Method
     from pycom_core.server._interfaces import interface as interface
     from pycom_core.server._interfaces import method as method
+    from pycom_core.server._interfaces import run_hooks as run_hooks
     from pycom_core.server._server import Server as Server
     from pycom_core.server._service import ServiceServer as ServiceServer
     from pycom_core.settings import Settings as Settings
     from pycom_core.transport import Transport as Transport
     from pycom_core.transport._local import LocalTransport as LocalTransport
+    from pycom_core.wire._codec import dict_from_wire as dict_from_wire
+    from pycom_core.wire._codec import dict_to_wire as dict_to_wire
     from pycom_core.wire._commands import BaseCommand as BaseCommand
     from pycom_core.wire._type_codecs import TypeCodec as TypeCodec
+    from pycom_core.wire._type_codecs import TypeCodecs as TypeCodecs
 
 _HOMES = {
+    "backends": (
+        "Balancer",
+        "Guarantee",
+        "NameserverBackend",
+        "SessionStore",
+    ),
+    "client._async_component": ("AsyncComponent",),
     "client._async_context": ("AsyncContext",),
-    "backends": ("Balancer", "Guarantee", "NameserverBackend", "SessionStore"),
     "client._client": ("Client",),
-    "client._remote": ("RemoteComponent",),
-    "wire._commands": ("BaseCommand",),
     "client._component": ("BaseComponent",),
     "client._context": ("Context",),
+    "client._detect": ("detect_ns",),
+    "client._proxy": (
+        "ProxyComponent",
+        "ProxyContext",
+    ),
+    "client._remote": ("RemoteComponent",),
     "errors": (
         "AccessDenied",
         "BadRequest",
@@ -78,19 +105,56 @@ _HOMES = {
         "ServiceNotFound",
         "SessionExpired",
     ),
-    "server._interfaces": ("Interface", "Method", "interface", "method"),
-    "transport._local": ("LocalTransport",),
-    "log": ("logger",),
     "hookspecs": ("hookimpl",),
-    "messages": ("Future", "Identity", "Peer", "Request", "Response", "Session"),
-    "client._proxy": ("ProxyComponent", "ProxyContext"),
+    "log": ("logger",),
+    "loops._nested": ("stands_in",),
+    "loops._waiting": ("run_to_end",),
+    "messages": (
+        "Future",
+        "Identity",
+        "Peer",
+        "Request",
+        "Response",
+        "Session",
+    ),
+    "plugins._discovery": ("installed_names",),
+    "process._launcher": (
+        "ServiceProcess",
+        "load_providers",
+    ),
     "records": ("ServiceRecord",),
-    "runtime._runtime": ("Runtime",),
+    "runtime._default": (
+        "configuration",
+        "configure",
+        "create_task",
+        "default_runtime",
+        "ioloop",
+    ),
+    "runtime._runtime": (
+        "Runtime",
+        "load_settings",
+    ),
+    "server._interfaces": (
+        "Interface",
+        "Method",
+        "interface",
+        "method",
+        "run_hooks",
+    ),
     "server._server": ("Server",),
     "server._service": ("ServiceServer",),
     "settings": ("Settings",),
     "transport": ("Transport",),
-    "wire._type_codecs": ("TypeCodec",),
+    "transport._local": ("LocalTransport",),
+    "wire._codec": (
+        "dict_from_wire",
+        "dict_to_wire",
+    ),
+    "wire._commands": ("BaseCommand",),
+    "wire._type_codecs": (
+        "TypeCodec",
+        "TypeCodecs",
+    ),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

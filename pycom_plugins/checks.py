@@ -42,8 +42,6 @@ def check_argument(
         except (TypeError, ValueError) as error:
             raise BadRequest(error_message or str(error)) from error
 
-    check.plugin = "checks"  # type: ignore[attr-defined]
-
     def decorate(wrapped: _FunctionT) -> _FunctionT:
         method = getattr(wrapped, "__method__", None)
         if method is None:

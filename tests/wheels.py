@@ -19,7 +19,7 @@ SOURCES = (
 )
 
 #: The command `pycom` for a Python: wheels are unpacked, which makes no scripts.
-PYCOM = ("-c", "from pycom_core.process._cli import main; main()")
+PYCOM = ("-c", "from pycom_core.cli import main; main()")
 
 
 class Environment:

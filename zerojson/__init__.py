@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pycom_core.client._client import Client
+from pycom_core import Client, Server, create_task, ioloop
 from pycom_core.errors import (
     AccessDenied,
     BadRequest,
@@ -17,8 +17,6 @@ from pycom_core.errors import (
 )
 from pycom_core.log import logger
 from pycom_core.messages import Future, Request, Response, Session
-from pycom_core.runtime._default import create_task, ioloop
-from pycom_core.server._server import Server
 from zerojson import call, common, constants
 
 __all__ = [

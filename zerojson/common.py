@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
+from pycom_core import BaseCommand, dict_from_wire, dict_to_wire
 from pycom_core.messages import Request, Response, Session
-from pycom_core.wire._codec import dict_from_wire, dict_to_wire
-from pycom_core.wire._commands import BaseCommand
 
 __all__ = ["BaseCommand", "Request", "Response", "Session", "dict_from_wire", "dict_to_wire"]

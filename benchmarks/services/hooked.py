@@ -2,8 +2,7 @@
 
 from plain import Plain as Plain
 
-from pycom_core import hookimpl
-from pycom_core.runtime._default import default_runtime
+from pycom_core import default_runtime, hookimpl
 
 
 class Onlooker:

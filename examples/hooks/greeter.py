@@ -3,7 +3,7 @@
 from journal import Journal
 
 import pycom
-from pycom_core.runtime._default import default_runtime
+from pycom_core import default_runtime
 
 # By hand, for this process. A distribution that names the plugin as an entry point of the group
 # "pycom.plugins" gets it into every process.

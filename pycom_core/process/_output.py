@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import zip_longest
 from typing import Any
 
@@ -119,6 +119,16 @@ def _print_blocks(console: Any, columns: Sequence[_Column]) -> None:
 
 def _in_one_line(cell: str) -> str:
     return printable(cell).replace("\n", "\\n").replace("\t", "\\t")
+
+
+def signature(name: str, method: Mapping[str, Any]) -> str:
+    """One line that says how a method is called."""
+    arguments = [
+        *method["required_arguments"],
+        *(f"{argument}=…" for argument in method["optional_arguments"]),
+    ]
+    results = f" → {', '.join(method['results'])}" if method["results"] else ""
+    return f"{name}({', '.join(arguments)}){results}"
 
 
 class Destination(click.Path):

@@ -65,15 +65,6 @@ class ServiceServer(Server):
             raise ConfigurationError(spoilt)
         self.runtime.plugins.notify("pycom_provide", iface.spoilt, server=self, iface=iface)
         self.interfaces[iface.name] = iface
-        active = self.runtime.plugins.active
-        for method in iface.methods.values():
-            for hook in (*method.prehooks, *method.posthooks):
-                plugin = getattr(hook, "plugin", None)
-                if plugin is not None and plugin not in active:
-                    raise ConfigurationError(
-                        f"{iface.name}.{method.name} needs the plugin {plugin!r}, "
-                        "which is not active"
-                    )
         if iface.stateful:
             self.sessions.store  # noqa: B018
         return iface

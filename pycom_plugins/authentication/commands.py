@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from pycom_core import constants
-from pycom_core.process._cli import configured, options, print_table
-from pycom_core.process._program import Extensible
+from pycom_core.cli import Extensible, configured, options, print_table
 
 if TYPE_CHECKING:
     from pycom_plugins.authentication.users import Users
@@ -36,7 +35,7 @@ def authenticator(path: str | None, **given: Any) -> int:
     It listens on tcp://127.0.0.1:2011 and registers with the nameserver on tcp://127.0.0.1:2012,
     unless it is told otherwise.
     """
-    from pycom_core.process._launcher import ServiceProcess
+    from pycom_core import ServiceProcess
     from pycom_plugins.authentication.service import Authenticator
 
     runtime = configured(
@@ -107,7 +106,7 @@ def list_users(path: str | None, config: str | None) -> None:
 
 
 def _users(path: str | None, config: str | None) -> Users:
-    from pycom_core.runtime._runtime import load_settings
+    from pycom_core import load_settings
     from pycom_core.settings import table
     from pycom_plugins.authentication.service import NAME, Options, users_of
 

@@ -20,8 +20,8 @@ from pycom_core import (
     ServiceNotFound,
     constants,
     logger,
+    stands_in,
 )
-from pycom_core.loops._nested import stands_in
 
 if TYPE_CHECKING:
     from pycom_core import Runtime

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 # Little is imported here, since `pycom --help` needs all commands.
-from pycom_core.process import _cli as cli
+from pycom_core import cli
 
 
 @click.command()

@@ -1,4 +1,4 @@
-"""CALL: the command that calls methods."""
+"""CALL: the command that calls methods, on the wire and on the command line."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from pycom_core import constants, hookimpl
 
 if TYPE_CHECKING:
-    from pycom_core.server._server import Server
-    from pycom_core.wire._commands import BaseCommand
+    import click
+
+    from pycom_core import BaseCommand, Server
 
 
 @hookimpl
@@ -18,3 +19,11 @@ def pycom_commands(server: Server) -> Mapping[bytes, BaseCommand]:
     from pycom_plugins.call.command import CallCommand
 
     return {constants.PROTO_CMD_CALL: CallCommand(server)}
+
+
+@hookimpl
+def pycom_cli(group: click.Group) -> None:
+    """Add `pycom call`."""
+    from pycom_plugins.call.program import call
+
+    group.add_command(call)

@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.syntax import Syntax
 
 from pycom_core import ProxyContext, PycomError, RemoteError, Runtime, constants, settings
-from pycom_core.process._cli import signature
+from pycom_core.cli import signature
 from pycom_plugins.demo.children import Child, DemoFailed, environment, uninterrupted
 
 ANY_PORT = "tcp://127.0.0.1:*"

@@ -9,14 +9,13 @@ from typing import Any
 
 import msgspec
 
-from pycom_core import BadRequest, ConfigurationError, Context
-from pycom_core.process import _finding as finding
+from pycom_core import BadRequest, ConfigurationError, Context, cli
 from pycom_plugins.descriptions.description import NotUnderstood, understand
 
 
 def introspect(context: Context, interface: str, service: str | None = None) -> Any:
     """What a service answers. Raises `RemoteError`, `ServiceNotAvailable`."""
-    with finding.located(context, interface, service) as component:
+    with cli.located(context, interface, service) as component:
         return component.introspect()
 
 
@@ -27,7 +26,7 @@ def read(context: Context, source: str, interface: str) -> Any:
     """
     if "://" not in source:
         return _read_file(source)
-    finding.check_service(context, source, interface)
+    cli.check_service(context, source, interface)
     try:
         with context.connect(source, interface) as component:
             return component.introspect()

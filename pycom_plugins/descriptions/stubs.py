@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from typing_extensions import NotRequired
 
     from pycom import BaseComponent
-    from pycom_core.client._async_component import AsyncComponent
+    from pycom_core import AsyncComponent
 """
 
 _FOOTER = '''\

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from pycom_core.process import _cli as cli
+from pycom_core import cli
 from pycom_plugins.descriptions.description import Method
 from pycom_plugins.descriptions.types import ANYTHING, declaration
 

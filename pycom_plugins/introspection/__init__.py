@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pycom_core import hookimpl
 
 if TYPE_CHECKING:
-    from pycom_core.server._interfaces import Interface
+    from pycom_core import Interface
 
 
 @hookimpl

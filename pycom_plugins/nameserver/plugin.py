@@ -9,8 +9,7 @@ from pycom_core import constants, hookimpl
 if TYPE_CHECKING:
     import click
 
-    from pycom_core.server._interfaces import Interface
-    from pycom_core.server._server import Server
+    from pycom_core import Interface, Server
 
 
 @hookimpl
@@ -25,7 +24,7 @@ def pycom_shutdown(server: Server) -> None:
     """Close the backend."""
     iface = getattr(server, "interfaces", {}).get(constants.NS_INTERFACE)
     if iface is not None and hasattr(iface.instance, "close"):
-        from pycom_core.loops._waiting import run_to_end
+        from pycom_core import run_to_end
 
         run_to_end(iface.instance.close(), server.loop)
 
@@ -35,7 +34,7 @@ def pycom_cli(group: click.Group) -> None:
     """Add `pycom nameserver`."""
     import click
 
-    from pycom_core.process._cli import configured, options
+    from pycom_core.cli import configured, options
 
     @group.command()
     @options("address", "service", "config", "verbose")
@@ -44,7 +43,7 @@ def pycom_cli(group: click.Group) -> None:
     )
     def nameserver(backend: str | None, **given: Any) -> int:
         """Run a nameserver, on tcp://127.0.0.1:2012 unless it is told otherwise."""
-        from pycom_core.process._launcher import ServiceProcess
+        from pycom_core import ServiceProcess
         from pycom_plugins.nameserver.service import NameServer
 
         runtime = configured(

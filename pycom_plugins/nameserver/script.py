@@ -10,8 +10,7 @@ from typing import Any
 import click
 
 from pycom_core import constants
-from pycom_core.process._cli import configured, options
-from pycom_core.process._program import run_as_all
+from pycom_core.cli import configured, options, run_as_all
 
 _INSTALLED = Path(sys.prefix, "share", "pycom", "ns.conf")
 
@@ -24,7 +23,7 @@ def _run(modules: tuple[str, ...], **given: Any) -> int:
 
     Without -c and PYCOM_CONFIG it reads share/pycom/ns.conf of the installation.
     """
-    from pycom_core.process._launcher import ServiceProcess, load_providers
+    from pycom_core import ServiceProcess, load_providers
     from pycom_plugins.nameserver.service import NameServer
 
     if given["config"] is None and not os.environ.get("PYCOM_CONFIG") and _INSTALLED.is_file():

@@ -21,7 +21,7 @@ from pycom_core import (
 from pycom_plugins.nameserver import patterns
 
 if TYPE_CHECKING:
-    from pycom_core.runtime._runtime import Runtime
+    from pycom_core import Runtime
 
 TTL = constants.NS_SERVICE_TIMEOUT / 1000  # s
 #: What other programs can connect to; a wildcard is for binding only.

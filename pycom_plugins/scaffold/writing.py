@@ -8,7 +8,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from pycom_core.plugins._discovery import installed_names
+from pycom_core import installed_names
 
 #: What plugins can give, each with a template of its module and one of its tests.
 FAMILIES: Final = (

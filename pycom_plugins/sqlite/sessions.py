@@ -45,20 +45,20 @@ class SqliteStore(SessionStore):
         )
 
     async def load(self, session_id: str) -> dict[str, Any] | None:
-        from pycom_core.wire import _codec as codec
+        from pycom_core import dict_from_wire
 
         rows = self._table.read(
             "SELECT data FROM pycom_sessions WHERE session_id = ? AND ends > ?",
             session_id,
             self._table.now(),
         )
-        return codec.dict_from_wire(rows[0][0].encode()) if rows else None
+        return dict_from_wire(rows[0][0].encode()) if rows else None
 
     async def save(self, session_id: str, data: dict[str, Any], ttl: float) -> None:
         """Keep `data`. Raises TypeError for a value that JSON has no form for."""
-        from pycom_core.wire import _codec as codec
+        from pycom_core import dict_to_wire
 
-        encoded = codec.dict_to_wire(data, with_version=False).decode()
+        encoded = dict_to_wire(data, with_version=False).decode()
         with self._table.write() as connection:
             connection.execute(
                 "REPLACE INTO pycom_sessions VALUES (?, ?, ?, ?, ?)",

@@ -10,9 +10,16 @@ from typing import Any, get_args, get_origin
 
 import msgspec
 
-from pycom_core import BadRequest, ConfigurationError, Interface, Method, PluginError, Request
+from pycom_core import (
+    BadRequest,
+    ConfigurationError,
+    Interface,
+    Method,
+    PluginError,
+    Request,
+    TypeCodecs,
+)
 from pycom_core import Runtime as Runtime
-from pycom_core.wire._type_codecs import TypeCodecs
 from pycom_plugins.typed_methods import defaults, faults, hints, results
 from pycom_plugins.typed_methods.schemas import Schema, Schemas
 
@@ -26,7 +33,7 @@ def typed(provider: Any, runtime: Runtime | None = None) -> Interface:
     Results are checked. `runtime` has the plugins that know types; without one it is that of the
     process. Raises `ConfigurationError` for an annotation that is no contract.
     """
-    from pycom_core.runtime._default import default_runtime
+    from pycom_core import default_runtime
 
     shared: Interface = provider.__interface__
     iface = shared.of(shared.instance if inspect.isclass(provider) else provider)

@@ -8,9 +8,7 @@ from typing import Any, get_origin
 
 import msgspec
 
-from pycom_core import Interface, Method, Request, Response
-from pycom_core.server._interfaces import run_hooks
-from pycom_core.wire import _codec as codec
+from pycom_core import Interface, Method, Request, Response, dict_from_wire, dict_to_wire, run_hooks
 from pycom_plugins.typed_methods.fitting import Fault, misfit
 from pycom_plugins.typed_methods.schemas import Schema
 
@@ -34,10 +32,10 @@ def checking(
 
     def _fault(result: Any) -> Fault | None:
         try:
-            frame = codec.dict_to_wire({"result": result}, False, encoder)
+            frame = dict_to_wire({"result": result}, False, encoder)
         except TypeError:
             return None  # whoever sends it says what is wrong with it
-        return misfit(codec.dict_from_wire(frame)["result"], schema, "result")
+        return misfit(dict_from_wire(frame)["result"], schema, "result")
 
     is_class = isinstance(annotation, type) and get_origin(annotation) is None
     shown = annotation.__name__ if is_class else annotation

@@ -15,8 +15,7 @@ import attrs
 import msgspec
 from msgspec import inspect as info
 
-from pycom_core import PycomError
-from pycom_core.wire._type_codecs import TypeCodecs
+from pycom_core import PycomError, TypeCodecs
 
 Schema = dict[str, Any]
 

@@ -37,6 +37,7 @@ from pycom_core import (
     ServiceServer,
     SessionStore,
     Transport,
+    cli,
     hookimpl,
     hookspecs,
     interface,
@@ -45,7 +46,6 @@ from pycom_core import (
 from pycom_core.client._async_component import AsyncClient
 from pycom_core.client._choice import choose
 from pycom_core.plugins._manager import hook_names
-from pycom_core.process import _cli as cli
 from pycom_core.process._launcher import ServiceProcess
 
 ANY_PORT = "tcp://127.0.0.1:*"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 import pycom_core
 
 ROOT = Path(pycom_core.__file__).parent
+REPOSITORY = Path(__file__).parents[2]
 
 
 def _modules() -> dict[str, Path]:
@@ -94,3 +96,31 @@ def test_public_page_is_asked_by_the_specs_of_hooks_alone(module: str) -> None:
         for alias in node.names
     }
     assert {name for name in names if f"pycom_core.{name}" not in MODULES} == set()
+
+
+# What others may use of the kernel.
+
+OUTSIDE = [
+    path
+    for folder in ("pycom", "zerojson", "pycom_plugins", "examples", "benchmarks")
+    for pattern in ("*.py", "*.template")
+    for path in (REPOSITORY / folder).rglob(pattern)
+    if "tests" not in path.parts
+]
+_INTERNAL = re.compile(r"(?:from|import) pycom_core(?:\.\w+)*\._|from pycom_core[\w.]* import _")
+
+
+def test_nobody_outside_imports_what_is_internal() -> None:
+    assert len(OUTSIDE) > 60
+    found = [path for path in OUTSIDE if _INTERNAL.search(path.read_text())]
+    assert found == []
+
+
+def test_what_is_internal_is_recognised() -> None:
+    for line in (
+        "from pycom_core.wire._codec import x",
+        "import pycom_core.wire._codec",
+        "from pycom_core.wire import _codec as codec",
+    ):
+        assert _INTERNAL.search(line)
+    assert not _INTERNAL.search("from pycom_core.testing import LocalNetwork")

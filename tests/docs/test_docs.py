@@ -15,7 +15,7 @@ import pytest
 from documents import PAGES, ROOT, blocks, sections
 
 from pycom_core import Settings, errors, hookspecs, settings
-from pycom_core.process._cli import main
+from pycom_core.cli import main
 
 DOCS = ROOT / "docs"
 HOOKS = {

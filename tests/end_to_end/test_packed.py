@@ -33,7 +33,7 @@ server = pycom_core.ServiceServer(["local://shop"], [shop.Shop], runtime)
 component = pycom_core.Context(runtime=runtime).connect("local://shop", "com.foo.shop")
 print(component.invoke("greet", {"name": "Anna"}))
 """
-MAIN = "from pycom_core.process._cli import main; main(sys.argv[1:])"
+MAIN = "from pycom_core.cli import main; main(sys.argv[1:])"
 NOTHING = "Python sees no metadata of the distribution pycom"
 
 

@@ -274,7 +274,7 @@ def test_entry_point_that_gives_no_plugin(
 def test_our_features_are_plugins_like_any(make_runtime: MakeRuntime) -> None:
     infos = make_runtime().plugins.infos
     assert list(infos) == sorted(OURS)
-    assert {"balancing", "call", "checks", "introspection", "nameserver_service"} <= OURS
+    assert {"balancing", "call", "introspection", "nameserver_service"} <= OURS
     for info in infos.values():
         assert info.target.startswith("pycom_plugins.")
         [distribution] = info.distributions

@@ -19,8 +19,7 @@ import zmq
 from click.testing import CliRunner
 from in_process import Distributions, running
 
-from pycom_core import Runtime, ServiceServer, constants
-from pycom_core.process import _cli as cli
+from pycom_core import Runtime, ServiceServer, cli, constants
 from pycom_plugins.nameserver.service import NameServer
 
 SERVICE = '''
@@ -163,7 +162,7 @@ def test_help_loads_little() -> None:
     """It is asked for often, by completion too, so what takes long to load is left out."""
     code = """
 import atexit, sys
-from pycom_core.process._cli import main
+from pycom_core.cli import main
 heavy = ["asyncio", "attr", "msgspec", "rich", "sqlite3", "zmq"]
 atexit.register(lambda: print("loaded:", [name for name in heavy if name in sys.modules]))
 main(["--help"])

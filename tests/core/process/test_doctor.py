@@ -9,9 +9,8 @@ import pytest
 from click.testing import CliRunner, Result
 from in_process import Distributions
 
-from pycom_core import ConfigurationError, Settings
+from pycom_core import ConfigurationError, Settings, cli
 from pycom_core.plugins._manager import hook_names
-from pycom_core.process import _cli as cli
 from pycom_core.process._doctor import diagnosed, examine, explain
 from pycom_core.settings import Plugins
 

@@ -219,24 +219,6 @@ def test_without_introspection_the_rest_works(make_runtime: MakeRuntime) -> None
     assert call(server, "com.foo.plain", "echo", {"a": 1})["result"] == {"a": 1}
 
 
-def test_without_checks_a_method_that_is_checked_stops_the_start(
-    make_runtime: MakeRuntime,
-) -> None:
-    from pycom_plugins.checks import check_argument
-
-    @interface("com.foo.checked")
-    class Checked:
-        @check_argument("size", int)
-        @method
-        def grow(self, request: Request, size: int) -> None:
-            pass
-
-    made = make_runtime(disable=("checks",))
-    with pytest.raises(ConfigurationError, match=r"com\.foo\.checked\.grow needs the plugin 'chec"):
-        ServiceServer(["local://a"], [Checked], made)
-    assert made.servers == []
-
-
 def in_a_process(code: str, **environ: str) -> list[str]:
     """What a piece of code prints in a process of its own, line by line."""
     ran = subprocess.run(

@@ -10,7 +10,7 @@ import helpers
 import pytest
 from click.testing import CliRunner, Result
 
-from pycom_core.process._cli import main
+from pycom_core.cli import main
 from pycom_core.runtime._runtime import load_settings
 from pycom_plugins.authentication import passwords
 from pycom_plugins.authentication.commands import users

@@ -11,7 +11,7 @@ from packaging.requirements import Requirement
 from wheels import Environment
 
 from pycom_core import constants
-from pycom_core.process._cli import main
+from pycom_core.cli import main
 from pycom_core.settings import tomllib
 from pycom_plugins.scaffold.writing import FAMILIES, Names
 

@@ -17,7 +17,7 @@ from pycom_jwt import issue, rotate
 from pycom_jwt.checking import FRESH, Checker, Keys
 
 from pycom_core import AccessDenied, ConfigurationError, Identity, Runtime, Settings
-from pycom_core.process._cli import main
+from pycom_core.cli import main
 from pycom_core.testing import AuthenticationContract, Clock, SampleCredentials
 
 AUTH = "org.pycom.auth"

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from pycom_stats.histogram import STEP, Histogram
 
 from pycom_core import AccessDenied, BadRequest, RemoteError, Request, interface, method
-from pycom_core.process._cli import main
+from pycom_core.cli import main
 from pycom_core.testing import CommandContract, RealNetwork, SampleCommand
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from pycom_core.process._cli import configured, options, print_json, print_table
+from pycom_core.cli import configured, options, print_json, print_table
 from pycom_stats.client import read
 
 
