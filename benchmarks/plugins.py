@@ -14,7 +14,7 @@ from pathlib import Path
 import harness
 
 #: What a program pays anyway; the difference to LOAD is the work of the plugin system.
-IMPORT = "import pycom_core.runtime._runtime"
+IMPORT = "from pycom_core import Runtime"
 LOAD = "from pycom_core import Runtime; Runtime().plugins.active"
 COUNT = 20
 SOURCE = """

@@ -1,6 +1,11 @@
 """How Sphinx builds the documentation of the installed PyCOM."""
 
+import json
 from importlib.metadata import version as installed_version
+
+from sphinx.util.docutils import SphinxDirective
+
+from pycom_core import settings
 
 project = "PyCOM"
 author = "The PyCOM developers"
@@ -14,3 +19,23 @@ autodoc_typehints = "description"
 
 html_theme = "furo"
 html_title = f"PyCOM {release}"
+
+
+class SettingsTable(SphinxDirective):
+    """The table of all settings, from where the kernel has it."""
+
+    def run(self):
+        """Make the table."""
+        defaults = json.loads(json.dumps(settings.plain(settings.Settings(development=False))))
+        lines = [".. list-table::", "   :header-rows: 1", "   :widths: 20 20 60", ""]
+        lines += ["   * - setting", "     - default", "     - meaning"]
+        for name in settings.names():
+            lines.append(f"   * - ``{name}``")
+            lines.append(f"     - ``{json.dumps(defaults[name])}``")
+            lines.append(f"     - {settings.about(name)}")
+        return self.parse_text_to_nodes("\n".join(lines))
+
+
+def setup(app):
+    """Add what the pages use beside Sphinx's own."""
+    app.add_directive("settings", SettingsTable)

@@ -51,36 +51,142 @@ class Plugins:
     trace: bool = False  #: log every call of a hook
 
 
+def _setting(default: Any, reads: Any, about: str, least: int | None = None) -> Any:
+    """A row of the table below: its default, the JSON that it is read from, and what it means.
+
+    `about` is reStructuredText. `least` is the smallest number that is taken. A default that is a
+    function is called for each `Settings`.
+    """
+    metadata = {"reads": reads, "about": about, "least": least}
+    if callable(default):
+        return attrs.field(factory=default, metadata=metadata)
+    return attrs.field(default=default, metadata=metadata)
+
+
 @attrs.frozen
 class Settings:
-    """What one runtime was told. Times are ms, sizes bytes."""
+    """What one runtime was told: all settings, with all that is known of them. Times are ms."""
 
-    address: str | None = None
-    advertise: str | None = None  #: the address that others reach it by, where that is another
-    service: str | None = None
-    nameserver: tuple[str, ...] = (constants.NS_NAME_LOCAL,)
-    transport: tuple[str, ...] = ("zmq",)  #: in order of preference
-    authentication: Authentication = Authentication()
-    nameserver_backend: str = "memory:"
-    session_store: str = "memory:"
-    session_timeout: int = constants.PROTO_SESSION_TIMEOUT
-    balancer: str = "random"
-    threads: int = 0  #: workers for sync methods; 0: one at a time, on the event loop
-    max_message_size: int = 2**30  #: of one frame; larger ones are cut off before they are read
-    max_in_flight: int = 10_000  #: calls accepted and not answered, before code 8
-    drain_timeout: int = 10_000  #: how long what runs may go on after SIGTERM
-    event_loop: str = "auto"  #: "asyncio", "uvloop", or "auto": uvloop where it is installed
-    ipc: bool = True  #: let services of the same host and user connect over a Unix socket
-    #: look closer than production can afford; from the start in Python's development mode
-    development: bool = attrs.field(factory=lambda: sys.flags.dev_mode)
-    plugins: Plugins = Plugins()
-    guarantees: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict)  #: asked of backends
+    address: str | None = _setting(
+        None,
+        str | None,
+        "0MQ address that a service listens on, ``tcp://HOST:PORT``. Port ``*`` is one that the "
+        "system chooses. Needed to run a service. ``-a``",
+    )
+    advertise: str | None = _setting(
+        None,
+        str | None,
+        "The address that others reach the service by, where that is another one: behind a port "
+        "that is forwarded, or in a container (:doc:`discovery`). Its port may be ``*``, for that "
+        "of ``address``",
+    )
+    service: str | None = _setting(
+        None,
+        str | None,
+        "Name of the service. Without one it is ``/auto/`` and a random number. ``-s``",
+    )
+    nameserver: tuple[str, ...] = _setting(
+        (constants.NS_NAME_LOCAL,),
+        str | list[str],
+        'Address of the nameserver, or a list of replicas. ``"local"`` is the one in the same '
+        "process. ``-n``, once for each",
+    )
+    transport: tuple[str, ...] = _setting(
+        ("zmq",),
+        tuple[str, ...],
+        "Transports in order of preference: the first that serves the scheme of an address takes "
+        "it. Plugins contribute them (:doc:`extending`)",
+    )
+    authentication: Authentication = _setting(
+        Authentication,
+        dict[str, Any],
+        '``policy`` is ``"required"``, ``"never"`` or ``null``: whether callers must say who they '
+        "are (:doc:`authentication`)",
+    )
+    nameserver_backend: str = _setting(
+        "memory:",
+        str,
+        "URL of where a nameserver keeps its records (:doc:`discovery`). ``--backend``",
+    )
+    session_store: str = _setting(
+        "memory:", str, "URL of where a service keeps its sessions (:doc:`sessions`)"
+    )
+    session_timeout: int = _setting(
+        constants.PROTO_SESSION_TIMEOUT,
+        int,
+        "How long a session lives that is not used, in ms",
+        least=1,
+    )
+    balancer: str = _setting(
+        "random", str, "How a client chooses between providers (:doc:`discovery`)"
+    )
+    threads: int = _setting(
+        0,
+        int,
+        "Threads that run the sync methods of a service. 0: they run one at a time, on the event "
+        "loop. ``--threads``",
+        least=0,
+    )
+    event_loop: str = _setting(
+        "auto",
+        Literal["auto", "asyncio", "uvloop"],
+        'What a service runs on: ``"asyncio"``, ``"uvloop"``, or uvloop where it is installed, as '
+        "with ``pip install uvloop``",
+    )
+    ipc: bool = _setting(
+        True,
+        bool,
+        "Let clients of the same host and user connect over a Unix socket beside ``address`` "
+        "(:doc:`discovery`)",
+    )
+    development: bool = _setting(
+        lambda: sys.flags.dev_mode,
+        bool,
+        "Look closer than production can afford: check the results of typed methods "
+        "(:doc:`typed-methods`). ``true`` where nothing is said and Python runs in its development "
+        "mode, ``python -X dev`` or ``PYTHONDEVMODE=1``",
+    )
+    max_message_size: int = _setting(
+        2**30, int, "Largest frame that a service takes in, in bytes", least=1
+    )
+    max_in_flight: int = _setting(
+        10_000,
+        int,
+        "Calls that a service has in progress before it refuses more with code 8",
+        least=1,
+    )
+    drain_timeout: int = _setting(
+        10_000, int, "How long calls that run may go on when a service ends, in ms", least=0
+    )
+    plugins: Plugins = _setting(
+        Plugins,
+        dict[str, Any],
+        "``disable`` takes plugins out, PyCOM's own included. ``optional`` lists those that may "
+        "fail to load: they are then reported, and do not stop the start. ``trace`` logs every "
+        "call of a hook",
+    )
+    guarantees: Mapping[str, tuple[str, ...]] = _setting(
+        dict,
+        dict[
+            Literal["nameserver_backend", "session_store"],
+            tuple[Literal["persistent", "shared", "linearizable", "watchable"], ...],
+        ],
+        "What ``nameserver_backend`` and ``session_store`` must guarantee, for the service to "
+        'start: for each a list of ``"persistent"``, ``"shared"``, ``"linearizable"``, '
+        '``"watchable"``',
+    )
     tables: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict)  #: by plugin
 
 
 def names() -> list[str]:
     """The names of all settings."""
-    return list(_FIELDS)
+    return list(_ROWS)
+
+
+def about(name: str) -> str:
+    """What a setting means, in reStructuredText."""
+    text: str = _ROWS[name].metadata["about"]
+    return text
 
 
 def table(settings: Settings, name: str, cls: type[_TableT]) -> _TableT:
@@ -97,30 +203,10 @@ def plain(settings: Settings) -> dict[str, Any]:
     return {**found.pop("tables"), **found}
 
 
-_FIELDS = tuple(field.name for field in attrs.fields(Settings) if field.name != "tables")
-_NESTED = {"authentication": Authentication, "plugins": Plugins}
-_TYPES: dict[str, Any] = {
-    "address": str | None,
-    "advertise": str | None,
-    "service": str | None,
-    "nameserver": str | list[str],
-    "transport": tuple[str, ...],
-    "authentication": dict[str, Any],
-    "plugins": dict[str, Any],
-    "nameserver_backend": str,
-    "session_store": str,
-    "balancer": str,
-    "event_loop": Literal["auto", "asyncio", "uvloop"],
-    "ipc": bool,
-    "development": bool,
-    "guarantees": dict[
-        Literal["nameserver_backend", "session_store"],
-        tuple[Literal["persistent", "shared", "linearizable", "watchable"], ...],
-    ],
-    **dict.fromkeys(
-        ("session_timeout", "threads", "max_message_size", "max_in_flight", "drain_timeout"), int
-    ),
+_ROWS: dict[str, Any] = {
+    field.name: field for field in attrs.fields(Settings) if field.name != "tables"
 }
+_NESTED = {"authentication": Authentication, "plugins": Plugins}
 
 
 def load(
@@ -172,11 +258,12 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
         if not text:  # how scripts take back a variable
             continue
         key = variable.removeprefix(ENVIRONMENT_PREFIX).lower()
-        if key not in _FIELDS:
+        if key not in _ROWS:
             # Not an error: the environment is shared with programs that are not ours.
             logger().warning("Ignoring the variable %s: no such setting%s", variable, _nearest(key))
             continue
-        found[key] = text if _TYPES[key] in (str, str | None) else _json_or_text(text)
+        is_text = _ROWS[key].metadata["reads"] in (str, str | None)
+        found[key] = text if is_text else _json_or_text(text)
     return found
 
 
@@ -191,22 +278,22 @@ def _merge(
     merged: dict[str, Any], found: Mapping[str, Any], where: str, tables: Iterable[str]
 ) -> None:
     for key, value in found.items():
-        if key in _FIELDS:
+        if key in _ROWS:
             try:
-                value = msgspec.convert(value, _TYPES[key])
+                value = msgspec.convert(value, _ROWS[key].metadata["reads"])
             except msgspec.ValidationError as error:
                 raise ConfigurationError(f"{key} {where}: {error}") from error
         elif key not in tables:
             raise ConfigurationError(f"Unknown setting {key!r} {where}{_nearest(key, tables)}")
         elif not isinstance(value, Mapping):
             raise ConfigurationError(f"The table {key!r} {where} must be an object of settings")
-        if key in _NESTED or key not in _FIELDS:
+        if key in _NESTED or key not in _ROWS:
             value = {**merged.get(key, {}), **value}
         merged[key] = value
 
 
 def _build(merged: dict[str, Any]) -> Settings:
-    known = {key: value for key, value in merged.items() if key in _FIELDS}
+    known = {key: value for key, value in merged.items() if key in _ROWS}
     for key, cls in _NESTED.items():
         if key in known:
             known[key] = _convert(key, known[key], cls)
@@ -215,17 +302,12 @@ def _build(merged: dict[str, Any]) -> Settings:
         known["nameserver"] = (value,) if isinstance(value, str) else tuple(value)
         if not known["nameserver"]:
             raise ConfigurationError("nameserver is an empty list; name at least one address")
-    for key, least in (
-        ("threads", 0),
-        ("max_message_size", 1),
-        ("max_in_flight", 1),
-        ("session_timeout", 1),
-        ("drain_timeout", 0),
-    ):
-        if known.get(key, least) < least:
-            raise ConfigurationError(f"{key} is {known[key]}; it must be at least {least}")
+    for key, value in known.items():
+        least = _ROWS[key].metadata["least"]
+        if least is not None and value < least:
+            raise ConfigurationError(f"{key} is {value}; it must be at least {least}")
     return Settings(
-        **known, tables={key: value for key, value in merged.items() if key not in _FIELDS}
+        **known, tables={key: value for key, value in merged.items() if key not in _ROWS}
     )
 
 
@@ -242,7 +324,7 @@ def _convert(key: str, found: Mapping[str, Any], cls: type[_TableT]) -> _TableT:
 
 
 def _nearest(key: str, tables: Iterable[str] = (), names: Iterable[str] | None = None) -> str:
-    candidates = list(_FIELDS if names is None else names) + list(tables)
+    candidates = list(_ROWS if names is None else names) + list(tables)
     near = difflib.get_close_matches(key, candidates, n=1, cutoff=0.5)
     return (
         f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(sorted(candidates))}"

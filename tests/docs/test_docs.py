@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import inspect
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import attrs
 import click
 import pytest
 from documents import PAGES, ROOT, blocks, sections
 
-from pycom_core import Settings, errors, hookspecs, settings
+from pycom_core import errors, hookspecs, settings
 from pycom_core.cli import main
 
 DOCS = ROOT / "docs"
@@ -55,14 +53,14 @@ def test_everything_is_said_of_a_hook(hook: str) -> None:
 
 
 def test_every_setting_is_explained() -> None:
-    explained = {row[0].strip("`"): row[1].strip("`") for row in rows("configuration.rst")[1:]}
-    defaults: dict[str, Any] = json.loads(json.dumps(settings.plain(Settings())))
-    assert {name: json.loads(default) for name, default in explained.items()} == defaults
+    assert "\n.. settings::\n" in (DOCS / "configuration.rst").read_text()
+    assert all(len(settings.about(name).split()) > 4 for name in settings.names())
+    assert len(settings.names()) > 15
 
 
 def test_every_inner_setting_is_explained() -> None:
-    text = (DOCS / "configuration.rst").read_text()
-    for group in (settings.Authentication, settings.Plugins):
+    for name, group in (("authentication", settings.Authentication), ("plugins", settings.Plugins)):
+        text = settings.about(name)
         for field in attrs.fields(group):
             assert f"``{field.name}``" in text
 

@@ -615,7 +615,7 @@ def test_plugins() -> None:
     assert (ran.returncode, ran.stderr) == (0, "")
     rows = {name: rest for name, *rest in (line.split("\t") for line in ran.stdout.splitlines())}
     ours = f"pycom {constants.__version__}"
-    assert rows["call"][:4] == [ours, "active", "pycom_commands", "CALL"]
+    assert rows["call"][:4] == [ours, "active", "pycom_cli, pycom_commands", "CALL"]
     assert rows["demo"] == [ours, "disabled", "", "", "0.0 ms"]
     assert rows["nameserver_memory"][1:4] == ["active", "pycom_nameserver_backends", "memory"]
 
