@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import inspect
+import sys
 import weakref
 from collections.abc import Callable, Generator, Sequence
 from functools import partial
@@ -381,7 +382,8 @@ def interface(
 
     `stateful` keeps a session for each client. `authentication` is "required", "never", or None
     for what the configuration says. Raises TypeError for a class that cannot be served as it is
-    written, and if `introspection_data` is no dict.
+    written, and if `introspection_data` is no dict; RuntimeError if another class of the module
+    provides an interface of that name.
     """
     if inspect.isclass(name):
         declarations.check_interface(name, None)
@@ -395,10 +397,32 @@ def interface(
             )
         if not isinstance(getattr(wrapped, "introspection_data", {}), dict):
             raise TypeError(f"{wrapped.__qualname__}.introspection_data must be a dict")
-        wrapped.__interface__ = Interface(wrapped, name, stateful, authentication)  # type: ignore[attr-defined]
+        made = Interface(wrapped, name, stateful, authentication)
+        _refuse_namesake(wrapped, name)
+        wrapped.__interface__ = made  # type: ignore[attr-defined]
         return wrapped
 
     return decorate
+
+
+def _refuse_namesake(wrapped: type, name: str) -> None:
+    # Modules apart may each have one, as doubles in tests do, and so may classes in functions and
+    # derived ones: a server says if it gets both. One of the same name is this class, loaded anew.
+    if "<locals>" in wrapped.__qualname__:
+        return
+    for other in list(vars(sys.modules.get(wrapped.__module__, object)).values()):
+        iface = vars(other).get("__interface__") if inspect.isclass(other) else None
+        if (
+            isinstance(iface, Interface)
+            and iface.name == name
+            and other.__module__ == wrapped.__module__
+            and other.__qualname__ != wrapped.__qualname__
+            and not issubclass(wrapped, other)
+        ):
+            raise RuntimeError(
+                f"Interface {name} of {wrapped.__qualname__} is provided by {other.__qualname__} "
+                "already; give one of them another name, or make a double for tests in a function"
+            )
 
 
 @overload

@@ -295,16 +295,15 @@ def test_a_forked_child_does_not_unregister(
     assert [name for name, _ in fakes[0].told] == ["register", "unregister"]
 
 
-@interface(constants.NS_INTERFACE)
-class Old:
-    @method
-    def register(self, request: Request) -> dict[str, Any]:
-        return {}
-
-
 def test_old_nameserver_cannot_unregister(
     register: Register, make_runtime: MakeRuntime, caplog: pytest.LogCaptureFixture
 ) -> None:
+    @interface(constants.NS_INTERFACE)
+    class Old:
+        @method
+        def register(self, request: Request) -> dict[str, Any]:
+            return {}
+
     ServiceServer(["local://old"], [Old], make_runtime())
     registrar = register("local://old")
     assert registrar.registered.wait(PATIENCE)

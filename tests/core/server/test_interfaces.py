@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import sys
+import textwrap
+import types
 from collections.abc import Callable
 from typing import Any
 
@@ -488,3 +491,51 @@ def test_method_registered_while_a_server_provides_the_interface(
     added = method("late", body=lambda self, request: "here")
     provided.__interface__.register_method(added)  # type: ignore[attr-defined]
     assert component.invoke("late") == "here"
+
+
+# Two of one name.
+
+
+def loaded(source: str, module: types.ModuleType) -> None:
+    exec(textwrap.dedent(source), vars(module))
+
+
+@pytest.fixture
+def module(monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
+    made = types.ModuleType("module_of_namesakes")
+    monkeypatch.setitem(sys.modules, made.__name__, made)
+    return made
+
+
+PROVIDER = """
+import pycom
+
+@pycom.interface("com.foo.one")
+class {name}:
+    @pycom.method
+    def f(self, request): pass
+"""
+
+
+def test_two_classes_of_a_module_with_one_interface(module: types.ModuleType) -> None:
+    loaded(PROVIDER.format(name="One"), module)
+    with pytest.raises(
+        RuntimeError, match=r"Interface com\.foo\.one of Other is provided by One already"
+    ):
+        loaded(PROVIDER.format(name="Other"), module)
+
+
+def test_a_class_may_be_loaded_again(module: types.ModuleType) -> None:
+    for _ in range(2):
+        loaded(PROVIDER.format(name="One"), module)
+    assert module.One.__interface__.name == "com.foo.one"
+
+
+def test_modules_apart_may_each_have_one(
+    module: types.ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded(PROVIDER.format(name="One"), module)
+    other = types.ModuleType("module_of_doubles")
+    monkeypatch.setitem(sys.modules, other.__name__, other)
+    other.One = module.One  # type: ignore[attr-defined]
+    loaded(PROVIDER.format(name="Double"), other)

@@ -151,11 +151,11 @@ class Raising:
 class Served:
     """A server that answers in a thread, and is asked from here."""
 
-    def __init__(self, server: ServiceServer) -> None:
-        self.server = server
+    def __init__(self, server: ServiceServer, iface: str = IFACE) -> None:
+        self.server, self.iface = server, iface
 
     def call(self, name: str, /, **arguments: Any) -> dict[str, Any]:
-        return helpers.answer_in(self.ask(*payload(IFACE, name, arguments)))
+        return helpers.answer_in(self.ask(*payload(self.iface, name, arguments)))
 
     def ask(self, *frames: bytes) -> list[bytes]:
         reply = self.wait_for(self.server.answer([b"client", b"", *frames]))
@@ -389,7 +389,7 @@ class OwnCall(Method):
         return super().call(iface, request)
 
 
-@interface(IFACE)
+@interface("com.foo.promising")
 class Promising:
     @method
     def fine(self, request: Request) -> str:
@@ -411,11 +411,11 @@ def test_method_with_a_call_of_its_own_and_a_hook_that_raises(
     server = ServiceServer(["local://a"], [Promising()], make_runtime(threads=threads))
     try:
         with running(server):
-            served = Served(server)
+            served = Served(server, "com.foo.promising")
             for kind in EVERY_KIND:
                 caplog.clear()
                 assert served.call("promised", kind=kind) == FAILED, kind
-                assert f"{IFACE}.promised failed" in caplog.text, kind
+                assert "com.foo.promising.promised failed" in caplog.text, kind
                 served.is_fine()
     finally:
         hooks.clear()
@@ -429,7 +429,7 @@ def test_method_with_a_call_of_its_own_and_a_hook_that_refuses(make_runtime: Mak
     hooks.append(refuse)
     try:
         with running(ServiceServer(["local://a"], [Promising()], make_runtime())) as server:
-            answer = Served(server).call("promised", kind="")
+            answer = Served(server, "com.foo.promising").call("promised", kind="")
     finally:
         hooks.clear()
     assert answer == {"code": 42, "error": "teapot"}
