@@ -94,8 +94,8 @@ class Settings:
     transport: tuple[str, ...] = _setting(
         ("zmq",),
         tuple[str, ...],
-        "Transports in order of preference: the first that serves the scheme of an address takes "
-        "it. Plugins contribute them (:doc:`extending`)",
+        "Names of transports in order of preference: an address goes to the first that serves it. "
+        '``"zmq"`` is PyCOM\'s own, others are plugins (:doc:`extending`)',
     )
     authentication: Authentication = _setting(
         Authentication,

@@ -104,7 +104,8 @@ def invoke(
     chains = context.chains
     if not chains.client_invoke:
         return (yield from _hooked(component, request, timeout))
-    steps = wrapped(chains, "pycom_client_invoke", chains.client_invoke, component, request)
+    wrappers = chains.client_invoke
+    steps = wrapped(chains, "pycom_client_invoke", wrappers, component, request, gives=Response)
     try:
         next(steps)
     except StopIteration as stop:

@@ -152,7 +152,11 @@ def _logged(function: Link, blame: Blame) -> Link:
     def link(*values: Any) -> None:
         try:
             function(*values)
-        except Exception as error:
+        except BaseException as error:
+            from pycom_core.loops._failures import is_failure
+
+            if not is_failure(error):
+                raise
             logger().exception("%s", blame(f"failed in pycom_end: {error!r}"))
 
     return link
@@ -162,7 +166,11 @@ def _asked(function: Link, blame: Blame) -> Link:
     def link(*values: Any) -> Any:
         try:
             address = function(*values)
-        except Exception as error:
+        except BaseException as error:
+            from pycom_core.loops._failures import is_failure
+
+            if not is_failure(error):
+                raise
             raise blame(f"failed in pycom_address: {error!r}") from error
         if address is not None and type(address) is not str:
             raise blame(

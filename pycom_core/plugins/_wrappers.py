@@ -11,11 +11,12 @@ from pycom_core.plugins._chains import Chain, Chains, Link
 
 
 def wrapped(
-    chains: Chains, hook: str, wrappers: Chain, *arguments: Any
+    chains: Chains, hook: str, wrappers: Chain, *arguments: Any, gives: type = object
 ) -> Generator[None, Any, Any]:
     """Open the wrappers, pause for what they are around, and close them with its outcome.
 
     It may end without the pause: when an outer wrapper answers for an inner one that failed.
+    What a wrapper returns must be a `gives`.
     Raises `HookFailed` for what a wrapper may not do.
     """
     opened: list[tuple[Link, Any]] = []
@@ -41,6 +42,9 @@ def wrapped(
                 generator.throw(error)
         except StopIteration as stop:
             result, error = stop.value, None
+            if not isinstance(result, gives):
+                what = f"a wrapper that returns {type(result).__name__}, no {gives.__name__}"
+                error, culprit = TypeError(what), wrapper
         except BaseException as raised:
             if raised is not error:
                 error, culprit = raised, wrapper

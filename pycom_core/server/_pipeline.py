@@ -32,7 +32,7 @@ from pycom_core.wire._commands import BaseCommand, refusal
 _LONGEST_WAIT = 1e12
 
 
-#: Stands for a request that could not be read.
+#: Stands for a request that could not be read, and for those of other commands.
 _UNREAD = Request("", "")
 #: Stands for the response of a command that packed it itself.
 _WHOLE = Response(None)
@@ -92,7 +92,11 @@ async def answer(server: AnyServer, delivery: Delivery) -> list[Attachment]:
 
     # The end, for those who count.
     for hook in server.chains.end:
-        hook(_UNREAD if request is None else request, response)
+        # Other commands make of their bodies what they like.
+        try:
+            hook(request if isinstance(request, Request) else _UNREAD, response)
+        except BaseException as error:  # of a signal: failures are logged, not raised
+            asyncio.get_running_loop().call_soon(_raise, error)
     return [*envelope, b"", status, *parts]
 
 

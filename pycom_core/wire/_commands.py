@@ -23,6 +23,8 @@ class CommandServer(Protocol):
     """What commands find in the server that they are made for."""
 
     encoder: msgspec.json.Encoder
+    in_flight: int  #: calls that are not answered yet, that of the command among them
+    max_in_flight: int
 
     def process(self, request: Request) -> Any:
         """Take a decoded request through the server."""
@@ -122,12 +124,10 @@ class BaseCommand:
             if not is_failure(error):
                 raise
             logger().exception("%s returned what cannot be sent", self._name(response.request))
-            response = Response(
-                None,
-                code=constants.ERROR_UNKNOWN,
-                message="Unknown error during request",
-                session_id=response.session_id,
-            )
+            # In place: who counts answers sees what was answered.
+            response.code = constants.ERROR_UNKNOWN
+            response.message = "Unknown error during request"
+            response.result, response.attachment, response.extensions = None, None, {}
             body = self.response_to_wire(response)
         return [body] if response.attachment is None else [body, response.attachment]
 

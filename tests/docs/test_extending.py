@@ -7,6 +7,8 @@ import contextlib
 import datetime
 import json
 import logging
+import os
+import time
 import types
 from collections.abc import Callable
 from fractions import Fraction
@@ -18,10 +20,22 @@ import pytest
 import zmq
 from click.testing import CliRunner, Result
 from documents import ROOT, python_in, sections
-from in_process import MakeRuntime, running
+from helpers import answer_in
+from in_process import MakeRuntime, payload, running
 
 import pycom
-from pycom_core import LocalTransport, Request, Runtime, ServiceRecord, ServiceServer
+from pycom_core import (
+    LocalTransport,
+    Peer,
+    Request,
+    Runtime,
+    ServiceRecord,
+    ServiceServer,
+    hookimpl,
+)
+from pycom_core.client._choice import choose
+from pycom_core.messages import Delivery
+from pycom_core.process._launcher import ServiceProcess
 from pycom_core.testing import BalancerContract, Clock, LocalNetwork, SessionStoreContract
 
 HOOKS = {
@@ -65,6 +79,10 @@ class Shop(pycom.Service):
         """The trace of this call, and that of a call that it makes."""
         inner = request.context().connect("inproc://shop", "com.foo.shop")
         return [request.extensions["com.foo.trace"], inner.trace()]
+
+    @pycom.method
+    def unsendable(self, request: Request):  # type: ignore[no-untyped-def]
+        return object()
 
     def check_health(self) -> str:
         return "sick"
@@ -194,6 +212,33 @@ def test_balancers() -> None:
     assert {near.choose(records).service for _ in range(5)} == {"/3"}
 
 
+def test_transports(make_runtime: MakeRuntime) -> None:
+    def called(client: Runtime, address: str) -> Any:
+        async def call() -> Any:
+            async with pycom.AsyncContext(runtime=client) as context:
+                component = await context.connect(address, "com.foo.shop")
+                return await component.invoke("list")
+
+        with contextlib.closing(pycom.Context(runtime=client)) as context:
+            component = context.connect(address, "com.foo.shop")
+            return [component.invoke("buy", {"article": "tea"}), asyncio.run(call())]
+
+    small = {"near": plugin("pycom_transports", SMALL)}
+    server, client = (make_runtime(small, ("near", "zmq")) for _ in range(2))
+    with running(ServiceServer(["near://shop"], [Shop], server)):
+        assert called(client, "near://shop") == ["tea", []]
+
+    def named(shop: str) -> Runtime:
+        real = {"named": plugin("pycom_transports", REAL)}
+        return make_runtime(real, ("named", "zmq"), tables={"named": {"shop": shop}})
+
+    with running(ServiceServer(["named://shop"], [Shop], named("tcp://127.0.0.1:*"))) as server:
+        client = named(server.addresses[0])
+        assert called(client, "named://shop") == ["tea", []]
+        with pytest.raises(pycom.ConfigurationError, match="no entry for named://till"):
+            called(client, "named://till")
+
+
 def test_types(make_runtime: MakeRuntime) -> None:
     small, real = example("pycom_types", SMALL), example("pycom_types", REAL)
 
@@ -304,6 +349,107 @@ def test_posthooks_on_both_sides(
     assert "com.foo.shop answered buy" in caplog.messages
 
 
+def test_end(shop: Callable[..., World], caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    world = shop("pycom_end", SMALL)
+    world.call("list")
+    with pytest.raises(pycom.MethodNotFound):
+        world.call("sell")
+    world.runtime.connect("inproc://shop").exchange([b"NONSENSE", b"{}"], 1000)
+    assert caplog.messages == ["com.foo.shop.list 0", "com.foo.shop.sell 2", ". 4"]
+    caplog.clear()
+    shop("pycom_end", REAL).call("list")
+    assert caplog.messages == []
+    world = shop("pycom_end", REAL, slow={"ms": -1})
+    world.call("list")
+    world.runtime.connect("inproc://shop").exchange([b"NONSENSE", b"{}"], 1000)
+    (message,) = caplog.messages
+    assert message.startswith("com.foo.shop.list for somebody: ")
+    assert message.endswith(" ms, code 0")
+
+
+def test_end_of_what_cannot_be_sent(
+    shop: Callable[..., World], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "access")
+    with pytest.raises(pycom.RemoteError, match="Unknown error"):
+        shop("pycom_end", SMALL).call("unsendable")
+    assert caplog.messages[-1] == "com.foo.shop.unsendable 1"
+
+
+@pytest.mark.parametrize("number", [SMALL, REAL])
+def test_end_of_the_command_of_a_plugin(
+    number: int, shop: Callable[..., World], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    world = shop("pycom_commands", number)
+    world.runtime.plugins.register(plugin("pycom_end", SMALL), "end")
+    command = [b"PING", b"LOAD"][number]
+    world.runtime.connect("inproc://shop").exchange([command, b"{}"], 1000)
+    assert caplog.messages == [". 0"]
+
+
+def test_client_invoke(shop: Callable[..., World], caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, "timing"):
+        assert shop("pycom_client_invoke", SMALL).call("list") == []
+    assert "com.foo.shop.list took" in caplog.text
+    with LocalNetwork(plugins={"breaker": plugin("pycom_client_invoke", REAL)}) as network:
+        network.serve(Shop)
+        component = network.context().locate("com.foo.shop")
+        assert component.invoke("list") == []
+        network.faults.drop(1)
+        with pytest.raises(pycom.CallTimeout):
+            component.invoke("list")
+        with pytest.raises(pycom.ServiceNotAvailable, match="gave no answer a moment ago"):
+            component.invoke("list")
+        network.advance(6)
+        assert component.invoke("list") == []
+
+
+def test_client_invoke_that_forgets_the_response(shop: Callable[..., World]) -> None:
+    @hookimpl(wrapper=True)
+    def pycom_client_invoke() -> Any:
+        yield
+
+    world = shop("pycom_client_invoke", SMALL)
+    forgetful = types.SimpleNamespace(pycom_client_invoke=pycom_client_invoke)
+    world.runtime.plugins.register(forgetful, "forgetful")
+    with pytest.raises(pycom.PycomError, match="forgetful"):
+        world.call("list")
+
+
+def recorded(runtime: Runtime) -> ServiceRecord:
+    """What nameservers would be told of a shop."""
+    process = ServiceProcess(runtime, [Shop])
+    process.loop.close()
+    (replica,) = process.registrar._replicas
+    return replica._record
+
+
+def test_record_and_address(make_runtime: MakeRuntime) -> None:
+    def place(hook: str, number: int, **others: Any) -> Runtime:
+        return make_runtime({"example": plugin(hook, number)}, **others)
+
+    def nearest(runtime: Runtime, record: ServiceRecord) -> str:
+        return choose(pycom.Context(runtime=runtime), [record], "com.foo.shop").address
+
+    record = recorded(place("pycom_record", SMALL, address="inproc://shop", ipc=False))
+    assert record.metadata == {"com.foo.pid": os.getpid()}
+    public, blue = "tcp://203.0.113.7:80", {"inside": {"network": "blue"}}
+    told = {"address": "inproc://till", "advertise": public, "ipc": False}
+    assert recorded(place("pycom_record", REAL, **told)).metadata == {}
+    record = recorded(place("pycom_record", REAL, **{**told, "address": "inproc://c"}, tables=blue))
+    assert record.address == public
+    assert nearest(place("pycom_address", REAL, tables=blue), record) == "inproc://c"
+    red = {"inside": {"network": "red"}}
+    for elsewhere in ({}, red):
+        assert nearest(place("pycom_address", REAL, tables=elsewhere), record) == public
+
+    near, far = (ServiceRecord("/a", f"tcp://10.0.0.{n}:2013", ["com.foo.shop"]) for n in (1, 2))
+    client = place("pycom_address", SMALL)
+    assert [nearest(client, near), nearest(client, far)] == ["tcp://127.0.0.1:9013", far.address]
+
+
 def test_client_prehook(shop: Callable[..., World]) -> None:
     seen: list[Any] = []
     world = shop("pycom_client_prehook", SMALL)
@@ -361,6 +507,39 @@ def test_startup_and_shutdown(
     with running(shop("pycom_shutdown", REAL, address_file={"path": str(path)}).server):
         assert path.read_text() == "inproc://shop"
     assert not path.exists()
+
+
+def test_close(
+    shop: Callable[..., World], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "pycom")
+    world = shop("pycom_close", SMALL)
+    assert "A runtime for clients closes" not in caplog.messages
+    world.runtime.close()
+    assert "A runtime for clients closes" in caplog.messages
+    path = tmp_path / "calls.txt"
+    world = shop("pycom_close", REAL, journal={"path": str(path)})
+    world.call("list")
+    world.runtime.close()
+    assert path.read_text() == "com.foo.shop.list\n"
+    assert world.plugin.file.closed
+
+
+def test_admit(shop: Callable[..., World]) -> None:
+    known, stranger = Peer("tcp://10.0.0.1:7", "k1"), Peer("tcp://10.0.0.2:7")
+    small = shop("pycom_admit", SMALL)
+    small.runtime.admit(known)
+    with pytest.raises(pycom.AccessDenied, match="Only encrypted"):
+        small.runtime.admit(stranger)
+    real = shop("pycom_admit", REAL, keys={"k1": "alice"})
+    real.runtime.admit(known)
+    with pytest.raises(pycom.AccessDenied, match=r"The key of tcp://10\.0\.0\.2:7 is not known"):
+        real.runtime.admit(stranger)
+    replies: list[Any] = []
+    frames = [b"client", b"", *payload("com.foo.shop", "caller")]
+    real.server.accept(Delivery(frames, time.monotonic(), replies.append, known))
+    assert answer_in(replies[0][2:])["result"] == "alice"
+    assert real.call("caller") is None
 
 
 def test_heartbeat(shop: Callable[..., World], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -201,6 +201,19 @@ OUTCOMES = {
 }
 
 
+@pytest.mark.parametrize("hook", ["pycom_end", "pycom_address"])
+def test_hook_that_exits(
+    hook: str,
+    distributions: Distributions,
+    make_runtime: MakeRuntime,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    distributions.plugin("bad", f"def {hook}(): raise SystemExit(3)\n{hook} = hookimpl({hook})")
+    said = OUTCOMES[hook](make_runtime, lambda: caplog.text)
+    assert "'bad' of dist-bad 1.0" in said
+    assert "SystemExit(3)" in said
+
+
 @pytest.mark.parametrize("hook", hook_names())
 def test_hook_that_raises(
     hook: str,
