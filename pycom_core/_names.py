@@ -6,9 +6,13 @@ from collections.abc import Iterable
 
 
 def names(values: Iterable[str], what: str) -> tuple[str, ...]:
-    """Names as a tuple. Raises TypeError for one that stands alone; `what` is what they are."""
+    """Names as a tuple. Raises TypeError for what is none; `what` is what they are."""
     if isinstance(values, str):
         raise TypeError(
             f"{what} must be several names, not the text {values!r}; write ({values!r},)"
         )
-    return tuple(values)
+    found = tuple(values)
+    for name in found:
+        if not isinstance(name, str):
+            raise TypeError(f"{what} must be names, not {values!r:.100}, which has {name!r:.100}")
+    return found

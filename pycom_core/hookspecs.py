@@ -101,8 +101,8 @@ def pycom_types() -> Mapping[type, TypeCodec]:  # type: ignore[empty-body]
     """Class → how its objects, and those of its subclasses, travel as JSON.
 
     Asked when an annotation or a value is met that is no JSON, and again after plugins have come
-    or gone; the nearest base counts. None contributes nothing. An exception stops the start of the
-    service, or fails the call.
+    or gone; in development at the start, too. The nearest base counts. None contributes nothing.
+    An exception stops the start of the service, or fails the call.
     """
 
 

@@ -110,14 +110,19 @@ async def _contained(awaitable: Awaitable[Any]) -> Any:
     try:
         return await awaitable
     except BaseException as error:
-        if isinstance(error, asyncio.CancelledError) and _is_cancelled():
+        if isinstance(error, asyncio.CancelledError) and is_cancelled():
             raise
         return _Raised(error)
 
 
-def _is_cancelled() -> bool:
-    task = asyncio.current_task()
-    return isinstance(task, _Task) and task.cancelling() > 0
+def is_cancelled() -> bool:
+    """Whether the task that runs this is being cancelled, and not only something in it."""
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:  # no loop runs
+        return False
+    # A plain task of Python 3.10 cannot tell: then it is.
+    return task is not None and getattr(task, "cancelling", lambda: 1)() > 0
 
 
 if sys.version_info >= (3, 11):

@@ -108,6 +108,15 @@ class Chains:
         return HookFailed(f"{link} {what}") if blame is None else blame(what)
 
 
+def check_failure(error: BaseException) -> None:
+    """Raise again what is no failure of a plugin: Ctrl-C, and the end of the call itself."""
+    # Here, since it loads asyncio, which help does not need.
+    from pycom_core.loops._failures import is_failure
+
+    if not is_failure(error):
+        raise error
+
+
 def _failure(complaint: Complaint, plugins: tuple[str, ...], what: str) -> HookFailed:
     return HookFailed(complaint(plugins, what))
 
@@ -129,11 +138,7 @@ def _checked(name: str, function: Link, blame: Blame) -> Link:
         except RemoteError:
             raise
         except BaseException as error:
-            # Here, since it loads asyncio, which help does not need.
-            from pycom_core.loops._failures import is_failure
-
-            if not is_failure(error):
-                raise
+            check_failure(error)
             failure = blame(f"failed in pycom_{name}: {error!r}")
             if not denies:
                 raise failure from error
@@ -153,10 +158,7 @@ def _logged(function: Link, blame: Blame) -> Link:
         try:
             function(*values)
         except BaseException as error:
-            from pycom_core.loops._failures import is_failure
-
-            if not is_failure(error):
-                raise
+            check_failure(error)
             logger().exception("%s", blame(f"failed in pycom_end: {error!r}"))
 
     return link
@@ -167,10 +169,7 @@ def _asked(function: Link, blame: Blame) -> Link:
         try:
             address = function(*values)
         except BaseException as error:
-            from pycom_core.loops._failures import is_failure
-
-            if not is_failure(error):
-                raise
+            check_failure(error)
             raise blame(f"failed in pycom_address: {error!r}") from error
         if address is not None and type(address) is not str:
             raise blame(

@@ -26,13 +26,10 @@ from pycom_core.plugins import _chains
 from pycom_core.plugins import _discovery as discovery
 from pycom_core.plugins import _fitness as fitness
 from pycom_core.plugins import _requirements as requirements
-from pycom_core.plugins._chains import Chains
+from pycom_core.plugins._chains import Chains, check_failure
 from pycom_core.plugins._discovery import installed, installed_names
 
 ADVICE = "Fix or uninstall it, or name it in plugins.disable"
-
-#: What a plugin may raise where it is loaded and asked: `sys.exit()` is a failure there, too.
-FAILURES = (Exception, SystemExit)
 
 #: Hooks whose implementations may be wrappers, and those where they must be.
 WRAPPABLE = tuple(f"pycom_{name}" for name in _chains.NAMES if name not in _chains.UNWRAPPED)
@@ -302,7 +299,8 @@ class Plugins:
     ) -> Mapping[Any, Any]:
         try:
             given = self._call(impl, hook, arguments)
-        except FAILURES as error:
+        except BaseException as error:
+            check_failure(error)
             raise _fault(info, f"failed in {hook}: {error!r}") from error
         if given is None:
             return {}
@@ -333,7 +331,8 @@ class Plugins:
                     raise _fault(info, f"failed in {hook}: {left}")
             except ConfigurationError as error:
                 self._failed(info, error)
-            except FAILURES as error:
+            except BaseException as error:
+                check_failure(error)
                 failure = _fault(info, f"failed in {hook}: {error!r}")
                 failure.__cause__ = error
                 self._failed(info, failure)
@@ -345,7 +344,8 @@ class Plugins:
                 self._call(impl, hook, arguments)
             except PluginFailed as error:
                 logger().exception("%s", error)
-            except FAILURES as error:
+            except BaseException as error:
+                check_failure(error)
                 info = self._info_of(impl.plugin_name)
                 logger().exception("%s", info.complaint(f"failed in {hook}: {error!r}"))
 
@@ -413,7 +413,8 @@ def _load_object(entry_point: importlib.metadata.EntryPoint, info: PluginInfo) -
     try:
         found = entry_point.load()
         return found if inspect.ismodule(found) or not callable(found) else found()
-    except FAILURES as error:
+    except BaseException as error:
+        check_failure(error)
         what = f"cannot be loaded from {entry_point.value}: {type(error).__name__}: {error}"
         if getattr(sys, "frozen", False):
             what += f". A frozen program has what was collected: {discovery.COLLECTED}"

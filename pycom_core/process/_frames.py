@@ -16,8 +16,12 @@ _OURS = (
 
 
 def place(error: BaseException) -> str:
-    """Lines of a traceback that begin with the user's own frame; empty without one."""
-    frames = itertools.dropwhile(
-        lambda frame: frame.filename.startswith(_OURS), traceback.extract_tb(error.__traceback__)
-    )
-    return "".join(["\n", *traceback.format_list(list(frames))]).rstrip()
+    """Lines of a traceback, from the first of the user's own frames to the last; or nothing."""
+    frames: list[traceback.FrameSummary] = traceback.extract_tb(error.__traceback__)
+    for _ in range(2):  # from the front, then from the back
+        frames = list(itertools.dropwhile(_is_ours, frames))[::-1]
+    return "".join(["\n", *traceback.format_list(frames)]).rstrip()
+
+
+def _is_ours(frame: traceback.FrameSummary) -> bool:
+    return frame.filename.startswith(_OURS)

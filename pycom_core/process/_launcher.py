@@ -19,6 +19,7 @@ from pycom_core.client._registrar import Registrar
 from pycom_core.errors import ConfigurationError, RemoteError
 from pycom_core.log import logger
 from pycom_core.loops._eventloop import run_forever
+from pycom_core.plugins._chains import check_failure
 from pycom_core.process import _advertising as advertising
 from pycom_core.process import _program as program
 from pycom_core.process import _showlog as showlog
@@ -52,7 +53,8 @@ def load_providers(names: Iterable[str]) -> list[Provider]:
         _importing.append(name)
         try:
             module = importlib.import_module(name)
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
+            check_failure(error)
             raise ConfigurationError(
                 f"Cannot import the module {name!r}: {type(error).__name__}: {error}{place(error)}"
             ) from error
@@ -92,7 +94,8 @@ def make_instances(providers: Iterable[Provider]) -> None:
             iface.instance  # noqa: B018
         except ConfigurationError:
             raise
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
+            check_failure(error)
             raise ConfigurationError(
                 f"{provider.__module__}.{provider.__qualname__}(), the object that provides "
                 f"{iface.name}, cannot be made: {type(error).__name__}: {error}{place(error)}"
@@ -102,7 +105,8 @@ def make_instances(providers: Iterable[Provider]) -> None:
 def _refuse_bare(server: ServiceServer) -> None:
     # Not earlier: objects and plugins may add methods until they are all there.
     for iface in server.interfaces.values():
-        if not iface.methods:
+        # What every service has says nothing of what this one is for.
+        if iface.methods.keys() <= {constants.GENERIC_METHOD_INTROSPECT}:
             raise ConfigurationError(
                 f"{iface!r} has no methods; decorate its functions with @pycom.method"
             )

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from pycom_core.errors import ConfigurationError
+from pycom_core.errors import ConfigurationError, PycomError
 
 _GAP = 2
 _STDOUT = ("-", "/dev/stdout", "/dev/fd/1")
@@ -28,7 +28,11 @@ def print_json(value: Any, err: bool = False) -> None:
     """Print a JSON value for programs, and for persons as well; `err`: to standard error."""
     import json
 
-    text = json.dumps(value, indent=2, ensure_ascii=False)
+    try:
+        text = json.dumps(value, indent=2, ensure_ascii=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        # What services send is JSON, until a hook of the client changes it.
+        raise PycomError(f"{value!r:.100} cannot be printed as JSON: {error}") from error
     try:
         text.encode((sys.stderr if err else sys.stdout).encoding)
     except UnicodeEncodeError:  # half of a surrogate pair, or more than the terminal knows

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, MutableMapping
 from io import TextIOWrapper
 from typing import Any
 
@@ -105,7 +105,8 @@ class Program(Extensible):
         return self._problems
 
     def _add_commands(self) -> None:
-        from pycom_core.plugins._manager import FAILURES, cli_plugins
+        from pycom_core.plugins._chains import check_failure
+        from pycom_core.plugins._manager import cli_plugins
 
         assert self._problems is not None
         try:
@@ -119,10 +120,17 @@ class Program(Extensible):
             before = dict(self.commands)
             try:
                 add(group=self)
-            except FAILURES as error:
+            except BaseException as error:
+                check_failure(error)
                 self._problems.append(plugin.complaint(f"failed in pycom_cli: {error!r}"))
-            for name, command in list(self.commands.items()):
-                if name not in before:
+            found: MutableMapping[Any, Any] = self.commands
+            for name, command in list(found.items()):
+                if not isinstance(name, str) or not isinstance(command, click.Command):
+                    self.commands.pop(name)
+                    self._problems.append(
+                        plugin.complaint(f"adds {command!r:.100} as {name!r:.100}, and no command")
+                    )
+                elif name not in before:
                     self._owners[name] = plugin.name
                 elif before[name] is not command:
                     self.commands[name] = before[name]

@@ -10,6 +10,7 @@ import attrs
 from pycom_core.backends import Balancer, Guarantee, NameserverBackend, SessionStore
 from pycom_core.errors import ConfigurationError, PluginError, PluginFailed
 from pycom_core.plugins import _fitness as fitness
+from pycom_core.plugins._chains import check_failure
 from pycom_core.runtime._guards import GuardedBackend, GuardedBalancer, GuardedStore
 from pycom_core.settings import Settings
 from pycom_core.transport import Transport
@@ -61,7 +62,8 @@ def make_transport(
         given = factory(runtime)
     except ConfigurationError:
         raise
-    except Exception as error:
+    except BaseException as error:
+        check_failure(error)
         what = f"contributes the transport {name!r}, which cannot be made: {error!r}"
         raise PluginError(complaint(what)) from error
     if not isinstance(given, Transport):
@@ -92,12 +94,13 @@ def make(
 
     try:
         given = factory(url, clock=clock) if fitness.takes_clock(factory) else factory(url)
+        wrong = fitness.wrong_object(given, choice.base)
     except ConfigurationError:
         raise
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
+        check_failure(error)
         what = words(f"cannot be made from its URL: {type(error).__name__}: {error}")
         raise PluginError(what) from error
-    wrong = fitness.wrong_object(given, choice.base)
     if wrong is not None:
         raise PluginError(words(wrong))
     missing = _wanted(settings, key) & ~getattr(given, "guarantees", Guarantee.NONE)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from pycom_core.errors import PluginFailed, PycomError
 from pycom_core.log import logger
+from pycom_core.loops._waiting import is_cancelled
+from pycom_core.plugins._chains import check_failure
 from pycom_core.records import ServiceRecord
 
 #: Words what an object did, as the end of a sentence about it.
@@ -21,7 +24,9 @@ class _Guard:
         self._blame = blame
         self.immediate: bool = getattr(given, "immediate", False)
 
-    def _failed(self, method: str, error: Exception) -> PluginFailed:
+    def _failed(self, method: str, error: BaseException) -> PluginFailed:
+        """What to say of a failure. Raises what is none."""
+        check_failure(error)
         return self._blame(f"failed in {method}: {error!r}")
 
 
@@ -31,7 +36,9 @@ def _guarded(name: str) -> Callable[..., Awaitable[Any]]:
             return await getattr(self.given, name)(*arguments)
         except PycomError:
             raise
-        except Exception as error:
+        except BaseException as error:
+            if isinstance(error, asyncio.CancelledError) and is_cancelled():
+                raise
             raise self._failed(name, error) from error
 
     return call
@@ -86,10 +93,10 @@ class GuardedBalancer(_Guard):
             chosen = self._choose(records, key)
         except PycomError:
             raise
-        except Exception as error:
+        except BaseException as error:
             raise self._failed("choose", error) from error
-        if isinstance(chosen, ServiceRecord):
-            return chosen
+        if chosen in records:
+            return chosen  # type: ignore[no-any-return]
         raise self._blame(f"returned {chosen!r:.100} from choose; it must be one of the records")
 
     def observe(
@@ -98,5 +105,5 @@ class GuardedBalancer(_Guard):
         """Tell how a call went; it went so whatever the balancer makes of it."""
         try:
             self._observe(record, latency, error)
-        except Exception as failure:
+        except BaseException as failure:
             logger().exception("%s", self._failed("observe", failure))

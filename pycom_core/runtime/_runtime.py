@@ -104,6 +104,8 @@ class Runtime:
         for choice in choices.CHOICES.values():
             self.plugins.contributions(choice.hook)
         self.plugins.contributions("pycom_transports")
+        if self.settings.development:  # elsewhere nobody waits for what types may have to load
+            self.plugins.contributions("pycom_types")
         self.plugins.notify("pycom_configure", runtime=self)
 
     # What plugins contribute.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 import re
@@ -10,6 +11,9 @@ from typing import Any
 
 _VARIADIC = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+#: What `contextmanager` and its like make of functions.
+_MAKERS: tuple[Any, ...] = (contextlib.contextmanager, contextlib.asynccontextmanager)
+_CONTEXTS = [make(print).__code__ for make in _MAKERS]
 #: What the parameter may be called that receives the request, where no annotation says so.
 _REQUEST = re.compile(r"_.*|(.*_)?(r|rq|req|request)_?", re.I)
 
@@ -50,6 +54,19 @@ def check_function(function: Any, name: Any) -> None:
             )
     if not isinstance(name, str) or not name:
         raise TypeError(f"{title(function)}: the name of a method is {name!r}, and must be a text")
+
+
+def check_override(cls: type, attribute: str) -> None:
+    """Refuse a function that is no method, where a base has a method in its place."""
+    found = inspect.getattr_static(cls, attribute, None)
+    for base in cls.__mro__:
+        known = getattr(vars(base).get(attribute), "__method__", None)
+        if known is not None and found is not None:
+            raise TypeError(
+                f"{title(found)} takes the place of the method {known.name!r} of "
+                f"{base.__qualname__}, and is none itself; decorate it with @method, or write "
+                f"{attribute} = None in {cls.__qualname__} if there is to be no such method"
+            )
 
 
 def attach(function: Any, info: Any) -> None:
@@ -105,28 +122,55 @@ def check_signature(owner: str, function: Callable[..., Any], incoming: str | No
     positional = [one for one in parameters if one.kind in _POSITIONAL]
     for one in parameters:
         if one.kind in _VARIADIC:
-            raise TypeError(
+            raise _refusal(
+                function,
                 f"{owner}: nothing ever fills {_VARIADIC[one.kind]}{one.name}, as arguments come "
                 "by name; name them, with a default those that may be missing. If it is of a "
-                "decorator, have that use functools.wraps"
+                "decorator, have that use functools.wraps",
             )
     if len(positional) < 2:
-        raise TypeError(
+        raise _refusal(
+            function,
             f"{owner}{signature(function)} cannot be called with its object and a request; "
-            "write def …(self, request, …)"
+            "write def …(self, request, …)",
         )
     if not _is_request(positional[1]):
-        raise TypeError(
+        raise _refusal(
+            function,
             f"{owner}: {positional[1].name!r}, the first parameter after self, receives the "
             f"request; write def …(self, request, {positional[1].name}, …), or annotate it with "
-            "pycom_core.Request if it is meant to be that"
+            "pycom_core.Request if it is meant to be that",
         )
     if incoming is not None and incoming not in [one.name for one in parameters]:
-        raise TypeError(
-            f"{owner}: attachments names the argument {incoming!r}, which is not among its own"
+        raise _refusal(
+            function,
+            f"{owner}: attachments names the argument {incoming!r}, which is not among its own",
         )
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-        raise TypeError(f"{owner} yields, and a generator is no result; return a list")
+        raise _refusal(function, f"{owner} yields, and a generator is no result; return a list")
+    if getattr(function, "__code__", None) in _CONTEXTS:
+        raise _refusal(
+            function, f"{owner} gives a context manager, which is no result; return what it has"
+        )
+
+
+def check_outgoing(
+    owner: str, function: Callable[..., Any], outgoing: str | None, results: Sequence[str]
+) -> None:
+    """Refuse a result that is to leave as an attachment and that nothing fills."""
+    if outgoing is not None and outgoing not in results:
+        named = ", ".join(map(repr, results)) or "none; name them: results=(…)"
+        raise _refusal(
+            function,
+            f"{owner}: attachments names the result {outgoing!r}, which is not among its own: "
+            f"{named}",
+        )
+
+
+def _refusal(function: Any, what: str) -> TypeError:
+    """The exception for a function, which says where that is: it is raised at its class."""
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    return TypeError(f"{what} ({code.co_filename}, line {code.co_firstlineno})" if code else what)
 
 
 def _is_request(parameter: inspect.Parameter) -> bool:
@@ -136,7 +180,7 @@ def _is_request(parameter: inspect.Parameter) -> bool:
 def below(cls: type, attribute: str) -> Any:
     """The function that a decorator in a class stands above, if it can be told; else None."""
     found = inspect.getattr_static(cls, attribute, None)
-    return found.__dict__.get("__wrapped__") if inspect.isfunction(found) else _inside(found)
+    return _inside(found) or getattr(found, "__wrapped__", None)
 
 
 def _inside(found: Any) -> Any:
@@ -144,6 +188,9 @@ def _inside(found: Any) -> Any:
         return found.__func__
     if isinstance(found, property):
         return found.fget
-    if isinstance(found, (functools.cached_property, functools.partialmethod)):
+    if isinstance(
+        found,
+        (functools.cached_property, functools.partialmethod, functools.singledispatchmethod),
+    ):
         return found.func
     return None

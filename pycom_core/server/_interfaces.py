@@ -73,6 +73,8 @@ class Interface(BaseComponent):
             info = getattr(getattr(self.wrapped, attribute, None), "__method__", None)
             if isinstance(info, Method):
                 self.register_method(info)
+            else:
+                declarations.check_override(self.wrapped, attribute)
         for attribute, info in covered.items():
             if info not in self.methods.values():
                 raise TypeError(
@@ -140,13 +142,18 @@ class Interface(BaseComponent):
         if type(method_info).run is Method.run and not method_info._calls_itself:
             owner, here = declarations.title(function), f"{self.wrapped.__qualname__}.{name}"
             owner = here if owner == here else f"{owner} ({self.name}.{name})"
-            declarations.check_signature(owner, function, method_info.attachments[0])
+            incoming, outgoing = method_info.attachments
+            declarations.check_signature(owner, function, incoming)
+            declarations.check_outgoing(owner, function, outgoing, method_info.results)
         self.methods[name] = method_info
         for twin in self._twins:
             twin.methods.setdefault(method_info.name, method_info)
 
     def spoilt(self) -> str | None:
-        """What `methods`, which anybody may change, holds and must not; None: nothing."""
+        """What is not as it must be in what anybody may change; None: nothing."""
+        name: Any = self.name
+        if not isinstance(name, str) or not name:
+            return f"{self!r} has name = {name!r:.100}, which must be a text"
         methods: Any = self.methods
         if not isinstance(methods, dict):
             return f"{self!r} has methods = {methods!r:.100}, which must be a dict"

@@ -63,7 +63,13 @@ class ServiceServer(Server):
         spoilt = iface.spoilt()
         if spoilt is not None:
             raise ConfigurationError(spoilt)
-        self.runtime.plugins.notify("pycom_provide", iface.spoilt, server=self, iface=iface)
+        bare = not iface.methods
+
+        def left() -> str | None:
+            lost = not bare and iface.methods == {}
+            return f"{iface!r} has lost all of its methods" if lost else iface.spoilt()
+
+        self.runtime.plugins.notify("pycom_provide", left, server=self, iface=iface)
         self.interfaces[iface.name] = iface
         if iface.stateful:
             self.sessions.store  # noqa: B018

@@ -99,8 +99,10 @@ def _json_type(value: Any) -> str:
 
 
 def status_to_dict(response: Response) -> dict[str, Any]:
-    """The code of a response, and its error text if it is one."""
+    """The code of a response, and its error text if it is one. Raises TypeError for no code."""
     if response.code:
+        if type(response.code) is not int:
+            raise TypeError(f"the code of the response is {response.code!r:.100}, and no int")
         return {"code": response.code, "error": response.message or ""}
     return {"code": 0}
 

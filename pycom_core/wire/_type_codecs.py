@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import uuid
 import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Any, get_origin
+from typing import Annotated, Any, get_origin
 
 import msgspec
 from msgspec import inspect as info
 
 from pycom_core.errors import PluginError, PluginFailed
+from pycom_core.loops._failures import is_failure
+from pycom_core.plugins import _fitness as fitness
 from pycom_core.wire import _jsonable as jsonable
+
+#: What most codecs give.
+_PLAIN = (type(None), bool, int, float, str, list, dict)
+#: msgspec encodes objects of subclasses too, though it does not decode them.
+_ENCODED = (list, tuple, dict, set, frozenset, uuid.UUID)
+_Number = int | float
+_Size = Annotated[int, msgspec.Meta(ge=0)]
 
 
 class TypeCodec(ABC):
@@ -64,28 +74,43 @@ class TypeCodecs:
         return self._find(cls) is not None
 
     def schema(self, cls: Any, result: bool) -> Mapping[str, Any]:
-        """What the codec of a class that is known says of it. Raises `PluginError` if it fails."""
+        """What the codec of a class that is known says of it, as JSON.
+
+        Raises `PluginError` if it fails, and for what is no schema.
+        """
         base, codec = self._known(cls)
         try:
-            return codec.schema(cls, result)
-        except Exception as error:
+            found = codec.schema(cls, result)
+        except BaseException as error:
             raise PluginError(self._failure(base, "describe", cls, error)) from error
+        try:
+            written = jsonable.ENCODER.encode(found)
+            msgspec.json.decode(written, type=_Schema)
+            schema: Mapping[str, Any] = msgspec.json.decode(written)
+        except (TypeError, ValueError, RecursionError) as error:
+            what = f"described {jsonable.type_name(cls)} by {found!r:.200}, which is no JSON Schema"
+            raise PluginError(self._complaint(base, f"{what}: {error}")) from error
+        return schema
 
     def decode(self, cls: Any, value: Any) -> Any:
         """What the codec of a class that is known makes of a JSON value.
 
         A ValueError or TypeError says that it is none, and so does an error of arithmetic; any
-        other exception is a `PluginFailed`.
+        other exception is a `PluginFailed`, and so is a result that is no object of the class.
         """
         base, codec = self._known(cls)
         try:
-            return codec.decode(cls, value)
+            found = codec.decode(cls, value)
         except (ValueError, TypeError):
             raise
         except ArithmeticError as error:
             raise ValueError(str(error)) from error
-        except Exception as error:
+        except BaseException as error:
             raise PluginFailed(self._failure(base, "decode", cls, error)) from error
+        if not isinstance(found, get_origin(cls) or cls):
+            what = f"made {found!r:.100} of a JSON value, where decode must give an object of"
+            raise PluginFailed(self._complaint(base, f"{what} {jsonable.type_name(cls)}"))
+        return found
 
     def encode(self, value: Any) -> Any:
         """What stands in JSON for an object that msgspec does not know.
@@ -97,11 +122,22 @@ class TypeCodecs:
             return jsonable.substitute(value)
         base, codec = self._known(cls)
         try:
-            return codec.encode(value)
-        except Exception as error:
+            found = codec.encode(value)
+            if type(found) in _PLAIN:
+                return found
+            if found is value:
+                raise TypeError("it gave the object itself")
+            # What msgspec would ask for next. Only here it is known whose it is.
+            return found if _is_known(type(found)) else self.encode(found)
+        except PluginFailed:  # of another codec
+            raise
+        except BaseException as error:
             raise PluginFailed(self._failure(base, "encode", cls, error)) from error
 
-    def _failure(self, base: type, verb: str, cls: Any, error: Exception) -> str:
+    def _failure(self, base: type, verb: str, cls: Any, error: BaseException) -> str:
+        """What to say of a codec that failed. Raises what is no failure of its."""
+        if not is_failure(error):
+            raise error
         return self._complaint(base, f"failed to {verb} {jsonable.type_name(cls)}: {error!r}")
 
     def _known(self, cls: Any) -> tuple[type, TypeCodec]:
@@ -125,11 +161,50 @@ class TypeCodecs:
 
 def wrong_codec(cls: object, codec: object) -> str | None:
     """What a contributed codec must be and is not, as the end of a sentence."""
-    if not isinstance(codec, TypeCodec):
-        return "must be an object of a subclass of TypeCodec"
-    if isinstance(cls, type) and not isinstance(info.type_info(cls), info.CustomType):
+    wrong = fitness.wrong_object(codec, TypeCodec)
+    if wrong is None and isinstance(cls, type) and _is_known(cls):
         return (
             "would never be asked: such objects are JSON, or dataclasses or the like, "
             "and travel as they are"
         )
-    return None
+    return wrong
+
+
+def _is_known(cls: type) -> bool:
+    """Whether msgspec encodes the objects of a class without a plugin."""
+    return issubclass(cls, _ENCODED) or not isinstance(info.type_info(cls), info.CustomType)
+
+
+class _Schema(msgspec.Struct):
+    """What the keywords of a JSON Schema have to be, those that are looked at."""
+
+    ref: str = msgspec.field(name="$ref", default="")
+    defs: dict[str, _Schema] = msgspec.field(name="$defs", default_factory=dict)
+    title: str = ""
+    description: str = ""
+    type: str | list[str] = ""
+    enum: list[Any] = msgspec.field(default_factory=list)
+    anyOf: list[_Schema] = msgspec.field(default_factory=list)
+    oneOf: list[_Schema] = msgspec.field(default_factory=list)
+    allOf: list[_Schema] = msgspec.field(default_factory=list)
+    format: str = ""
+    contentEncoding: str = ""
+    pattern: str = ""
+    minLength: _Size = 0
+    maxLength: _Size = 0
+    minimum: _Number = 0
+    maximum: _Number = 0
+    exclusiveMinimum: _Number = 0
+    exclusiveMaximum: _Number = 0
+    multipleOf: Annotated[int, msgspec.Meta(gt=0)] | Annotated[float, msgspec.Meta(gt=0)] = 1
+    items: _Schema | bool = True
+    prefixItems: list[_Schema] = msgspec.field(default_factory=list)
+    minItems: _Size = 0
+    maxItems: _Size = 0
+    uniqueItems: bool = False
+    properties: dict[str, _Schema | bool] = msgspec.field(default_factory=dict)
+    required: list[str] = msgspec.field(default_factory=list)
+    additionalProperties: _Schema | bool = True
+    propertyNames: _Schema | bool = True
+    minProperties: _Size = 0
+    maxProperties: _Size = 0

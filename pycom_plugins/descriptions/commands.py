@@ -56,10 +56,12 @@ def _show(found: Any) -> None:
     cli.print_table(
         ["method", "about"], [[signature(name, one), one.summary] for name, one in methods]
     )
-    types = {name: type_.bare() for _, one in methods for name, type_ in one.definitions.items()}
+    types = {name: type_ for _, one in methods for name, type_ in one.definitions.items()}
     if types:
         click.echo()
-        cli.print_table(["type", "meaning"], [[name, text] for name, text in sorted(types.items())])
+        # By the titles, as the methods say them.
+        rows = [[one.title or name, one.bare()] for name, one in sorted(types.items())]
+        cli.print_table(["type", "meaning"], rows)
 
 
 def _show_changes(old: Any, new: Any, as_json: bool) -> None:

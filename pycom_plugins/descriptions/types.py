@@ -141,9 +141,6 @@ class Type:
     def __str__(self) -> str:
         if self.reference:
             return self.title
-        members = self.alternatives
-        if len(members) > 1:
-            return " | ".join(map(str, members))
         limits = ", ".join(f"{key} {as_json(self.schema[key])}" for key in self._limits())
         return f"{self.bare()} ({limits})" if limits else self.bare()
 
@@ -154,6 +151,8 @@ class Type:
 
     def bare(self) -> str:
         """How it is written without its name and its limits."""
+        if self.alternatives[0] is not self:
+            return " | ".join(map(str, self.alternatives))
         if self.values is not None:
             return " | ".join(map(as_json, self.values)) or "Never"
         match self.kinds:

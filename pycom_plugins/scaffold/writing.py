@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 import re
 from collections.abc import Iterator
 from importlib import resources
@@ -37,6 +38,8 @@ class Names(NamedTuple):
         from pycom_core import settings  # a program that only asks for help need not wait for it
 
         plugin = short.replace("-", "_")
+        if keyword.iskeyword(plugin):
+            raise ValueError(f"{plugin!r} means something to Python itself; choose another name")
         if plugin in _OURS or plugin in settings.names():
             raise ValueError(f"{plugin!r} means something to PyCOM itself; choose another name")
         if plugin in installed_names():

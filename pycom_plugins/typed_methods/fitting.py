@@ -9,6 +9,7 @@ import operator
 import re
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from fractions import Fraction
 from typing import Any
 
 import attrs
@@ -38,6 +39,15 @@ _FORMATS: dict[str, Any] = {
 }
 
 
+def _is_multiple(value: Any, unit: Any) -> bool:
+    # Of the texts, as in JSON 0.3 is three times 0.1.
+    return Fraction(str(value)) % Fraction(str(unit)) == 0
+
+
+def _are_unique(value: list[Any], asked: bool) -> bool:
+    return not asked or len({json.dumps(one, sort_keys=True) for one in value}) == len(value)
+
+
 def _longer(value: Any, limit: int) -> bool:
     return len(value) >= limit
 
@@ -60,13 +70,14 @@ _LIMITS: dict[str, dict[str, Callable[[Any, Any], bool]]] = {
         "exclusiveMinimum": operator.gt,
         "maximum": operator.le,
         "exclusiveMaximum": operator.lt,
+        "multipleOf": _is_multiple,
     },
     "string": {
         "minLength": _longer,
         "maxLength": _shorter,
         "pattern": _matches,
     },
-    "array": {"minItems": _longer, "maxItems": _shorter},
+    "array": {"minItems": _longer, "maxItems": _shorter, "uniqueItems": _are_unique},
     "object": {"minProperties": _longer, "maxProperties": _shorter},
 }
 
@@ -94,13 +105,13 @@ class _Fitting:
     definitions: Mapping[str, Schema]
 
     def faults(self, value: Any, schema: Schema, place: str) -> Iterator[Fault]:
-        schema = self._resolved(schema)
+        asked, schema = schema, self._resolved(schema)
         kinds = _KINDS[type(value)]
         if not _is_of(kinds, schema) or not _is_one_of(value, schema):
-            yield Fault(place, f"expected {self._words(schema)}, got {_shown(value)}")
+            yield Fault(place, f"expected {self._words(asked)}, got {_shown(value)}")
             return
         for keyword in ("anyOf", "oneOf"):
-            yield from self._faults_of_all(value, schema.get(keyword, ()), schema, place)
+            yield from self._faults_of_all(value, schema.get(keyword, ()), asked, place)
         for part in schema.get("allOf", ()):
             yield from self.faults(value, part, place)
         for keyword, is_within in _LIMITS.get(kinds[-1], {}).items():
@@ -134,6 +145,9 @@ class _Fitting:
         for name in schema.get("required", ()):
             if name not in value:
                 yield Fault(f"{place}.{name}", "missing")
+        for name in value:
+            keys = schema.get("propertyNames", True)
+            yield from self._faults_of_part(name, keys, f"{place}, key {json.dumps(name)}")
         known, others = schema.get("properties", {}), schema.get("additionalProperties", {})
         for name, inner in value.items():
             yield from self._faults_of_part(inner, known.get(name, others), f"{place}.{name}")
@@ -153,11 +167,13 @@ class _Fitting:
 
     def _words(self, schema: Schema) -> str:
         """What a schema asks for, in a few words."""
+        is_named = bool(referred(schema))
         schema = self._resolved(schema)
         choices = schema.get("anyOf") or schema.get("oneOf")
         if choices:
             return " | ".join(map(self._words, choices))
-        if "title" in schema:
+        # Elsewhere it is what a field is called, as pydantic writes it.
+        if is_named and "title" in schema:
             return str(schema["title"])
         if "enum" in schema or "const" in schema:
             return " | ".join(map(_shown, schema.get("enum", [schema.get("const")])))

@@ -36,6 +36,14 @@ _PLAIN: dict[type[info.Type], Schema] = {
     info.ByteArrayType: {"type": "string", "contentEncoding": "base64"},
     info.MemoryViewType: {"type": "string", "contentEncoding": "base64"},
 }
+#: The texts that numbers are as keys.
+_INTEGER = {"pattern": r"^-?[0-9]+$"}
+_FLOAT = {"pattern": r"^-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?$"}
+#: The texts of times that have a zone, and of those that have none.
+_ZONES: dict[Any, Schema] = {
+    True: {"pattern": "(Z|[-+][0-9:]+)$"},
+    False: {"pattern": "^([0-9-]+T)?[0-9:.]+$"},
+}
 _OF_NUMBER = {
     "ge": "minimum",
     "gt": "exclusiveMinimum",
@@ -101,7 +109,7 @@ class Schemas:
 
     def _bare(self, type_: info.Type) -> Schema:
         if type(type_) in _PLAIN:
-            return _PLAIN[type(type_)]
+            return {**_PLAIN[type(type_)], **_ZONES.get(getattr(type_, "tz", None), {})}
         match type_:
             case info.IntType() | info.FloatType():
                 kind = "integer" if isinstance(type_, info.IntType) else "number"
@@ -123,8 +131,10 @@ class Schemas:
             case info.TupleType():
                 return _tuple([self._schema(item) for item in type_.item_types])
             case info.DictType():
+                keys = self._keys(type_.key_type)
                 return {
                     "type": "object",
+                    **({"propertyNames": keys} if keys else {}),
                     "additionalProperties": self._schema(type_.value_type),
                     **_limits(type_, _OF_DICT),
                 }
@@ -141,6 +151,27 @@ class Schemas:
         raise TypeError(
             f"{getattr(type_, 'cls', type_)!r} is nothing that JSON knows, nor a plugin"
         )
+
+    def _keys(self, type_: info.Type) -> Schema:
+        """What is asked of the keys of a dict, which are texts; nothing where it may be any."""
+        match type_:
+            case info.Metadata():
+                return self._keys(type_.type)
+            case info.StrType():
+                return _limits(type_, _OF_TEXT)
+            case info.IntType():
+                return _INTEGER
+            case info.FloatType():
+                return _FLOAT
+            case info.LiteralType():
+                return {"enum": sorted(map(str, type_.values))}
+            case info.EnumType():
+                return {"enum": [str(one.value) for one in type_.cls]}
+            case info.UnionType():
+                members = list(map(self._keys, type_.types))
+                return {"anyOf": members} if all(members) else {}
+        schema = self._bare(type_)
+        return schema if schema.get("type") == "string" else {}
 
     def _named(self, cls: Any, describe: Callable[[], Schema]) -> Schema:
         """A reference to the definition of a class, which may refer to itself."""

@@ -83,6 +83,12 @@ def test_identity() -> None:
         anna.name = "bert"  # type: ignore[misc]
 
 
+@pytest.mark.parametrize("wrong", [b"admin", [3], ("reader", None)])
+def test_roles_that_are_no_names_are_refused(wrong: Any) -> None:
+    with pytest.raises(TypeError, match="roles of an Identity must be names, not .*, which has"):
+        Identity("bob", wrong)
+
+
 def test_roles_that_are_one_text_are_refused() -> None:
     with pytest.raises(
         TypeError, match=r"roles of an Identity must be several .*'admin'; write \('admin',\)"

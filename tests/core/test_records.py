@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import attrs
 import pytest
 
@@ -18,6 +20,12 @@ def test_interfaces_are_a_tuple_whatever_they_were() -> None:
 def test_interfaces_that_are_one_text_are_refused() -> None:
     with pytest.raises(TypeError, match=r"interfaces of a ServiceRecord .*write \('com.foo',\)"):
         ServiceRecord("/one", "tcp://one:1", "com.foo")
+
+
+@pytest.mark.parametrize("wrong", [b"com.foo", [3], ("com.foo", None)])
+def test_interfaces_that_are_no_names_are_refused(wrong: Any) -> None:
+    with pytest.raises(TypeError, match=r"interfaces of a ServiceRecord must be names, not "):
+        ServiceRecord("/one", "tcp://one:1", wrong)
 
 
 def test_equal_in_all_fields() -> None:

@@ -38,7 +38,7 @@ from pycom_core.process._launcher import ServiceProcess
 from pycom_plugins.nameserver.service import NameServer
 
 #: What is said of a plugin that does not do what it must.
-BLAME = ("'bad'", "dist-bad 1.0", "ZeroDivisionError", "plugins.disable")
+BLAME = ("'bad'", "dist-bad 1.0", "plugins.disable")
 ANY_PORT = "tcp://127.0.0.1:*"
 
 
@@ -215,7 +215,17 @@ def test_hook_that_exits(
 
 
 @pytest.mark.parametrize("hook", hook_names())
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        ("1 / 0", "ZeroDivisionError"),
+        ("raise SystemExit(4)", "SystemExit"),
+        ("raise type('Odd', (BaseException,), {})", "Odd"),
+    ],
+)
 def test_hook_that_raises(
+    body: str,
+    error: str,
     hook: str,
     distributions: Distributions,
     make_runtime: MakeRuntime,
@@ -223,10 +233,10 @@ def test_hook_that_raises(
 ) -> None:
     wrapper = hook in ("pycom_invoke", "pycom_client_invoke")
     distributions.plugin(
-        "bad", f"@hookimpl(wrapper={wrapper})\ndef {hook}(): 1 / 0{'; yield' * wrapper}"
+        "bad", f"@hookimpl(wrapper={wrapper})\ndef {hook}(): {body}{'; yield' * wrapper}"
     )
     said = OUTCOMES[hook](make_runtime, lambda: caplog.text)
-    for part in (*BLAME, f"failed in {hook}"):
+    for part in (*BLAME, error, f"failed in {hook}"):
         assert part in said
     server = serve(make_runtime(disable=("bad",)), "local://b")
     assert call(server, "com.foo.greeter", "greet")["result"] == "Hello"
@@ -294,6 +304,16 @@ def test_hook_of_a_call_that_returns_something(
         assert part in caplog.text
 
 
+def test_hook_that_spoils_the_code_of_a_response(
+    distributions: Distributions, make_runtime: MakeRuntime, caplog: pytest.LogCaptureFixture
+) -> None:
+    distributions.plugin("bad", "@hookimpl\ndef pycom_posthook(data): data.code = 'x'")
+    answer = call(serve(make_runtime()), "com.foo.greeter", "greet")
+    assert answer == {"code": 1, "error": "Unknown error during request"}
+    assert "com.foo.greeter.greet returned what cannot be sent" in caplog.text
+    assert "the code of the response is 'x', and no int" in caplog.text
+
+
 def test_plugin_that_goes_while_its_hook_runs(
     make_runtime: MakeRuntime, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -337,6 +357,8 @@ def test_module_named_instead_of_its_class(
         ("iface.methods['x'] = lambda self, request: 3", "methods['x'] = <function"),
         ("iface.methods[3] = iface.methods['greet']", "methods[3] = <Method greet>; the key must"),
         ("iface.methods = None", "methods = None, which must be a dict"),
+        ("iface.methods.clear()", "has lost all of its methods"),
+        ("iface.name = 3", "has name = 3, which must be a text"),
     ],
 )
 def test_plugin_that_spoils_an_interface_is_named(
@@ -347,7 +369,7 @@ def test_plugin_that_spoils_an_interface_is_named(
         serve(make_runtime())
     for part in (
         "'bad' of dist-bad 1.0 failed in pycom_provide",
-        "com.foo.greeter",
+        "of Greeter>",
         reason,
         "plugins.disable",
     ):
@@ -478,6 +500,17 @@ def test_guarantees_that_are_none_stop_the_start(
 
 
 @family
+def test_object_that_cannot_even_be_looked_at_stops_the_start(
+    key: str, distributions: Distributions, make_runtime: MakeRuntime
+) -> None:
+    source = "class make(Fit):\n    @property\n    def guarantees(self): raise OSError('disk full')"
+    contribute(distributions, key, source)
+    with pytest.raises(PluginError) as caught:
+        start(choosing(make_runtime, key))
+    named(str(caught.value), f"the {key} 'bad', which cannot be made from its URL: OSError: disk")
+
+
+@family
 def test_contribution_that_refuses_its_url_says_so_itself(
     key: str, distributions: Distributions, make_runtime: MakeRuntime
 ) -> None:
@@ -511,6 +544,9 @@ BACKEND = [
     ("find", "locate", WHERE, "return ['/one']"),
     ("list", "list_services", {}, "raise OSError('disk full')"),
     ("list", "list_services", {}, "return None"),
+    ("find", "locate", WHERE, "raise SystemExit(4)"),
+    ("find", "locate", WHERE, "import asyncio; raise asyncio.CancelledError"),
+    ("list", "list_services", {}, "raise GeneratorExit"),
 ]
 
 
@@ -532,8 +568,26 @@ def test_backend_that_fails_is_named(
     server = start(choosing(make_runtime, "nameserver_backend"))
     answer = call(server, "org.pycom.nameserver", called, args)
     assert answer == {"code": 1, "error": "Unknown error during request"}
-    reason = f"returned {body[7:]} from {name}" if "return" in body else f"failed in {name}: OSErr"
+    reason = f"returned {body[7:]} from {name}" if "return" in body else f"failed in {name}: "
     named(caplog.text, "the nameserver_backend 'bad', which " + reason)
+
+
+def test_backend_that_is_too_slow_is_cancelled_and_not_blamed(
+    distributions: Distributions, make_runtime: MakeRuntime, caplog: pytest.LogCaptureFixture
+) -> None:
+    contribute(
+        distributions,
+        "nameserver_backend",
+        """
+        import asyncio
+        class make(Fit):
+            async def find(self, interface, service=None): await asyncio.sleep(60)
+        """,
+    )
+    server = start(choosing(make_runtime, "nameserver_backend"))
+    soon = {"extensions": {DEADLINE_EXTENSION: 50}}
+    assert call(server, "org.pycom.nameserver", "locate", WHERE, **soon)["code"] == 7
+    assert caplog.text == ""
 
 
 def test_backend_that_refuses_is_not_blamed(
@@ -554,16 +608,20 @@ def test_backend_that_refuses_is_not_blamed(
     assert caplog.text == ""
 
 
+@pytest.mark.parametrize("error", ["OSError('disk full')", "SystemExit(4)"])
 def test_backend_that_cannot_be_closed_is_named(
-    distributions: Distributions, make_runtime: MakeRuntime, caplog: pytest.LogCaptureFixture
+    error: str,
+    distributions: Distributions,
+    make_runtime: MakeRuntime,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     contribute(
         distributions,
         "nameserver_backend",
-        "class make(Fit):\n    async def close(self): raise OSError('disk full')",
+        f"class make(Fit):\n    async def close(self): raise {error}",
     )
     start(choosing(make_runtime, "nameserver_backend")).close()
-    named(caplog.text, "failed in close: OSError('disk full')")
+    named(caplog.text, f"failed in close: {error}")
 
 
 @pytest.mark.parametrize(
@@ -571,6 +629,17 @@ def test_backend_that_cannot_be_closed_is_named(
     [
         ("async def load(self, session_id): raise OSError('disk full')", "failed in load: OSErr"),
         ("async def load(self, session_id): return [1]", "returned [1] from load"),
+        ("async def load(self, session_id): raise SystemExit", "failed in load: SystemExit()"),
+        (
+            "async def load(self, session_id):\n        import asyncio\n"
+            "        raise asyncio.CancelledError",
+            "failed in load: CancelledError()",
+        ),
+        (
+            "immediate = True\n    async def load(self, session_id):\n        import asyncio\n"
+            "        raise asyncio.CancelledError",
+            "failed in load: CancelledError()",
+        ),
         ("async def save(self, session_id, data, ttl): raise OSError", "failed in save: OSError()"),
     ],
 )
@@ -588,16 +657,27 @@ def test_store_that_fails_is_named(
     named(caplog.text, "the session_store 'bad', which " + reason)
 
 
+@pytest.mark.parametrize("immediate", [False, True])
+@pytest.mark.parametrize("error", ["OSError('disk full')", "SystemExit(4)", "CancelledError()"])
 def test_store_that_cannot_be_closed_is_named(
-    distributions: Distributions, make_runtime: MakeRuntime, caplog: pytest.LogCaptureFixture
+    error: str,
+    immediate: bool,
+    distributions: Distributions,
+    make_runtime: MakeRuntime,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     contribute(
         distributions,
         "session_store",
-        "class make(Fit):\n    async def close(self): raise OSError('disk full')",
+        f"""
+        from asyncio import CancelledError
+        class make(Fit):
+            immediate = {immediate}
+            async def close(self): raise {error}
+        """,
     )
     start(choosing(make_runtime, "session_store")).close()
-    named(caplog.text, "the session_store 'bad', which failed in close: OSError('disk full')")
+    named(caplog.text, f"the session_store 'bad', which failed in close: {error}")
 
 
 @pytest.mark.parametrize(
@@ -605,7 +685,12 @@ def test_store_that_cannot_be_closed_is_named(
     [
         ("return None", "returned None from choose"),
         ("return '/one'", "returned '/one' from choose"),
+        (
+            "import attrs; return attrs.evolve(records[0], address='tcp://127.0.0.1:2')",
+            "returned ServiceRecord(service='/one', address='tcp://127.0.0.1:2'",
+        ),
         ("1 / 0", "failed in choose: ZeroDivisionError"),
+        ("raise SystemExit(4)", "failed in choose: SystemExit(4)"),
     ],
 )
 def test_balancer_that_chooses_nothing_is_named(
@@ -630,13 +715,20 @@ def test_balancer_that_chooses_nothing_is_named(
     named(str(caught.value), reason)
 
 
+@pytest.mark.parametrize(
+    ("body", "reason"), [("1 / 0", "ZeroDivisionError"), ("raise SystemExit(4)", "SystemExit(4)")]
+)
 def test_balancer_that_fails_to_observe_fails_no_call(
-    distributions: Distributions, make_runtime: MakeRuntime, caplog: pytest.LogCaptureFixture
+    body: str,
+    reason: str,
+    distributions: Distributions,
+    make_runtime: MakeRuntime,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     contribute(
         distributions,
         "balancer",
-        "class make(Fit):\n    def observe(self, record, latency, error): 1 / 0",
+        f"class make(Fit):\n    def observe(self, record, latency, error): {body}",
     )
     runtime = choosing(make_runtime, "balancer")
     server = start(runtime)
@@ -644,7 +736,7 @@ def test_balancer_that_fails_to_observe_fails_no_call(
     asyncio.run(server.interfaces["org.pycom.nameserver"].instance._backend.register(record, 60.0))
     with Context("local", runtime=runtime).locate("com.foo.counting") as component:
         assert component.invoke("count") == 1
-    named(caplog.text, "the balancer 'bad', which failed in observe: ZeroDivisionError")
+    named(caplog.text, f"the balancer 'bad', which failed in observe: {reason}")
 
     async def run() -> None:
         async with AsyncContext("local", runtime=runtime).locate("com.foo.counting") as component:

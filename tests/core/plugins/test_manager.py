@@ -20,6 +20,10 @@ BROKEN = {
     "import error": ("import no_such_module", ["ModuleNotFoundError", "no_such_module"]),
     "syntax error": ("def", ["SyntaxError", "module_bad"]),
     "exit": ("import sys\nsys.exit('enough')", ["SystemExit: enough"]),
+    "something odd": (
+        "raise type('Odd', (BaseException,), {})('skipped')",
+        ["cannot be loaded from module_bad: Odd: skipped"],
+    ),
     "unknown hook": (
         "@hookimpl\ndef pycom_prehok(data): pass",
         ["unknown hook pycom_prehok", "did you mean pycom_prehook?"],

@@ -799,6 +799,7 @@ def plugin(folder: Path, body: str, name: str = "mine") -> None:
         ("1 / 0", "failed in pycom_cli: ZeroDivisionError"),
         ("@group.command()\ndef run(): print('mine')", "adds a second command 'run'"),
         ("@group.command()\ndef demo(): print('mine')", "adds a second command 'demo'"),
+        ("group.commands['zz'] = 3", "adds 3 as 'zz', and no command"),
     ],
 )
 def test_plugin_whose_commands_are_wrong(tmp_path: Path, body: str, reason: str) -> None:

@@ -123,12 +123,47 @@ def test_kernel_and_plugins_are_not_served_because_they_are_loaded() -> None:
         ("raise KeyError('lost')", "Cannot import the module 'served': KeyError: 'lost'"),
         ("import nonsense_of_nobody", "Cannot import the module 'served': ModuleNotFoundError"),
         ("def", "Cannot import the module 'served': SyntaxError"),
+        (
+            "raise type('Odd', (BaseException,), {})('lost')",
+            "Cannot import the module 'served': Odd: lost",
+        ),
     ],
 )
 def test_modules_that_serve_nothing(source: str, says: str, modules: Modules) -> None:
     modules["served"] = source
     with pytest.raises(ConfigurationError, match=re.escape(says)):
         load_providers(["served"])
+
+
+WRONG = """
+import pycom
+
+@pycom.interface("com.foo.wrong")
+class Wrong:
+    @pycom.method
+    @staticmethod
+    def f(request): pass
+"""
+
+
+def test_frames_of_a_wrong_declaration_are_the_users(modules: Modules) -> None:
+    modules["wrong"] = WRONG
+    with pytest.raises(ConfigurationError) as caught:
+        load_providers(["wrong"])
+    first, *frames = str(caught.value).splitlines()
+    assert "Wrong.f: @method cannot be above @staticmethod" in first
+    file = modules.folder / "wrong.py"
+    places = [line.strip() for line in frames if line.startswith("  File")]
+    assert len(places) == 2
+    assert all(place.startswith(f'File "{file}", line ') for place in places)
+
+
+def test_wrong_signature_is_shown_where_it_is(modules: Modules) -> None:
+    modules["wrong"] = WRONG.replace("    @staticmethod\n", "").replace("(request)", "(self)")
+    with pytest.raises(ConfigurationError) as caught:
+        load_providers(["wrong"])
+    file = modules.folder / "wrong.py"
+    assert re.search(rf"request, …\) \({re.escape(str(file))}, line 6\)$", str(caught.value), re.M)
 
 
 def test_frame_of_the_module_that_failed_comes_first(modules: Modules) -> None:
@@ -352,6 +387,7 @@ class Failing:
     [
         ("", "{}['lost']", "KeyError: 'lost'", 7),
         ("", "sys.exit('enough')", "SystemExit: enough", 7),
+        ("", "raise type('Odd', (BaseException,), {})('enough')", "Odd: enough", 7),
         (", database", "pass", "missing 1 required positional argument: 'database'", None),
     ],
 )
@@ -369,10 +405,11 @@ def test_object_that_cannot_be_made_stops_the_start_and_is_shown(
     assert told.servers == []
 
 
+@pytest.mark.parametrize("base", ["", "(pycom.Service)"])
 def test_class_without_methods_stops_the_start(
-    told: Runtime, modules: Modules, names: Names
+    base: str, told: Runtime, modules: Modules, names: Names
 ) -> None:
-    modules["bare"] = "import pycom\n@pycom.interface('com.foo.bare')\nclass Bare: pass"
+    modules["bare"] = f"import pycom\n@pycom.interface('com.foo.bare')\nclass Bare{base}: pass"
     with pytest.raises(ConfigurationError, match=r"com\.foo\.bare of Bare> has no methods; decor"):
         run_modules(told, ["bare"])
     assert told.servers == []

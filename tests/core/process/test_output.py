@@ -16,6 +16,7 @@ import pytest
 from click.testing import CliRunner
 
 from pycom_core import ConfigurationError
+from pycom_core.errors import PycomError
 from pycom_core.process._output import Destination, print_json, print_table, printable, write_file
 
 Show = Callable[..., list[str]]
@@ -151,6 +152,12 @@ def test_json_is_json_whatever_is_in_it(
 def test_json_goes_to_standard_error_too(capsys: pytest.CaptureFixture[str]) -> None:
     print_json([1], err=True)
     assert capsys.readouterr() == ("", "[\n  1\n]\n")
+
+
+@pytest.mark.parametrize("value", [object(), {"a": [b""]}])
+def test_what_is_no_json_is_told(value: Any) -> None:
+    with pytest.raises(PycomError, match="^.* cannot be printed as JSON: Object of type"):
+        print_json(value)
 
 
 # Files.

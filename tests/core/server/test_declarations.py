@@ -33,6 +33,10 @@ def wrapping(function):
         return ["wrapped", function(self, request, *args, **kwargs)]
     return call
 
+class Wrapper:
+    def __init__(self, function):
+        functools.update_wrapper(self, function)
+
 class Adder:
     def __call__(self, service, request, a):
         return [type(service).__name__, a]
@@ -315,6 +319,11 @@ def test_declaration_that_works(
     assert type(server.interfaces[IFACE].instance) is odd
 
 
+def test_method_of_a_base_that_is_not_to_be() -> None:
+    odd = declared(f"@interface({IFACE!r})\nclass Odd(Mixin):\n    f = None")
+    assert odd.__interface__.methods == {}
+
+
 REQUEST = "write def …(self, request, …)"
 NAMES = "name them, with a default those that may be missing"
 ORDINARY = "an ordinary "
@@ -354,6 +363,17 @@ REFUSED: dict[str, tuple[str, list[str]]] = {
         f"class Base:\n    @method\n    def f(self): pass\n"
         f"@interface({IFACE!r})\nclass Odd(Base): pass",
         [f"Base.f ({IFACE}.f)(self)", REQUEST],
+    ),
+    "override that is no method": (
+        f"""
+        class Base:
+            @method("g")
+            def f(self, request): pass
+        @interface({IFACE!r})
+        class Odd(Base):
+            def f(self, request): pass
+        """,
+        ["Odd.f takes the place of the method 'g' of Base", "with @method, or write f = None in"],
     ),
     "bound method as body": (
         f"""
@@ -396,6 +416,26 @@ REFUSED: dict[str, tuple[str, list[str]]] = {
     "wrapping decorator above": (
         "@wrapping\n@method\ndef f(self, request): pass",
         ["Odd.f", "pass by the decorator above @method", "put it below"],
+    ),
+    "cache above": (
+        "@functools.lru_cache\n@method\ndef f(self, request): pass",
+        ["Odd.f", "pass by the decorator above @method", "put it below"],
+    ),
+    "class as a decorator above": (
+        "@Wrapper\n@method\ndef f(self, request): pass",
+        ["Odd.f", "pass by the decorator above @method", "put it below"],
+    ),
+    "single dispatch above": (
+        "@functools.singledispatchmethod\n@method\ndef f(self, request): pass",
+        ["Odd.f", "pass by the decorator above @method", "put it below"],
+    ),
+    "context manager below": (
+        "@method\n@contextlib.contextmanager\ndef f(self, request): yield",
+        ["Odd.f", "gives a context manager"],
+    ),
+    "asynchronous context manager below": (
+        "@method\n@contextlib.asynccontextmanager\nasync def f(self, request): yield",
+        ["Odd.f", "gives a context manager"],
     ),
     "class": ("@method\nclass f: pass", ["Odd.f", "decorates functions"]),
     "no function": ("f = method('f')(5)", ["decorates functions, not 5"]),
@@ -456,6 +496,14 @@ REFUSED: dict[str, tuple[str, list[str]]] = {
     "attachment that is no argument": (
         "@method(attachments=('blob', None))\ndef f(self, request): pass",
         ["Odd.f", "'blob'", "not among its own"],
+    ),
+    "attachment that is no result": (
+        "@method(results=('info', 'img'), attachments=(None, 'image'))\ndef f(self, request): pass",
+        ["Odd.f", "the result 'image'", "not among its own: 'info', 'img'"],
+    ),
+    "attachment without results": (
+        "@method(attachments=(None, 'image'))\ndef f(self, request): pass",
+        ["Odd.f", "the result 'image'", "name them: results=(…)"],
     ),
     # Classes.
     "interface without a name": (

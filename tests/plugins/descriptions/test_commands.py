@@ -13,14 +13,23 @@ import helpers
 import pytest
 
 OLD = '''
+from typing import Generic, TypeVar
+
 import attrs
+import msgspec
 import pycom
+
+T = TypeVar("T")
 
 
 @attrs.define
 class Item:
     name: str
     price: float
+
+
+class Page(msgspec.Struct, Generic[T]):
+    items: list[T]
 
 
 @pycom.interface("com.foo.shop")
@@ -39,6 +48,10 @@ class Shop(pycom.Service):
 
     @pycom.method(results=("size", "copy"), attachments=("image", "copy"))
     def copy(self, request, image, times: int) -> tuple[int, bytes]:
+        pass
+
+    @pycom.method
+    def page(self, request) -> Page[Item]:
         pass
 
     @pycom.method
@@ -99,9 +112,11 @@ def test_describe(network: dict[str, str]) -> None:
         "introspect() → name, methods, docstring, data\tProvides introspection information "
         "for a service.",
         'order(items: list[Item], note: str = "") → Item\tBuy.',
+        "page() → Page[Item]\t",
         "plain(a, b=…)\t",
         "",
         "Item\t{name: str, price: float}",
+        "Page[Item]\t{items: list[Item]}",
     ]
     found = json.loads(describe(network, "old", "--json")[1])
     arguments = found["methods"]["order"]["schema"]["arguments"]
@@ -119,7 +134,8 @@ def test_diff(network: dict[str, str], tmp_path: Path) -> None:
         "BREAKING\tplain\t\tremoved\n"
         "harmless\torder\targs.note\tstr → str | None\n"
         "harmless\torder\tresult.price\tfloat → int\n"
-        "harmless\tother\t\tadded\n",
+        "harmless\tother\t\tadded\n"
+        "harmless\tpage\tresult.items[].price\tfloat → int\n",
         "",
     )
     for other in (str(before), network["old"]):

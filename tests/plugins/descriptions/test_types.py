@@ -71,6 +71,22 @@ def test_text(schema: dict[str, Any], text: str) -> None:
     assert str(Type(schema, definitions)) == text
 
 
+CHOICES = [{"$ref": "#/$defs/Tree"}, {"type": "null"}]
+
+
+@pytest.mark.parametrize(
+    ("schema", "text"),
+    [
+        (TREE, "{left: Tree = …}"),
+        ({"title": "Pet", "oneOf": CHOICES, "discriminator": {}}, "Tree | None"),
+        ({"title": "Pet", "anyOf": CHOICES[:1]}, "Tree"),
+        ({"title": "Pet"}, "Any"),
+    ],
+)
+def test_meaning_of_a_name(schema: dict[str, Any], text: str) -> None:
+    assert Type(schema, {"Tree": TREE}).bare() == text
+
+
 @pytest.mark.parametrize("value", [None, 5, "text", [], {}, True])
 @pytest.mark.parametrize(
     "key",

@@ -77,6 +77,8 @@ def test_names_that_hold_that_of_the_template() -> None:
         ("Geo", "is no name"),
         ("geo--ip", "is no name"),
         ("pycom-", "is no name"),
+        ("class", "'class' means something to Python itself; choose another name"),
+        ("pycom-import", "'import' means something to Python itself"),
         ("core", "choose another name"),
         ("plugins", "choose another name"),
         ("session-store", "choose another name"),

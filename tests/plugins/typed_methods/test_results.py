@@ -6,9 +6,11 @@ import asyncio
 import dataclasses
 import datetime
 import threading
-from typing import Any, Literal, TypedDict
+import uuid
+from typing import Annotated, Any, Literal, TypedDict
 
 import attrs
+import msgspec
 import pytest
 from in_process import MakeRuntime, call
 
@@ -40,6 +42,7 @@ class Size(TypedDict, total=False):
 
 
 DAY = datetime.date(2026, 11, 1)
+NOON = datetime.datetime(2026, 11, 1, 12, tzinfo=datetime.timezone(datetime.timedelta(hours=2)))
 RIGHT = {
     "whole": 3,
     "part": 3,
@@ -50,6 +53,13 @@ RIGHT = {
     "size": {"height": 2, "more": 1},
     "word": "yes",
     "pair": (1, "a"),
+    "fives": -10,
+    "once": {1, 2},
+    "by_number": {-1: "a", 20: "b"},
+    "by_word": {"yes": 1},
+    "by_id": {uuid.UUID(int=1): 1},
+    "zoned": NOON,
+    "local": datetime.datetime(2026, 11, 1, 12),
     "anything": object,
 }
 WRONG: dict[str, tuple[Any, str]] = {
@@ -62,6 +72,13 @@ WRONG: dict[str, tuple[Any, str]] = {
     "size": ({"height": "2"}, 'result.height: expected float, got "2"'),
     "word": ("maybe", 'result: expected "no" | "yes", got "maybe"'),
     "pair": ((1, 2), "result[1]: expected str, got 2"),
+    "fives": (3, "result: expected multipleOf 5, got 3"),
+    "once": ([1, 1], "result: expected uniqueItems True, got array"),
+    "by_number": ({"x": "y"}, 'result, key "x": expected pattern ^-?[0-9]+$, got "x"'),
+    "by_word": ({"x": 1}, 'result, key "x": expected "no" | "yes", got "x"'),
+    "by_id": ({"x": 1}, 'result, key "x": expected UUID, got "x"'),
+    "zoned": (datetime.datetime(2026, 11, 1), "result: expected pattern (Z|"),
+    "local": (NOON, "result: expected pattern ^("),
 }
 
 
@@ -105,6 +122,34 @@ class Results(pycom.Service):
 
     @pycom.method
     def pair(self, request: Any) -> tuple[int, str]:
+        return self.given
+
+    @pycom.method
+    def fives(self, request: Any) -> Annotated[int, msgspec.Meta(multiple_of=5)]:
+        return self.given
+
+    @pycom.method
+    def once(self, request: Any) -> set[int]:
+        return self.given
+
+    @pycom.method
+    def by_number(self, request: Any) -> dict[int, str]:
+        return self.given
+
+    @pycom.method
+    def by_word(self, request: Any) -> dict[Literal["yes", "no"], int]:
+        return self.given
+
+    @pycom.method
+    def by_id(self, request: Any) -> dict[uuid.UUID, int]:
+        return self.given
+
+    @pycom.method
+    def zoned(self, request: Any) -> Annotated[datetime.datetime, msgspec.Meta(tz=True)]:
+        return self.given
+
+    @pycom.method
+    def local(self, request: Any) -> Annotated[datetime.datetime, msgspec.Meta(tz=False)]:
         return self.given
 
     @pycom.method

@@ -27,6 +27,13 @@ NO_PLUGINS = TypeCodecs(dict, lambda cls, what: what)
 TEXT = {"type": "string"}
 WHOLE = {"type": "integer"}
 ANY: dict[str, Any] = {}
+INTEGER = {"pattern": "^-?[0-9]+$"}
+
+
+class Level(enum.Enum):
+    LOW = 1
+    HIGH = 2
+
 
 TYPES: list[tuple[Any, dict[str, Any]]] = [
     (Any, ANY),
@@ -51,7 +58,34 @@ TYPES: list[tuple[Any, dict[str, Any]]] = [
         {"type": "array", "prefixItems": [WHOLE, TEXT], "minItems": 2, "maxItems": 2},
     ),
     (dict, {"type": "object", "additionalProperties": ANY}),
-    (Mapping[int, str], {"type": "object", "additionalProperties": TEXT}),
+    (Mapping[int, str], {"type": "object", "propertyNames": INTEGER, "additionalProperties": TEXT}),
+    *(
+        (dict[key, None], {  # type: ignore[valid-type, misc]
+            "type": "object",
+            **({"propertyNames": names} if names else {}),
+            "additionalProperties": {"type": "null"},
+        })
+        for key, names in [
+            (str, {}),
+            (Any, {}),
+            (str | int, {}),
+            (bool, {}),
+            (Annotated[str, msgspec.Meta(min_length=1)], {"minLength": 1}),
+            (uuid.UUID, {"type": "string", "format": "uuid"}),
+            (uuid.UUID | int, {"anyOf": [{"type": "string", "format": "uuid"}, INTEGER]}),
+            (Literal["a", "b"], {"enum": ["a", "b"]}),
+            (Literal[1], {"enum": ["1"]}),
+            (Level, {"enum": ["1", "2"]}),
+        ]
+    ),
+    (
+        Annotated[datetime.datetime, msgspec.Meta(tz=True)],
+        {"type": "string", "format": "date-time", "pattern": "(Z|[-+][0-9:]+)$"},
+    ),
+    (
+        Annotated[datetime.time, msgspec.Meta(tz=False)],
+        {"type": "string", "format": "time", "pattern": "^([0-9-]+T)?[0-9:.]+$"},
+    ),
     (Literal["b", "a", 1, None], {"enum": ["a", "b", 1, None]}),
     (int | None, {"anyOf": [WHOLE, {"type": "null"}]}),
     (datetime.date | None, {"anyOf": [{"type": "string", "format": "date"}, {"type": "null"}]}),
