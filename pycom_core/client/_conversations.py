@@ -48,47 +48,51 @@ def send(
     request: Any,
     attachment: Attachment | None,
     timeout: float,
-    **kw: Any,
 ) -> Conversation[tuple[Any, Attachment | None]]:
     """Send a command: what it makes of the answer, and the attachment that came with it."""
-    payload: list[Attachment] = [name, command.request_to_wire(request, **kw)]
-    if attachment is not None:
-        payload.append(codec.as_frame(attachment))
-    reply = yield address, payload, timeout
-    if len(reply) < 2 or bytes(reply[0]) != constants.PROTO_STATUS_SUCCESS:
-        raise ServiceNotAvailable(f"The server at {address} failed to answer")
-    answer = command.response_from_wire(reply[1])
-    if len(reply) == 2:
-        return answer, None
-    return answer, memoryview(reply[2]) if caller.views else bytes(reply[2])
+    payload = _payload(name, command.request_to_wire(request), attachment)
+    return _answer(caller, address, command, (yield address, payload, timeout))
 
 
 def call(
     caller: Caller, address: str, request: Request, timeout: float, session_id: str | None
 ) -> Conversation[Response]:
     """Send a request with the command CALL."""
+    command = _call_command(caller)
+    try:
+        deadline = None if timeout > timeouts.LONGEST else round(timeout)
+    except ValueError:
+        deadline = round(timeouts.limit(timeout))  # which says what is wrong with it
+    wire = command.request_to_wire(request, session_id=session_id, deadline=deadline)
+    payload = _payload(constants.PROTO_CMD_CALL, wire, request.attachment)
+    response: Response
+    response, attachment = _answer(caller, address, command, (yield address, payload, timeout))
+    response.request, response.attachment = request, attachment
+    return response
+
+
+def _call_command(caller: Caller) -> BaseCommand:
     command = caller.runtime.commands.get(constants.PROTO_CMD_CALL)
     if command is None:
         raise ConfigurationError(
             "No active plugin brings the command CALL; is `call` in plugins.disable?"
         )
-    try:
-        deadline = None if timeout > timeouts.LONGEST else round(timeout)
-    except ValueError:
-        deadline = round(timeouts.limit(timeout))  # which says what is wrong with it
-    response, attachment = yield from send(
-        caller,
-        address,
-        constants.PROTO_CMD_CALL,
-        command,
-        request,
-        request.attachment,
-        timeout,
-        session_id=session_id,
-        deadline=deadline,
-    )
-    response.request, response.attachment = request, attachment
-    return response  # type: ignore[no-any-return]
+    return command
+
+
+def _payload(name: bytes, wire: bytes, attachment: Attachment | None) -> list[Attachment]:
+    return [name, wire] if attachment is None else [name, wire, codec.as_frame(attachment)]
+
+
+def _answer(
+    caller: Caller, address: str, command: BaseCommand, reply: Sequence[Attachment]
+) -> tuple[Any, Attachment | None]:
+    if len(reply) < 2 or bytes(reply[0]) != constants.PROTO_STATUS_SUCCESS:
+        raise ServiceNotAvailable(f"The server at {address} failed to answer")
+    answer = command.response_from_wire(reply[1])
+    if len(reply) == 2:
+        return answer, None
+    return answer, memoryview(reply[2]) if caller.views else bytes(reply[2])
 
 
 # Calls of a component.
@@ -103,7 +107,9 @@ def invoke(
         return (yield from invoke_with_request(component, request, timeout))
     chains = context.chains
     if not chains.client_invoke:
-        return (yield from _hooked(component, request, timeout))
+        request = context.before_call(component, request)
+        response = yield from invoke_with_request(component, request, timeout)
+        return context.after_call(component, response)  # type: ignore[no-any-return]
     wrappers = chains.client_invoke
     steps = wrapped(chains, "pycom_client_invoke", wrappers, component, request, gives=Response)
     try:
@@ -111,19 +117,12 @@ def invoke(
     except StopIteration as stop:
         return stop.value  # type: ignore[no-any-return]
     try:
-        response = yield from _hooked(component, request, timeout)
+        request = context.before_call(component, request)
+        response = yield from invoke_with_request(component, request, timeout)
+        response = context.after_call(component, response)
     except BaseException as error:
         return fail(steps, error)  # type: ignore[no-any-return]
     return finish(steps, response)  # type: ignore[no-any-return]
-
-
-def _hooked(
-    component: RemoteComponent, request: Request, timeout: float | None
-) -> Conversation[Response]:
-    context = component.context
-    request = context.before_call(component, request)
-    response = yield from invoke_with_request(component, request, timeout)
-    return context.after_call(component, response)  # type: ignore[no-any-return]
 
 
 def invoke_with_request(

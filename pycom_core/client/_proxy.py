@@ -47,7 +47,7 @@ class ProxyContext:
         delattr(self._wrapped, name)
 
     def __dir__(self) -> list[str]:
-        return [*super().__dir__(), *dir(self._wrapped)]
+        return list({*super().__dir__(), *dir(self._wrapped)})
 
     def __copy__(self) -> ProxyContext:
         return ProxyContext(self._wrapped.__copy__())

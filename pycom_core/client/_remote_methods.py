@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from pycom_core._copying import LOCATE_AGAIN, refused
 from pycom_core.client._binding import Call, Calls
+from pycom_core.client._signatures import types_in
 
 _Self = TypeVar("_Self", bound="RemoteMethods")
 
@@ -89,6 +90,7 @@ class RemoteMethods:
             function.__name__, function.__doc__ = name, call.described.docstring
             function.__qualname__ = f"{call.described.interface}.{name}"
             function.__signature__ = call.signature
+            function.__annotations__ = types_in(call.signature)
         return function
 
     def __getattr__(self, name: str) -> Any:
@@ -98,4 +100,4 @@ class RemoteMethods:
         return self._method(name)
 
     def __dir__(self) -> list[str]:
-        return [*super().__dir__(), *self._calls]
+        return list({*super().__dir__(), *self._calls})

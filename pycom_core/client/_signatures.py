@@ -42,6 +42,13 @@ def signature(method: Described) -> Signature:
         return Signature([Parameter("args", Parameter.VAR_POSITIONAL), _OTHERS])
 
 
+def types_in(shown: Signature) -> dict[str, Any]:
+    """The types in a signature, as a function has them in `__annotations__`."""
+    found = {name: parameter.annotation for name, parameter in shown.parameters.items()}
+    found["return"] = shown.return_annotation
+    return {name: one for name, one in found.items() if one is not Signature.empty}
+
+
 def _parameters(method: Described) -> Iterator[Parameter]:
     if any(map(iskeyword, method.arguments)):  # which Python 3.10 lets pass
         raise ValueError("a keyword of Python is no name")

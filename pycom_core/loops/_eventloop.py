@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import functools
+import sys
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pycom_core.errors import ConfigurationError
 from pycom_core.log import logger
@@ -27,27 +29,40 @@ def new_event_loop(kind: str = "auto") -> asyncio.AbstractEventLoop:
                     'event_loop is "uvloop", which is not installed: pip install uvloop'
                 ) from None
         else:
-            loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
-            return loop
+            return _letting_go(uvloop.Loop)()
     return asyncio.new_event_loop()
 
 
+@functools.cache
+def _letting_go(base: Any) -> Callable[[], asyncio.AbstractEventLoop]:
+    """A class of loops that warn and close when they are dropped, as those of asyncio do."""
+
+    def __del__(loop: Any) -> None:
+        if not sys.is_finalizing():  # the end of the process closes all there is
+            asyncio.BaseEventLoop.__del__(loop)
+
+    return type("Loop", (base,), {"__del__": __del__})
+
+
 def run_forever(loop: asyncio.AbstractEventLoop) -> None:
-    """Run a loop until it is stopped, whatever tasks of methods raise."""
+    """Run a loop until it is stopped, whatever tasks and callbacks of methods raise."""
     undisturbed(loop.run_forever)
 
 
 def undisturbed(run: Callable[[], _T]) -> _T:
-    """What a function returns that runs a loop, and runs it again after SystemExit in a task.
+    """What a function returns that runs a loop, and runs it again after SystemExit on the loop.
 
     A Task raises SystemExit and KeyboardInterrupt where it is awaited, and out of its loop too.
+    Only what the handler of a signal raises is meant for the program.
     """
     while True:
         try:
             return run()
         except (SystemExit, KeyboardInterrupt) as error:
-            if of_signal(error) or not of_task(error):
+            if of_signal(error):
                 raise
+            if not of_task(error):
+                logger().exception("A callback of the event loop failed")
 
 
 def finish(loop: asyncio.AbstractEventLoop, patience: float) -> None:
@@ -90,5 +105,7 @@ class PeriodicTask:
         self._handle = self._loop.call_later(self._seconds, self._run)
         try:
             self._callback()
-        except Exception:
+        except BaseException as error:
+            if of_signal(error):
+                raise
             logger().exception("A repeating task failed")

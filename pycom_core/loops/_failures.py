@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import opcode
 import signal
 import threading
 import traceback
+from collections.abc import Callable
+from types import FrameType
 from typing import Any
+
+_RAISE = opcode.opmap["RAISE_VARARGS"]
 
 
 class Cancelled(asyncio.CancelledError):
@@ -31,10 +36,33 @@ def of_signal(error: BaseException) -> bool:
         return False
     handlers = [signal.getsignal(number) for number in signal.valid_signals()]
     if isinstance(error, KeyboardInterrupt) and signal.default_int_handler in handlers:
-        # It leaves no trace that would tell it from one that a method raised itself.
-        return True
+        return not _is_of_raise(error)
     codes = [_code(handler) for handler in handlers]
-    return any(frame.f_code in codes for frame, _ in traceback.walk_tb(error.__traceback__))
+    return any(
+        frame.f_code is handle_on_loop.__code__ or (frame.f_code in codes and _interrupts(frame))
+        for frame, _ in traceback.walk_tb(error.__traceback__)
+    )
+
+
+def handle_on_loop(callback: Callable[..., object], *arguments: Any) -> None:
+    """Run what an event loop has for a signal, so that `of_signal` can tell it from others."""
+    callback(*arguments)
+
+
+def _is_of_raise(error: BaseException) -> bool:
+    # That handler is none of Python's functions: it leaves the trace of what it interrupts alone.
+    last = error.__traceback__
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    return last is None or last.tb_frame.f_code.co_code[last.tb_lasti] == _RAISE
+
+
+def _interrupts(frame: FrameType) -> bool:
+    """Whether Python called a function as a handler, and not a method: with its caller's frame."""
+    given = list(frame.f_locals.values())
+    for rest in [value for value in given if type(value) is tuple]:
+        given += rest
+    return any(value is frame.f_back for value in given)
 
 
 def _code(handler: Any) -> Any:

@@ -26,7 +26,7 @@ async def settle(value: Any, deadline: float | None = None) -> Any:
     while waits(value):
         try:
             value = await finished(_start(value), deadline)
-        except (Cancelled, DeadlineExceeded):
+        except (asyncio.CancelledError, DeadlineExceeded):
             _drop(value)
             raise
     return value
@@ -109,24 +109,19 @@ async def _contained(awaitable: Awaitable[Any]) -> Any:
     """What it comes to, and what it raises as a value."""
     try:
         return await awaitable
+    except asyncio.CancelledError:
+        raise
     except BaseException as error:
-        if isinstance(error, asyncio.CancelledError) and is_cancelled():
-            raise
         return _Raised(error)
-
-
-def is_cancelled() -> bool:
-    """Whether the task that runs this is being cancelled, and not only something in it."""
-    try:
-        task = asyncio.current_task()
-    except RuntimeError:  # no loop runs
-        return False
-    # A plain task of Python 3.10 cannot tell: then it is.
-    return task is not None and getattr(task, "cancelling", lambda: 1)() > 0
 
 
 if sys.version_info >= (3, 11):
     _Task = asyncio.Task
+
+    def knowing(coroutine: Coroutine[Any, Any, Any]) -> Awaitable[Any]:
+        """What is to be awaited, so that `finished` can tell that its own task was cancelled."""
+        return coroutine
+
 else:
 
     class _Task(asyncio.Task[Any]):
@@ -141,11 +136,24 @@ else:
         def cancelling(self) -> int:
             return self._cancelling
 
+    knowing = _Task
+
+
+def is_cancelled() -> bool:
+    """Whether the task that runs this is being cancelled, and not only something in it."""
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:  # no loop runs
+        return False
+    # None: a `Drive`, which nobody can cancel. A plain task of Python 3.10 cannot tell: then it is.
+    return task is not None and getattr(task, "cancelling", lambda: 1)() > 0
+
 
 async def finished(future: asyncio.Future[Any], deadline: float | None = None) -> Any:
-    """What a future of the kernel's own comes to; others cancel it only to give up the call.
+    """What a future of the kernel's own comes to.
 
-    Past `deadline` (s, monotonic) it is cancelled. Raises `DeadlineExceeded`, and `Cancelled`.
+    Past `deadline` (s, monotonic) it is cancelled. Raises `DeadlineExceeded`, and `Cancelled` where
+    the call is given up; a method may cancel its own task, too, and that is its failure.
     """
     passed = False
 
@@ -160,12 +168,15 @@ async def finished(future: asyncio.Future[Any], deadline: float | None = None) -
         timer = asyncio.get_running_loop().call_later(left, give_up)
     try:
         result = await future
-    except (asyncio.CancelledError, GeneratorExit):
+    except (asyncio.CancelledError, GeneratorExit) as error:
         if future.done() and not future.cancelled():
             _drop(future.result())  # it came in the same moment
         if passed:  # the clock may not say so yet: uvloop counts whole milliseconds
             raise DeadlineExceeded("The deadline passed while the method ran") from None
         # With GeneratorExit nobody drives this any more: its loop is closed.
+        by_method = isinstance(future, _Task) and not isinstance(error, GeneratorExit)
+        if by_method and not is_cancelled():
+            raise
         raise Cancelled from None
     finally:
         if timer is not None:

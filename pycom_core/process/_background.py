@@ -9,6 +9,8 @@ import threading
 from collections.abc import Callable
 from typing import Any, TextIO
 
+from pycom_core import _threads as threads
+
 #: Characters that may wait to be written; what does not fit is dropped.
 LIMIT = 2**20
 
@@ -28,7 +30,7 @@ class BackgroundStream:
         self._dropped = 0
         self._writing = False
         self._news = threading.Condition()  # taken in handlers of signals, too
-        threading.Thread(target=self._run, name="pycom-log", daemon=True).start()
+        threads.start(threading.Thread(target=self._run, name="pycom-log", daemon=True))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)

@@ -198,10 +198,11 @@ class ServiceProcess:
     def _run_loop(self) -> None:
         try:
             run_forever(self.loop)
-        except BaseException:
+        except BaseException as error:
             # From a handler of a signal; no reason to drop the calls that run.
             if os.getpid() == self._pid:
                 self.stop()
+                logger().info("Service %s stops: %r%s", self.name, error, place(error))
                 if not self._drained:
                     run_forever(self.loop)
             raise

@@ -9,8 +9,12 @@ from __future__ import annotations
 import atexit
 import logging
 import os
+import reprlib
 import sys
+import threading
 import time
+import traceback
+import warnings
 from collections.abc import Iterator
 from typing import Any, TextIO
 
@@ -63,6 +67,9 @@ def settle() -> None:
     for handler in _handlers():
         if isinstance(handler, logging.StreamHandler) and handler.stream in standard:
             handler.setStream(_unhurried(handler.stream))
+        if getattr(handler.handleError, "__func__", None) is logging.Handler.handleError:
+            handler.handleError = _say_unwritable  # type: ignore[method-assign]
+    _log_what_python_prints()
 
 
 def flush() -> None:
@@ -90,6 +97,49 @@ def _unhurried(stream: Any) -> BackgroundStream:
 
 def _say_dropped(count: int) -> None:
     logger().warning("%d records of the log were dropped, since nobody read them in time", count)
+
+
+def _say_unwritable(record: logging.LogRecord) -> None:
+    # As `logging` does it, which makes the caller wait for standard error.
+    if logging.raiseExceptions and sys.stderr is not None:
+        _unhurried(sys.stderr).write(
+            f"--- Logging error ---\n{traceback.format_exc()}"
+            f"Logged in {record.pathname}:{record.lineno}: "
+            f"{_brief.repr(record.msg)}, {_brief.repr(record.args)}\n"
+        )
+
+
+#: Shows any object, even one that cannot say what it is.
+_brief = reprlib.Repr()
+_brief.maxstring = _brief.maxother = 1000
+
+
+def _log_what_python_prints() -> None:
+    """Have Python log what it would print in the midst of a call, where nobody else takes it."""
+    if warnings.showwarning.__module__ == "warnings":
+        logging.captureWarnings(True)
+        # Later there is no thread that would write them.
+        atexit.register(logging.captureWarnings, False)
+    if sys.unraisablehook is sys.__unraisablehook__:
+        sys.unraisablehook = _log_unraisable
+    if threading.excepthook is threading.__excepthook__:
+        threading.excepthook = _log_thread
+
+
+def _log_unraisable(found: Any) -> None:
+    if sys.is_finalizing():
+        sys.__unraisablehook__(found)
+        return
+    error = (found.exc_type, found.exc_value, found.exc_traceback)
+    what = found.err_msg or "Exception ignored in"
+    logger().error("%s %s", what, _brief.repr(found.object), exc_info=error)
+
+
+def _log_thread(found: Any) -> None:
+    if found.exc_type is not SystemExit:  # by which a thread may end itself
+        error = (found.exc_type, found.exc_value, found.exc_traceback)
+        name = found.thread.name if found.thread is not None else "that is gone"
+        logger().error("Exception in thread %s", name, exc_info=error)
 
 
 def _handlers() -> Iterator[logging.Handler]:

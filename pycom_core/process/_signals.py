@@ -12,6 +12,7 @@ import asyncio
 import atexit
 import contextlib
 import functools
+import inspect
 import os
 import signal
 import socket
@@ -20,6 +21,9 @@ import time
 from collections.abc import Callable
 from types import FrameType
 from typing import Any
+
+from pycom_core import _threads as threads
+from pycom_core.loops._failures import handle_on_loop
 
 STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 #: s in which further signals ask for the same: timeout(1) and supervisors send theirs to the
@@ -71,7 +75,7 @@ class StopSignals:
         self._take()
         self._keep()
         self._loop.call_soon(self._take)  # uvloop puts one of its own there when it begins to run
-        self._thread.start()
+        threads.start(self._thread)
 
     def allow(self, seconds: float) -> None:
         """Let the process go on for so long, even if its time should be over before."""
@@ -133,9 +137,11 @@ class StopSignals:
 
     def _then_take(self, method: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(method)
-        def wrapper(*args: Any, **kwargs: Any) -> Any:
+        def wrapper(sig: int, *callback: Any, **named: Any) -> Any:
+            if callback and not inspect.iscoroutinefunction(callback[0]):  # asyncio refuses these
+                callback = (handle_on_loop, *callback)
             try:
-                return method(*args, **kwargs)
+                return method(sig, *callback, **named)
             finally:
                 if _current is self and threading.current_thread() is threading.main_thread():
                     self._take()

@@ -18,7 +18,7 @@ from pycom_core import constants
 from pycom_core._steps import fail, finish
 from pycom_core.errors import AccessDenied, BadRequest, DeadlineExceeded, Overloaded, RemoteError
 from pycom_core.log import logger
-from pycom_core.loops._failures import is_failure, of_signal
+from pycom_core.loops._failures import Cancelled, is_failure, of_signal
 from pycom_core.loops._waiting import settle, waits
 from pycom_core.messages import Attachment, Delivery, Identity, Request, Response
 from pycom_core.plugins._chains import Chains
@@ -80,11 +80,9 @@ async def answer(server: AnyServer, delivery: Delivery) -> list[Attachment]:
         parts = [codec.as_frame(part) for part in parts]
         status = constants.PROTO_STATUS_SUCCESS
     except BaseException as error:
-        if of_signal(error):
-            # It is not for this call, but for whoever runs the loop.
-            asyncio.get_running_loop().call_soon(_raise, error)
-        elif is_failure(error):
+        if not isinstance(error, Cancelled):
             logger().critical("A command broke", exc_info=True)
+            _pass_on(error)
         response = Response(
             None, code=constants.ERROR_UNKNOWN, message="The server failed to answer"
         )
@@ -98,6 +96,13 @@ async def answer(server: AnyServer, delivery: Delivery) -> list[Attachment]:
         except BaseException as error:  # of a signal: failures are logged, not raised
             asyncio.get_running_loop().call_soon(_raise, error)
     return [*envelope, b"", status, *parts]
+
+
+def _pass_on(error: BaseException) -> None:
+    """Let what the handler of a signal raised go on to whoever runs the loop."""
+    if of_signal(error):
+        # It broke the call off on its way, and Python cannot resume that.
+        asyncio.get_running_loop().call_soon(_raise, error)
 
 
 def _raise(error: BaseException) -> None:
@@ -141,9 +146,10 @@ async def process(server: AnyServer, request: Request) -> Response:
     except RemoteError as error:
         return request.error(error.code or constants.ERROR_UNKNOWN, str(error))
     except BaseException as error:
-        if not is_failure(error):
+        if isinstance(error, Cancelled):
             raise
         logger().exception("%s.%s failed", request.interface, request.method)
+        _pass_on(error)
         return request.error(constants.ERROR_UNKNOWN, "Unknown error during request")
 
 

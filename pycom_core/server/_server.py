@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pycom_core._copying import refused
 from pycom_core.client._behalf import OnBehalf
-from pycom_core.loops._waiting import Drive, run_by_hand, settle
+from pycom_core.loops._waiting import Drive, knowing, run_by_hand, settle
 from pycom_core.messages import Attachment, Delivery, Future, Request, Response, Session
 from pycom_core.runtime._default import default_runtime
 from pycom_core.runtime._runtime import Runtime
@@ -200,6 +200,7 @@ class Server:
         """Answer a message that came by another way than a socket: frames in, frames out."""
         self.in_flight += 1
         try:
-            return await _pipeline.answer(self, Delivery.of_process(frames, nested))
+            delivery = Delivery.of_process(frames, nested)
+            return await knowing(_pipeline.answer(self, delivery))  # type: ignore[no-any-return]
         finally:
             self._one_less()

@@ -39,6 +39,7 @@ _BASES: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
 )
 #: Kinds of numpy's types of which `tolist` makes JSON: bool, int, unsigned, float, text.
 _NUMPY_KINDS = frozenset("biufU")
+_FLOAT_SIZE = 8  # bytes, of what Python has
 
 
 def substitute(value: Any) -> Any:
@@ -53,7 +54,10 @@ def substitute(value: Any) -> Any:
     for base, convert in _BASES:
         if isinstance(value, base):
             return convert(value)
-    if getattr(getattr(value, "dtype", None), "kind", "") in _NUMPY_KINDS:
+    kind = getattr(getattr(value, "dtype", None), "kind", "")
+    if kind == "f" and value.dtype.itemsize > _FLOAT_SIZE:
+        value = value.astype(float)  # `tolist` leaves a `longdouble` as it is
+    if kind in _NUMPY_KINDS:
         return value.tolist()
     raise TypeError(f"{type_name(type(value))} is nothing that JSON knows; convert it")
 

@@ -37,6 +37,7 @@ class Service:
 
 METHOD: Method = Service.introspect.__method__  # type: ignore[attr-defined]
 METHOD.plugin = "introspection"
+METHOD.details["additional_arguments"] = False  # it runs in a way of its own, but looks at none
 
 
 def introspect(instance: Any, iface: Interface) -> tuple[str, dict[str, Any], str | None, Any]:

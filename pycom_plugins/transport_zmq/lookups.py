@@ -8,6 +8,7 @@ import socket
 import threading
 from concurrent.futures import Future, TimeoutError
 
+from pycom_core import _threads as threads
 from pycom_core.addresses import tcp
 
 #: s that a lookup may hold up who connects. It goes on afterwards, for who comes next.
@@ -31,7 +32,8 @@ class Lookups:
         key = (os.getpid(), host)
         found = self._answers.setdefault(key, answer)
         if found is answer:
-            threading.Thread(target=self._look_up, args=(key, answer), daemon=True).start()
+            look = threading.Thread(target=self._look_up, args=(key, answer), daemon=True)
+            threads.start(look)
         return found
 
     def wait(self, address: str) -> bool:

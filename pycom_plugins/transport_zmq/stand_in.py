@@ -13,6 +13,8 @@ import time
 import weakref
 from collections.abc import Callable
 
+from pycom_core import _threads as threads
+
 #: s; how long a method may hold the loop before the stand-in comes, and how exact arrivals are.
 PATIENCE = 0.02
 #: s without calls, after which the stand-in sleeps until it is woken.
@@ -34,7 +36,7 @@ class StandIn:
         self._thread = threading.Thread(target=self._watch, name="pycom-stand-in", daemon=True)
 
     def start(self) -> None:
-        self._thread.start()
+        threads.start(self._thread)
 
     def busy(self) -> None:
         """The loop works on what it received."""

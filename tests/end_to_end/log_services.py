@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
+import warnings
 from typing import Any
 
 import pycom
@@ -25,3 +27,29 @@ class Logs(pycom.Service):
     @pycom.method
     def fail(self, request: Any, text: str) -> None:
         raise ValueError(text)
+
+    @pycom.method
+    def let_print(self, request: Any, how: str, text: str) -> None:
+        """Do what Python prints of by itself."""
+        if how == "record":
+            log.error("%d items", text)
+        elif how == "warning":
+            warnings.warn(text, stacklevel=1)
+        elif how == "finalizer":
+            Raising(text)
+        else:
+            thread = threading.Thread(target=fail, args=[text])
+            thread.start()
+            thread.join()
+
+
+def fail(text: str) -> None:
+    raise ValueError(text)
+
+
+class Raising:
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __del__(self) -> None:
+        fail(self.text)

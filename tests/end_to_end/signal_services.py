@@ -10,6 +10,7 @@ import os
 import signal
 import socket
 import sys
+import threading
 import time
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from typing import Any
@@ -28,10 +29,26 @@ def end(number: int, _frame: object = None) -> None:
     sys.exit(7)
 
 
+def interrupt(number: int, _frame: object = None) -> None:
+    raise KeyboardInterrupt
+
+
 for name in os.environ.get("HANDLE", "").split():
     signal.signal(signal.Signals[name], note)
 for name in os.environ.get("EXIT_AT", "").split():
     signal.signal(signal.Signals[name], end)
+for name in os.environ.get("INTERRUPT_AT", "").split():
+    signal.signal(signal.Signals[name], interrupt)
+
+
+def wait_for(number: int) -> None:
+    while True:
+        note(signal.sigwait([number]))
+
+
+for name in os.environ.get("WAIT_FOR", "").split():
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.Signals[name]])
+    threading.Thread(target=wait_for, args=[signal.Signals[name]], daemon=True).start()
 
 
 @pycom.interface("test.signals")
@@ -60,6 +77,10 @@ class Signals(pycom.Service):
         asyncio.get_running_loop().add_signal_handler(number, note, number)
 
     @pycom.method
+    def end_on_loop(self, request: Any, name: str) -> None:
+        asyncio.get_running_loop().add_signal_handler(signal.Signals[name], sys.exit, 7)
+
+    @pycom.method
     def leave_to_default(self, request: Any, name: str) -> None:
         number, loop = signal.Signals[name], asyncio.get_running_loop()
         loop.add_signal_handler(number, note, number)
@@ -76,6 +97,12 @@ class Signals(pycom.Service):
     def tick(self, request: Any, seconds: float) -> None:
         signal.signal(signal.SIGALRM, note)
         signal.setitimer(signal.ITIMER_REAL, seconds, seconds)
+
+    @pycom.method
+    def hold(self, request: Any) -> None:
+        """For an hour, unless a handler interrupts it."""
+        os.write(2, b"holding\n")
+        time.sleep(3600)
 
     @pycom.method
     def hold_in_c(self, request: Any) -> None:

@@ -243,6 +243,10 @@ class Unread:
                 self._component.invoke("fail", {"text": "x" * 30_000}, timeout=timeout)
             assert caught.value.code == 1
 
+    def let_print(self, how: str, text: str) -> None:
+        """Have Python print of itself, with a text of 30,000 characters."""
+        self._component.invoke("let_print", {"how": how, "text": text.ljust(30_000, ".")})
+
     def read(self, pattern: str = "(?!)") -> str:
         """What it writes, until there is the pattern, or its end."""
         text = ""
@@ -296,6 +300,18 @@ def test_a_pipe_that_nobody_reads_holds_up_neither_calls_nor_the_end(
     assert service.stop() == 0
     assert not is_registered(nameserver, service.name)
     assert "Traceback" in service.read()
+
+
+@pytest.mark.parametrize("configure", ["", "logging.basicConfig(level='INFO')"])
+@pytest.mark.parametrize("how", ["record", "warning", "finalizer", "thread"])
+def test_what_python_prints_by_itself_holds_up_neither_calls_nor_the_end(
+    how: str, unread: MakeUnread, configure: str
+) -> None:
+    service = unread(configure)
+    for number in range(20):
+        service.let_print(how, f"text {number}")
+    assert service.stop() == 0
+    assert "text 0." in service.read()
 
 
 def test_what_was_dropped_is_counted(unread: MakeUnread) -> None:

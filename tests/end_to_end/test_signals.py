@@ -177,6 +177,16 @@ def test_handlers_run_and_do_not_end_it(start: Start, runtime: Runtime, loop: st
 
 
 @pytest.mark.parametrize("loop", LOOPS)
+def test_a_thread_may_wait_for_a_signal(start: Start, runtime: Runtime, loop: str) -> None:
+    service = start(WAIT_FOR="SIGUSR1", PYCOM_EVENT_LOOP=loop)
+    for count in range(1, 4):
+        service.signal(signal.SIGUSR1)
+        service.wait_for("handled SIGUSR1", count)
+    assert connected(runtime, service).invoke("echo", {"value": 1}) == 1
+    assert service.stop() == 0
+
+
+@pytest.mark.parametrize("loop", LOOPS)
 @pytest.mark.parametrize("way", ["module", "handle", "handle_on_loop"])
 def test_a_handler_of_sigterm_runs_and_does_not_keep_it_from_ending(
     start: Start, runtime: Runtime, nameserver: helpers.Service, loop: str, way: str
@@ -202,6 +212,49 @@ def test_a_handler_that_exits_ends_it_in_order(
         assert dealer.end()["code"] == 0
     assert service.wait() == 7
     assert not is_registered(nameserver, service.name)
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+@pytest.mark.parametrize(
+    ("at", "name", "status"),
+    [("EXIT_AT", "SIGTERM", 7), ("EXIT_AT", "SIGUSR1", 7), ("INTERRUPT_AT", "SIGUSR1", 0)],
+)
+def test_a_method_that_a_handler_breaks_off_is_answered_and_logged(
+    start: Start, loop: str, at: str, name: str, status: int
+) -> None:
+    service = start(PYCOM_EVENT_LOOP=loop, **{at: name})
+    with helpers.Dealer(service.address) as dealer:
+        dealer.begin("test.signals", "hold")
+        service.wait_for("holding")
+        service.signal(signal.Signals[name])
+        assert dealer.end() == {"code": 1, "error": "Unknown error during request"}
+    assert service.wait() == status
+    assert "test.signals.hold failed\nTraceback" in service.output
+    assert f"Service {service.name} stops: " in service.output
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_the_log_says_why_it_ends(start: Start, runtime: Runtime, loop: str) -> None:
+    service = start(EXIT_AT="SIGUSR1", PYCOM_EVENT_LOOP=loop)
+    assert connected(runtime, service).invoke("echo", {"value": 1}) == 1
+    service.signal(signal.SIGUSR1)
+    assert service.wait() == 7
+    assert f"Service {service.name} stops: SystemExit(7)" in service.output
+    assert "in end\n" in service.output
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_a_handler_on_the_loop_that_exits_ends_it_in_order(
+    start: Start, runtime: Runtime, loop: str
+) -> None:
+    service = start(PYCOM_EVENT_LOOP=loop)
+    connected(runtime, service).invoke("end_on_loop", {"name": "SIGUSR1"})
+    with helpers.Dealer(service.address) as dealer:
+        begin_to_sleep(runtime, service, dealer)
+        service.signal(signal.SIGUSR1)
+        assert dealer.end()["code"] == 0
+    assert service.wait() == 7
+    assert f"Service {service.name} stops: SystemExit(7)" in service.output
 
 
 @pytest.mark.parametrize("way", ["leave_to_default", "take_descriptor"])

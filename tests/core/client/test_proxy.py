@@ -240,6 +240,8 @@ def test_methods_have_signatures(tools: ProxyComponent) -> None:
     assert str(inspect.signature(tools.cut)) == "(what, where, *, how=…)"
     assert str(inspect.signature(tools.nothing)) == "() -> str"
     assert str(inspect.signature(tools.echo)) == "(**kwargs)"
+    assert tools.cut.__annotations__ == {}
+    assert tools.nothing.__annotations__ == {"return": str}
     assert "cut(what, where, *, how=…)" in pydoc.render_doc(tools.cut, renderer=pydoc.plaintext)
 
 
@@ -251,6 +253,8 @@ def test_introspect_is_a_method_like_any(tools: Any) -> None:
         {"since": 1},
     )
     assert found.methods["cut"]["required_arguments"] == ["what", "where"]
+    with pytest.raises(TypeError, match="'bogus'; it takes no arguments"):
+        tools.introspect(bogus=1)
 
 
 def test_names_of_the_component_where_the_interface_has_none(tools: Any) -> None:
@@ -448,7 +452,9 @@ def test_context_to_wrap_takes_no_further_arguments(make_runtime: MakeRuntime) -
 
 
 def test_context_completes_as_the_one_that_it_wraps(context: ProxyContext) -> None:
-    assert {"locate", "token", "timeout", "authenticate", "prehooks"} <= set(dir(context))
+    names = dir(context)
+    assert {"locate", "token", "timeout", "authenticate", "prehooks"} <= set(names)
+    assert len(names) == len(set(names))
     assert "nameserver" in inspect.signature(ProxyContext).parameters
 
 

@@ -146,6 +146,17 @@ def test_session_of_a_stateless_interface(way: Any) -> None:
     assert tools._wrapped.session_id is None
 
 
+# Names.
+
+
+def test_completion_has_each_name_once(way: Any) -> None:
+    cart = way.open("com.foo.cart")
+    way.get(cart.put("tea"))
+    names = dir(cart)
+    assert {"put", "doze", "with_timeout"} <= set(names)
+    assert len(names) == len(set(names))
+
+
 # Timeouts.
 
 

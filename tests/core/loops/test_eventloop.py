@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -130,15 +132,30 @@ def test_callback_may_start_its_task_anew(loop: Loop, calls: list[float]) -> Non
     assert calls == [0.25, 0.5, 0.75]
 
 
+@pytest.mark.parametrize("error", [ZeroDivisionError, SystemExit, KeyboardInterrupt])
 def test_callback_that_fails_is_called_again(
-    loop: Loop, calls: list[float], caplog: pytest.LogCaptureFixture
+    error: type[BaseException],
+    loop: Loop,
+    calls: list[float],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    task = repeating(loop, calls, lambda: 1 / 0)
+    def fail() -> None:
+        raise error
+
+    task = repeating(loop, calls, fail)
     task.start()
     loop.advance(0.5)
     assert calls == [0.25, 0.5]
     assert [record.message for record in caplog.records] == ["A repeating task failed"] * 2
-    assert "ZeroDivisionError" in caplog.text
+    assert error.__name__ in caplog.text
+
+
+def test_signal_goes_on_from_a_callback(loop: Loop, calls: list[float]) -> None:
+    task = repeating(loop, calls, lambda: signal.raise_signal(signal.SIGINT))
+    task.start()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    with pytest.raises(KeyboardInterrupt):
+        loop.advance(0.25)
 
 
 def test_slow_callback_does_not_run_more_often_to_catch_up(loop: Loop, calls: list[float]) -> None:
@@ -149,14 +166,18 @@ def test_slow_callback_does_not_run_more_often_to_catch_up(loop: Loop, calls: li
 
 
 @pytest.mark.parametrize(
-    ("kind", "expected"), [("auto", "fast"), ("uvloop", "fast"), ("asyncio", "standard")]
+    ("kind", "is_fast"), [("auto", True), ("uvloop", True), ("asyncio", False)]
 )
 def test_uvloop_where_it_is_installed(
-    kind: str, expected: str, monkeypatch: pytest.MonkeyPatch
+    kind: str, is_fast: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(sys.modules, "uvloop", SimpleNamespace(new_event_loop=lambda: "fast"))
-    monkeypatch.setattr(asyncio, "new_event_loop", lambda: "standard")
-    assert new_event_loop(kind) == expected
+    class Fast(asyncio.SelectorEventLoop):
+        pass
+
+    monkeypatch.setitem(sys.modules, "uvloop", SimpleNamespace(Loop=Fast))
+    loop = new_event_loop(kind)
+    assert isinstance(loop, Fast) is is_fast
+    loop.close()
 
 
 def test_uvloop_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -165,6 +186,23 @@ def test_uvloop_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert new_event_loop("auto") == "standard"
     with pytest.raises(ConfigurationError, match="pip install uvloop$"):
         new_event_loop("uvloop")
+
+
+def drop_loop(kind: str) -> None:
+    new_event_loop(kind)
+    gc.collect()
+
+
+@pytest.mark.parametrize("kind", ["asyncio", "uvloop"])
+def test_loop_that_is_dropped_warns_and_lets_go(kind: str) -> None:
+    if kind == "uvloop":
+        pytest.importorskip("uvloop")
+    descriptors = []
+    for _ in range(3):
+        with pytest.warns(ResourceWarning, match="unclosed event loop"):
+            drop_loop(kind)
+        descriptors.append(len(os.listdir("/dev/fd")))
+    assert descriptors[1] == descriptors[2]  # the first uvloop opens some for good
 
 
 # Running a loop until it is stopped.
@@ -199,12 +237,14 @@ def test_loop_goes_on_after_an_exit_in_a_task(real_loop: asyncio.AbstractEventLo
     assert [type(one) for one in seen] == [SystemExit] * 3
 
 
-def test_exit_in_a_callback_is_meant_for_the_program(
-    real_loop: asyncio.AbstractEventLoop,
+def test_loop_goes_on_after_an_exit_in_a_callback(
+    real_loop: asyncio.AbstractEventLoop, caplog: pytest.LogCaptureFixture
 ) -> None:
     real_loop.call_soon(sys.exit, 3)
-    with pytest.raises(SystemExit):
-        run_forever(real_loop)
+    real_loop.call_soon(real_loop.call_soon, real_loop.stop)
+    run_forever(real_loop)
+    assert "A callback of the event loop failed\nTraceback" in caplog.text
+    assert "SystemExit: 3" in caplog.text
 
 
 def test_ctrl_c_in_a_task_is_meant_for_the_program(real_loop: asyncio.AbstractEventLoop) -> None:

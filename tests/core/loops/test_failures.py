@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from pycom_core.loops._failures import Cancelled, is_failure, of_signal, of_task
+from pycom_core.loops._failures import Cancelled, handle_on_loop, is_failure, of_signal, of_task
 
 
 @pytest.fixture
@@ -71,6 +71,7 @@ def test_keyboard_interrupt_is_ctrl_c_where_the_interpreter_handles_it(
 ) -> None:
     handle(signal.SIGINT, signal.default_int_handler)
     assert of_signal(caught(lambda: signal.raise_signal(signal.SIGINT)))
+    assert is_failure(caught(raising(KeyboardInterrupt()))), "the same exception, from elsewhere"
     handle(signal.SIGINT, lambda *_: None)
     assert is_failure(caught(raising(KeyboardInterrupt())))
 
@@ -91,8 +92,8 @@ def leave(number: int, frame: FrameType | None) -> None:
 
 @pytest.mark.parametrize(
     "handler",
-    [leave, Handler().handle, functools.partial(leave)],
-    ids=["plain", "bound", "partial"],
+    [leave, Handler().handle, functools.partial(leave), lambda *_: sys.exit(3)],
+    ids=["plain", "bound", "partial", "any arguments"],
 )
 def test_exit_in_a_handler_is_for_the_process(
     handler: Any, handle: Callable[[int, Any], None]
@@ -100,6 +101,18 @@ def test_exit_in_a_handler_is_for_the_process(
     handle(signal.SIGTERM, handler)
     assert of_signal(caught(lambda: signal.raise_signal(signal.SIGTERM)))
     assert is_failure(caught(sys.exit)), "the same exception, from elsewhere"
+
+
+def test_handler_that_is_called_by_hand_is_part_of_who_calls_it(
+    handle: Callable[[int, Any], None],
+) -> None:
+    def stop(number: int | None = None, frame: FrameType | None = None) -> None:
+        sys.exit(3)
+
+    handle(signal.SIGTERM, stop)
+    assert is_failure(caught(stop))
+    assert is_failure(caught(lambda: stop(signal.SIGTERM, None)))
+    assert of_signal(caught(lambda: signal.raise_signal(signal.SIGTERM)))
 
 
 def test_handler_that_raises_an_ordinary_exception_makes_the_call_fail(
@@ -116,6 +129,10 @@ def test_no_signal_is_handled_in_another_thread(handle: Callable[[int, Any], Non
     thread.start()
     thread.join()
     assert seen == [False]
+
+
+def test_exit_in_a_handler_on_a_loop_is_for_the_process() -> None:
+    assert of_signal(caught(lambda: handle_on_loop(sys.exit, 3)))
 
 
 def test_exception_of_a_task() -> None:

@@ -5,7 +5,12 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
+import re
 import sys
+import threading
+import warnings
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -35,6 +40,10 @@ class Log:
             patch.setattr(showlog, "_shown", False)
             patch.setattr(showlog, "_handler", None)
             patch.setattr(sys, "stderr", self._memory)
+            patch.setattr(sys, "unraisablehook", sys.__unraisablehook__)
+            patch.setattr(threading, "excepthook", threading.__excepthook__)
+            stack.callback(logging.captureWarnings, False)
+            stack.callback(setattr, warnings, "showwarning", warnings.showwarning)
             patch.delenv(showlog.VARIABLE, raising=False)
             self._stack = stack.pop_all()
         return self
@@ -148,3 +157,109 @@ def test_without_standard_error(monkeypatch: pytest.MonkeyPatch) -> None:
         showlog.show(False)
         showlog.settle()
         logging.getLogger("pycom").info("nobody sees it")
+
+
+# What Python prints by itself.
+
+
+class Raising:
+    def __init__(self) -> None:
+        self.raises = True
+
+    def __del__(self) -> None:
+        raise ValueError("ignored")
+
+
+class Unprintable:
+    def __repr__(self) -> str:
+        raise ValueError("no text")
+
+
+def in_a_thread() -> None:
+    thread = threading.Thread(target=int, args=["lost"], name="worker")
+    thread.start()
+    thread.join()
+
+
+def warn() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.warn("old", DeprecationWarning, stacklevel=1)
+
+
+@pytest.mark.parametrize(
+    ("act", "expected"),
+    [
+        (
+            Raising,
+            r" ERROR pycom: Exception ignored in.* <function Raising.__del__ at .*\nTraceback",
+        ),
+        (in_a_thread, r" ERROR pycom: Exception in thread worker\nTraceback"),
+        (warn, r" WARNING py.warnings: .*test_showlog.py:\d+: DeprecationWarning: old"),
+    ],
+    ids=["finalizer", "thread", "warning"],
+)
+def test_what_python_prints_is_logged(act: Callable[[], Any], expected: str) -> None:
+    with Log() as log:
+        showlog.show(False)
+        showlog.settle()
+        act()
+        assert re.search(expected, log.text), log.text
+
+
+def test_thread_that_exits_is_no_failure() -> None:
+    with Log() as log:
+        showlog.show(False)
+        showlog.settle()
+        thread = threading.Thread(target=sys.exit)
+        thread.start()
+        thread.join()
+        assert log.text == ""
+
+
+def test_who_has_set_hooks_keeps_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Any] = []
+    with Log() as log, warnings.catch_warnings():
+        sys.unraisablehook = threading.excepthook = seen.append
+        warnings.showwarning = lambda *given: seen.append(given)
+        showlog.show(False)
+        showlog.settle()
+        for act in (Raising, in_a_thread, warn):
+            act()
+        assert len(seen) == 3
+        assert log.text == ""
+    seen.clear()  # which keeps what cannot be collected
+
+
+@pytest.mark.parametrize("configured", [True, False])
+def test_record_that_cannot_be_written(configured: bool) -> None:
+    with Log() as log:
+        showlog.show(False)
+        if configured:
+            logging.basicConfig(handlers=[logging.StreamHandler()])
+        showlog.settle()
+        logging.getLogger("shop").error("%d items", "no number")
+        logging.getLogger("shop").error("%d items", Unprintable())
+        assert log.text.count("--- Logging error ---") == 2
+        assert "TypeError: %d format: a" in log.text
+        assert "test_showlog.py:" in log.text
+        assert "'%d items', ('no number',)" in log.text
+
+
+def test_handler_that_deals_with_what_it_cannot_write_is_left_alone() -> None:
+    seen: list[logging.LogRecord] = []
+
+    class Own(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            self.handleError(record)
+
+        def handleError(self, record: logging.LogRecord) -> None:
+            seen.append(record)
+
+    with Log() as log:
+        showlog.show(False)
+        logging.basicConfig(handlers=[Own()])
+        showlog.settle()
+        logging.getLogger("shop").error("%d items", "no number")
+        assert len(seen) == 1
+        assert log.text == ""

@@ -6,11 +6,13 @@ import argparse
 import asyncio
 import builtins
 import concurrent.futures
+import contextlib
 import json
 import random
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Coroutine, Generator, Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -32,6 +34,7 @@ from pycom_core import (
     method,
 )
 from pycom_core.loops._eventloop import run_forever
+from pycom_core.messages import Delivery
 
 IFACE = "com.foo.raising"
 FAILED = {"code": 1, "error": "Unknown error during request"}
@@ -161,6 +164,14 @@ class Served:
         reply = self.wait_for(self.server.answer([b"client", b"", *frames]))
         assert reply[:2] == [b"client", b""]
         return list(reply[2:])
+
+    def bring(self, *frames: bytes) -> concurrent.futures.Future[list[bytes]]:
+        """Have a message come as a transport brings it."""
+        reply: concurrent.futures.Future[Any] = concurrent.futures.Future()
+        delivery = Delivery([b"client", b"", *frames], time.monotonic(), reply.set_result)
+        assert self.server.loop is not None
+        self.server.loop.call_soon_threadsafe(self.server.accept, delivery)
+        return reply
 
     def wait_for(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         assert self.server.loop is not None
@@ -292,6 +303,16 @@ def test_hook_that_raises(
     for kind in EVERY_KIND:
         caplog.clear()
         assert served.call("echo", kind=kind) == answer, kind
+        assert "'mine'" in caplog.text, "the plugin is named"
+        assert "in fail" in caplog.text, kind
+        served.is_fine()
+
+
+def test_hook_at_the_end_that_raises(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+    served = serve({"pycom_end": fails})
+    for kind in EVERY_KIND:
+        caplog.clear()
+        assert served.call("echo", kind=kind) == {"code": 0, "result": kind}
         assert "'mine'" in caplog.text, "the plugin is named"
         assert "in fail" in caplog.text, kind
         served.is_fine()
@@ -477,6 +498,72 @@ def test_method_that_timed_something_out_before_it_awaits_a_cancelled_task(
         assert f"{IFACE}.wait failed" in caplog.text
 
 
+@pytest.mark.parametrize("way", ["a message", "this process"])
+@pytest.mark.parametrize("name", ["waits", "returns", "awaits_another"])
+def test_method_that_cancels_its_own_task_has_failed(
+    name: str, way: str, make_runtime: MakeRuntime, caplog: pytest.LogCaptureFixture
+) -> None:
+    @interface(IFACE)
+    class Service:
+        @method
+        async def waits(self, request: Request) -> None:
+            cancel_own_task()
+            await asyncio.sleep(3600)
+
+        @method
+        async def returns(self, request: Request) -> int:
+            cancel_own_task()
+            return 3
+
+        @method
+        async def awaits_another(self, request: Request) -> None:
+            cancel_own_task()
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(3600)
+            task = asyncio.create_task(asyncio.sleep(3600))
+            task.cancel()
+            await task
+
+    with running(ServiceServer(["local://a"], [Service()], make_runtime())) as server:
+        if way == "a message":
+            reply = Served(server).bring(*payload(IFACE, name)).result(helpers.PATIENCE)
+            assert helpers.answer_in(reply[2:]) == FAILED
+        else:
+            assert Served(server).call(name) == FAILED
+        assert f"{IFACE}.{name} failed" in caplog.text
+        assert "CancelledError" in caplog.text
+        assert server.in_flight == 0
+
+
+def cancel_own_task() -> None:
+    task = asyncio.current_task()
+    assert task is not None
+    task.cancel()
+
+
+def test_methods_whose_tasks_another_one_cancels_have_failed(
+    make_runtime: MakeRuntime, caplog: pytest.LogCaptureFixture
+) -> None:
+    @interface(IFACE)
+    class Service:
+        @method
+        async def cancel_all(self, request: Request) -> None:
+            for task in asyncio.all_tasks():
+                task.cancel()
+
+        @method
+        async def wait(self, request: Request) -> None:
+            await asyncio.Event().wait()
+
+    with running(ServiceServer(["local://a"], [Service()], make_runtime())) as server:
+        names = ["wait", "wait", "cancel_all"]
+        for reply in [Served(server).bring(*payload(IFACE, name)) for name in names]:
+            assert helpers.answer_in(reply.result(helpers.PATIENCE)[2:]) == FAILED
+        assert caplog.text.count("wait failed") == 2
+        assert caplog.text.count("cancel_all failed") == 1
+        assert server.in_flight == 0
+
+
 # What is none of the call's own.
 
 
@@ -544,7 +631,7 @@ def test_calls_that_are_left_when_their_loop_is_closed_are_no_failures(
 
 @pytest.mark.parametrize("name", ["interrupted", "through_another"])
 def test_ctrl_c_in_a_method_ends_who_runs_the_loop(
-    name: str, make_runtime: MakeRuntime, monkeypatch: pytest.MonkeyPatch
+    name: str, make_runtime: MakeRuntime, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Of a program that runs a server itself, and has the interpreter handle Ctrl-C."""
 
@@ -575,9 +662,8 @@ def test_ctrl_c_in_a_method_ends_who_runs_the_loop(
     call = loop.create_task(server.answer([b"client", b"", *payload(IFACE, name)]))
     with pytest.raises(KeyboardInterrupt):
         run_forever(loop)
-    status, body = loop.run_until_complete(call)[2:]
-    assert status == b"FAIL"
-    assert b"Interrupt" not in body
+    assert helpers.answer_in(loop.run_until_complete(call)[2:]) == FAILED
+    assert f"{IFACE}.{name} failed\nTraceback" in caplog.text
     assert server.in_flight == 0
     server.close()
     loop.close()

@@ -234,7 +234,9 @@ def test_call_that_waits_for_a_worker_when_its_server_is_closed(make_runtime: Ma
         held = asyncio.create_task(server.answer(frames))
         await asyncio.to_thread(began.wait, helpers.PATIENCE)
         queued = asyncio.create_task(server.answer(frames))
-        await asyncio.sleep(0)
+        assert server._pool is not None
+        while server._pool._work_queue.empty():
+            await asyncio.sleep(0)
         server.close()
         ended, _ = await asyncio.wait([queued], timeout=helpers.PATIENCE / 2)
         release.set()

@@ -169,6 +169,9 @@ MORE: list[tuple[Any, Any]] = [
     (np.array(3), 3),
     (np.array([[1.5, math.nan]]), [[1.5, None]]),
     (np.zeros((0, 3)), []),
+    (np.longdouble(1.5), 1.5),
+    (np.array([[1.5, math.nan]], dtype=np.longdouble), [[1.5, None]]),
+    ({np.longdouble(1.5): 1}, {"1.5": 1}),
     (np.array(["a"]), ["a"]),
     ({np.int64(3): np.bool_(False)}, {"3": False}),
     # JSON has no words for these.
