@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import time
 from collections.abc import Callable, Coroutine
 from typing import Any
+
+import helpers
 
 
 def awaited(test: Callable[..., Coroutine[Any, Any, Any]]) -> Callable[..., None]:
@@ -16,3 +19,11 @@ def awaited(test: Callable[..., Coroutine[Any, Any, Any]]) -> Callable[..., None
         asyncio.run(test(*args, **kwargs))
 
     return run
+
+
+async def comes_true(what: Callable[[], object]) -> None:
+    """Give way to the loop until something has happened that nobody tells of."""
+    deadline = time.monotonic() + helpers.PATIENCE
+    while not what():
+        assert time.monotonic() < deadline, "it did not happen"
+        await asyncio.sleep(0)

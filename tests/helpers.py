@@ -11,13 +11,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import zmq
 
-from pycom_core import PycomError
+from pycom_core import PycomError, constants
 
 END_TO_END = Path(__file__).parent / "end_to_end"
 ANY_PORT = "tcp://127.0.0.1:*"
@@ -27,17 +28,42 @@ PATIENCE = 30.0
 _T = TypeVar("_T")
 
 
+def environment(**environ: str) -> dict[str, str]:
+    """The variables that a process gets: of PyCOM's own those alone that it is given."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("PYCOM_")}
+    return {**inherited, **environ}
+
+
+def run(
+    *command: str,
+    directory: Path | None = None,
+    environ: Mapping[str, str] = MappingProxyType({}),
+    **options: Any,
+) -> Any:
+    """Run a command to its end; its status, and what it wrote."""
+    return subprocess.run(
+        command,
+        cwd=directory,
+        env=environment(**environ),
+        capture_output=True,
+        timeout=PATIENCE,
+        **{"text": True, **options},
+    )
+
+
+def pycom(*arguments: str, **options: Any) -> Any:
+    """Run `pycom` to its end."""
+    return run(script("pycom"), *arguments, **options)
+
+
 class Program:
     """A process of the test's own, and what it writes to standard error."""
 
     def __init__(self, *command: str, directory: Path = END_TO_END, **environ: str) -> None:
-        inherited = {
-            name: value for name, value in os.environ.items() if not name.startswith("PYCOM_")
-        }
         self.process = subprocess.Popen(
             command,
             cwd=directory,
-            env={**inherited, "PYTHONUNBUFFERED": "1", **environ},
+            env=environment(PYTHONUNBUFFERED="1", **environ),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -218,6 +244,13 @@ class Dealer:
         return self.end()
 
 
+def is_registered(nameserver: Service, name: str) -> bool:
+    """Whether a nameserver knows a service of that name."""
+    with Dealer(nameserver.address) as dealer:
+        found = dealer.call(constants.NS_INTERFACE, constants.NS_METHOD_LIST_SERVICES)["result"]
+    return name in [record["service"] for record in found]
+
+
 def answer_in(reply: Sequence[bytes]) -> dict[str, Any]:
     """The response object in a reply that is as it should be."""
     status, body, *_ = reply
@@ -226,6 +259,14 @@ def answer_in(reply: Sequence[bytes]) -> dict[str, Any]:
     assert isinstance(answer["code"], int)
     assert ("error" in answer) == (answer["code"] != 0)
     return answer
+
+
+def until(happened: Callable[[], object]) -> None:
+    """Wait for something that nobody tells of."""
+    deadline = time.monotonic() + PATIENCE
+    while not happened():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.002)
 
 
 def eventually(attempt: Callable[[], _T], error: type[Exception] = PycomError) -> _T:

@@ -188,12 +188,7 @@ class Story:
 
     def _environment(self, environ: dict[str, str]) -> dict[str, str]:
         own = {name: self._real(value) for name, value in {**self._environ, **environ}.items()}
-        return {**clean_environment(), **own}
-
-
-def clean_environment() -> dict[str, str]:
-    """The environment without settings of PyCOM."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("PYCOM_")}
+        return helpers.environment(**own)
 
 
 def executable(words: list[str]) -> list[str]:

@@ -16,6 +16,10 @@ from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from typing import Any
 
 import pycom
+from pycom_core.process import _signals
+
+#: s in which a further signal is not told apart from the first one.
+_signals.SAME_REQUEST = float(os.environ.get("SAME_REQUEST", _signals.SAME_REQUEST))
 
 FORK = multiprocessing.get_context("fork")
 

@@ -16,9 +16,10 @@ from typing import Any
 
 import helpers
 import pytest
+from helpers import is_registered
 
 import pycom
-from pycom_core import Runtime, constants
+from pycom_core import Runtime
 from pycom_plugins.scaffold.writing import Names, write
 
 TIME = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}"
@@ -282,13 +283,6 @@ def unread(nameserver: helpers.Service, runtime: Runtime) -> Iterator[MakeUnread
             return made
 
         yield make
-
-
-def is_registered(nameserver: helpers.Service, name: str) -> bool:
-    with helpers.Dealer(nameserver.address) as dealer:
-        asked = {"interface": "test.logs", "service": name}
-        found = dealer.call(constants.NS_INTERFACE, constants.NS_METHOD_LOCATE, asked)
-    return bool(found["code"] == 0)
 
 
 @pytest.mark.parametrize("configure", ["", "logging.basicConfig(level='INFO')"])

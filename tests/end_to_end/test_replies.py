@@ -15,6 +15,7 @@ import attrs
 import helpers
 import pytest
 import zmq
+from awaited import comes_true
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
@@ -278,8 +279,7 @@ def hold_for_all_programs(callers: Callers, service: Any, check_after: Callable[
 
 async def _idle(server: Any) -> None:
     """Until no call is left on the server, and no strike is about to come."""
-    while server.in_flight:
-        await asyncio.sleep(0)
+    await comes_true(lambda: not server.in_flight)
     await _turns(TURNS + 1)
 
 

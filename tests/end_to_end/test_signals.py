@@ -5,15 +5,15 @@ from __future__ import annotations
 import importlib.util
 import os
 import signal
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import helpers
 import pytest
+from helpers import is_registered
 
 import pycom
-from pycom_core import Runtime, constants
+from pycom_core import Runtime
 
 LOOPS = ["asyncio", *(["uvloop"] if importlib.util.find_spec("uvloop") else [])]
 #: ms; who waits for that long was not ended in order.
@@ -60,13 +60,6 @@ def begin_to_sleep(runtime: Runtime, service: helpers.Service, dealer: helpers.D
     dealer.begin("test.signals", "sleep", {"seconds": 0.5})
     service.wait_for("sleeping")
     connected(runtime, service).invoke("echo", {"value": 1})
-
-
-def is_registered(nameserver: helpers.Service, name: str) -> bool:
-    with helpers.Dealer(nameserver.address) as dealer:
-        asked = {"interface": "test.signals", "service": name}
-        found = dealer.call(constants.NS_INTERFACE, constants.NS_METHOD_LOCATE, asked)
-    return bool(found["code"] == 0)
 
 
 # What ends a service. SIGTERM and SIGINT are in test_life.py as well.
@@ -120,13 +113,12 @@ def test_it_ends_in_order_under_timeout(
 
 
 def test_a_later_signal_ends_it_at_once(start: Start, nameserver: helpers.Service) -> None:
-    service = start(nameserver=nameserver)
+    service = start(nameserver=nameserver, SAME_REQUEST="0")
     with helpers.Dealer(service.address) as dealer:
         dealer.begin("test.signals", "hold_in_c")
         service.wait_for("holding")
         service.signal(signal.SIGINT)
         service.wait_for("stops: SIGINT")
-        time.sleep(1)  # until then it would be the same request
         service.signal(signal.SIGINT)
         assert service.wait() == 1
     assert "SIGINT again" in service.output

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import json
 import pydoc
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
 from unittest import mock
@@ -16,6 +15,7 @@ from unittest import mock
 import helpers
 import pytest
 from awaited import awaited
+from doubles import AsyncScripted, ok
 from in_process import MakeRuntime
 
 from pycom_core import (
@@ -40,44 +40,10 @@ from pycom_core import (
 )
 from pycom_core.client._async_component import AsyncComponent, Opening
 from pycom_core.constants import AUTH_EXTENSION, DEADLINE_EXTENSION
-from pycom_core.transport import AsyncChannel
 from pycom_core.transport._async_pool import AsyncPool
 from pycom_plugins.introspection.service import Service
 
 IFACE = "com.foo.far"
-
-
-class Scripted(AsyncChannel):
-    """A channel that says what it was told to say."""
-
-    def __init__(self, *replies: Any) -> None:
-        self.replies = list(replies)
-        self.sent: list[list[Any]] = []
-        self.closed = False
-
-    async def exchange(self, payload: Sequence[Any], timeout: float) -> list[Any]:
-        self.sent.append([*payload, timeout])
-        reply = self.replies.pop(0)
-        if isinstance(reply, BaseException):
-            raise reply
-        return list(reply)
-
-    def body(self, number: int = -1) -> dict[str, Any]:
-        """The request object that was sent."""
-        body: dict[str, Any] = json.loads(self.sent[number][1])
-        return body
-
-    def is_alive(self) -> bool:
-        return not self.closed
-
-    def close(self) -> None:
-        self.closed = True
-
-
-def ok(attachment: bytes | None = None, **body: Any) -> list[bytes]:
-    """The frames of a reply."""
-    frames = [b"OK", json.dumps({"code": 0, **body}).encode()]
-    return frames if attachment is None else [*frames, attachment]
 
 
 @pytest.fixture
@@ -85,7 +51,7 @@ def context(make_runtime: MakeRuntime) -> AsyncContext:
     return AsyncContext(runtime=make_runtime())
 
 
-def component(channel: Scripted, context: AsyncContext) -> AsyncComponent:
+def component(channel: AsyncScripted, context: AsyncContext) -> AsyncComponent:
     """A component that has this channel."""
     context.pool = AsyncPool(lambda address: channel)
     return AsyncComponent("anywhere", IFACE, context)
@@ -96,7 +62,7 @@ def component(channel: Scripted, context: AsyncContext) -> AsyncComponent:
 
 @awaited
 async def test_request(context: AsyncContext) -> None:
-    channel = Scripted(ok(result=1))
+    channel = AsyncScripted(ok(result=1))
     assert await component(channel, context).invoke("bar", {"a": 1}, attachment=b"\x00") == 1
     command, _body, attachment, timeout = channel.sent[0]
     assert (command, attachment, timeout) == (b"CALL", b"\x00", 5000)
@@ -111,7 +77,7 @@ async def test_request(context: AsyncContext) -> None:
 
 @awaited
 async def test_timeout_of_the_call_and_of_the_context(make_runtime: MakeRuntime) -> None:
-    channel = Scripted(ok(), ok())
+    channel = AsyncScripted(ok(), ok())
     far = component(channel, AsyncContext(runtime=make_runtime(), timeout=70))
     await far.invoke("bar")
     await far.invoke("bar", timeout=30.4)
@@ -122,13 +88,13 @@ async def test_timeout_of_the_call_and_of_the_context(make_runtime: MakeRuntime)
 
 @awaited
 async def test_call_without_an_answer_is_named(context: AsyncContext) -> None:
-    far = component(Scripted(CallTimeout("No"), ServiceNotAvailable("Closed")), context)
+    far = component(AsyncScripted(CallTimeout("No"), ServiceNotAvailable("Closed")), context)
     with pytest.raises(CallTimeout, match=f"^{IFACE}.bar: No$"):
         await far.invoke("bar")
     with pytest.raises(ServiceNotAvailable, match=f"^{IFACE}.foo: Closed$"):
         await far.invoke("foo")
     use: Any = Told()
-    component(Scripted([b"FAIL", b"{}"]), context)
+    component(AsyncScripted([b"FAIL", b"{}"]), context)
     located = AsyncComponent("anywhere", IFACE, context, use)
     with pytest.raises(ServiceNotAvailable, match=f"^{IFACE}.bar of /com/foo/one: "):
         await located.invoke("bar")
@@ -136,7 +102,7 @@ async def test_call_without_an_answer_is_named(context: AsyncContext) -> None:
 
 @awaited
 async def test_deadline(context: AsyncContext) -> None:
-    channel = Scripted(ok())
+    channel = AsyncScripted(ok())
     far = component(channel, context)
     context.deadline = time.monotonic() + 2
     await far.invoke("bar", timeout=5000)
@@ -149,7 +115,7 @@ async def test_deadline(context: AsyncContext) -> None:
 
 @awaited
 async def test_token_is_sent(context: AsyncContext) -> None:
-    channel = Scripted(ok(), ok())
+    channel = AsyncScripted(ok(), ok())
     far = component(channel, context)
     await far.invoke("bar")
     context.token = "secret"
@@ -170,7 +136,7 @@ async def test_token_is_sent(context: AsyncContext) -> None:
 async def test_what_cannot_be_sent(
     args: Any, attachment: Any, message: str, context: AsyncContext
 ) -> None:
-    channel = Scripted()
+    channel = AsyncScripted()
     with pytest.raises(TypeError, match=message):
         await component(channel, context).invoke("bar", args, attachment=attachment)
     assert channel.sent == []
@@ -183,14 +149,14 @@ async def test_what_cannot_be_sent(
 @awaited
 async def test_attachment_as_bytes_or_as_a_view(views: bool, make_runtime: MakeRuntime) -> None:
     context = AsyncContext(runtime=make_runtime(), views=views)
-    result, blob = await component(Scripted(ok(b"\x00ab", result=1)), context).invoke("bar")
+    result, blob = await component(AsyncScripted(ok(b"\x00ab", result=1)), context).invoke("bar")
     assert (result, blob) == (1, b"\x00ab")
     assert type(blob) is (memoryview if views else bytes)
 
 
 @awaited
 async def test_response(context: AsyncContext) -> None:
-    channel = Scripted(ok(b"x", result=1, extensions={"a": 1}, session_id="id"))
+    channel = AsyncScripted(ok(b"x", result=1, extensions={"a": 1}, session_id="id"))
     request = Request(IFACE, "bar")
     response = await component(channel, context).invoke_with_request(request)
     assert response.request is request
@@ -215,7 +181,7 @@ async def test_response(context: AsyncContext) -> None:
 @awaited
 async def test_errors(code: int, kind: type[RemoteError], context: AsyncContext) -> None:
     with pytest.raises(RemoteError) as caught:
-        await component(Scripted(ok(code=code, error="teapot")), context).invoke("bar")
+        await component(AsyncScripted(ok(code=code, error="teapot")), context).invoke("bar")
     assert type(caught.value) is kind
     assert (caught.value.code, str(caught.value)) == (code, "teapot")
 
@@ -223,12 +189,12 @@ async def test_errors(code: int, kind: type[RemoteError], context: AsyncContext)
 @awaited
 async def test_service_that_failed_to_answer(context: AsyncContext) -> None:
     with pytest.raises(ServiceNotAvailable, match=r"The server at .* failed to answer"):
-        await component(Scripted([b"FAIL", b"{}"]), context).invoke("bar")
+        await component(AsyncScripted([b"FAIL", b"{}"]), context).invoke("bar")
 
 
 @awaited
 async def test_session(context: AsyncContext) -> None:
-    channel = Scripted(ok(session_id="one"), ok(), ok(session_id="two"), ok(), ok())
+    channel = AsyncScripted(ok(session_id="one"), ok(), ok(session_id="two"), ok(), ok())
     far = component(channel, context)
     for _ in range(4):
         await far.invoke("bar")
@@ -242,7 +208,7 @@ async def test_session(context: AsyncContext) -> None:
 async def test_channel_outlives_a_call_that_failed(
     error: BaseException, context: AsyncContext
 ) -> None:
-    channel = Scripted(error, ok(result=1))
+    channel = AsyncScripted(error, ok(result=1))
     far = component(channel, context)
     with pytest.raises(type(error)):
         await far.invoke("bar")
@@ -252,7 +218,7 @@ async def test_channel_outlives_a_call_that_failed(
 
 @awaited
 async def test_closing_it_leaves_the_channel_to_the_context(context: AsyncContext) -> None:
-    channel = Scripted(ok())
+    channel = AsyncScripted(ok())
     async with component(channel, context) as far:
         await far.invoke("bar")
     assert not channel.closed
@@ -265,7 +231,7 @@ async def test_closing_it_leaves_the_channel_to_the_context(context: AsyncContex
 
 @awaited
 async def test_hooks_in_their_order_and_what_they_return(context: AsyncContext) -> None:
-    channel = Scripted(ok(result=1))
+    channel = AsyncScripted(ok(result=1))
     far = component(channel, context)
     seen: list[Any] = []
 
@@ -298,7 +264,7 @@ async def test_hooks_of_plugins(make_runtime: MakeRuntime) -> None:
         pycom_client_prehook=hookimpl(before), pycom_client_posthook=hookimpl(after)
     )
     context = AsyncContext(runtime=make_runtime({"mine": plugin}))
-    await component(Scripted(ok(result=1)), context).invoke("bar")
+    await component(AsyncScripted(ok(result=1)), context).invoke("bar")
     assert seen == [(IFACE, "bar"), (IFACE, 1)]
 
 
@@ -307,7 +273,7 @@ async def test_hook_that_raises_gives_the_call_up(context: AsyncContext) -> None
     def refuse(component: Any, data: Any) -> None:
         raise KeyError("no")
 
-    channel = Scripted()
+    channel = AsyncScripted()
     context.prehooks.append(refuse)
     with pytest.raises(KeyError, match="no"):
         await component(channel, context).invoke("bar")
@@ -511,7 +477,7 @@ class Told:
 async def test_use_is_told_of_each_call_and_of_the_end(context: AsyncContext) -> None:
     use: Any = Told()
     late, cancelled = CallTimeout("late"), asyncio.CancelledError()
-    component(Scripted(ok(), late, cancelled, ok(code=1, error="no")), context)
+    component(AsyncScripted(ok(), late, cancelled, ok(code=1, error="no")), context)
     async with AsyncComponent("anywhere", IFACE, context, use) as far:
         await far.invoke("bar")
         for kind in (CallTimeout, asyncio.CancelledError, RemoteError):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
-import re
 import threading
 import time
 import weakref
@@ -17,7 +16,9 @@ from typing import Any
 
 import helpers
 import pytest
-from awaited import awaited
+from awaited import awaited, comes_true
+from doubles import SHOP as IFACE
+from doubles import Authenticator, Directory, OldDirectory, Shop, record
 from in_process import MakeRuntime, running
 
 from pycom_core import (
@@ -45,87 +46,10 @@ from pycom_core.records import ServiceRecord
 from pycom_core.testing import Clock
 from pycom_plugins.transport_zmq.async_channel import AsyncDealerChannel
 
-IFACE = "com.foo.shop"
 AGENT = "com.foo.agent"
 ANY_PORT = "tcp://127.0.0.1:*"
 #: Where nobody listens: TCP's discard port, which only root may bind.
 NOBODY = "tcp://127.0.0.1:9"
-
-
-@interface(constants.NS_INTERFACE, authentication="never")
-class Directory:
-    """A nameserver that knows what it is given, and what it was asked."""
-
-    introspection_data: dict[str, Any] = {}  # noqa: RUF012
-
-    def __init__(self, *records: ServiceRecord) -> None:
-        self.records = list(records)
-        self.asked: list[Request] = []
-
-    def found(self, fits: Callable[[ServiceRecord], bool]) -> list[dict[str, Any]]:
-        return [
-            {"service": one.service, "address": one.address, "interfaces": list(one.interfaces)}
-            for one in self.records
-            if fits(one)
-        ]
-
-    @method
-    async def stat(self, request: Request) -> dict[str, Any]:
-        self.asked.append(request)
-        return {}
-
-    @method
-    async def find(self, request: Request, interface: str, service: str | None = None) -> Any:
-        self.asked.append(request)
-        return self.found(
-            lambda one: interface in one.interfaces and service in (None, one.service)
-        )
-
-
-@interface(constants.NS_INTERFACE, authentication="never")
-class OldDirectory(Directory):
-    """A nameserver of 0.6.0."""
-
-    find = None  # type: ignore[assignment]
-
-    @method
-    async def list_services(self, request: Request, interface: str, service: Any = None) -> Any:
-        self.asked.append(request)
-        return self.found(
-            lambda one: (
-                any(re.match(interface, name) for name in one.interfaces)
-                and (service is None or re.match(service, one.service) is not None)
-            )
-        )
-
-
-@interface(IFACE)
-class Shop:
-    """A service that tells who it is, at once or when it is told to."""
-
-    introspection_data: dict[str, Any] = {}  # noqa: RUF012
-
-    def __init__(self, name: str = "shop") -> None:
-        self.name = name
-        self.extensions: list[dict[str, Any]] = []
-        self.ordered: list[int] = []
-        self.wanted: dict[int, asyncio.Event] = {}
-
-    @method
-    async def who(self, request: Request) -> str:
-        self.extensions.append(request.extensions)
-        return self.name
-
-    @method
-    async def order(self, request: Request, number: int) -> int:
-        """Delivers when `deliver` is called."""
-        self.ordered.append(number)
-        await self.wanted.setdefault(number, asyncio.Event()).wait()
-        return number
-
-    @method
-    async def deliver(self, request: Request, number: int) -> None:
-        self.wanted.setdefault(number, asyncio.Event()).set()
 
 
 @interface(AGENT)
@@ -147,29 +71,6 @@ class Agent:
         async with request.async_context() as context:
             context.deadline = time.monotonic()
             await context.connect("local://shop", IFACE)
-
-
-@interface(constants.AUTH_INTERFACE, authentication="never")
-class Authenticator:
-    introspection_data: dict[str, Any] = {}  # noqa: RUF012
-
-    @method(results=("token",))
-    async def authenticate(
-        self, request: Request, user: Any = None, credentials: Any = None
-    ) -> Any:
-        if credentials != "right":
-            raise AccessDenied("Wrong password")
-        return f"token of {user}"
-
-    @method(results=("name", "roles"))
-    async def validate(self, request: Request, token: str) -> Any:
-        if not token.startswith("token of "):
-            raise AccessDenied("Bad token")
-        return token.removeprefix("token of "), ["customer"]
-
-
-def record(service: str, address: str, *interfaces: str) -> ServiceRecord:
-    return ServiceRecord(service, address, interfaces or (IFACE,))
 
 
 Serve = Callable[[str, Any], ServiceServer]
@@ -701,8 +602,7 @@ def pending(context: AsyncContext) -> list[Any]:
 
 async def ordered(network: Network, *numbers: int) -> None:
     """Wait until the shop has these orders."""
-    while not set(numbers) <= set(network.shop.ordered):
-        await asyncio.sleep(0.001)
+    await comes_true(lambda: set(numbers) <= set(network.shop.ordered))
 
 
 @awaited
@@ -890,7 +790,7 @@ def test_fork(network: Network) -> None:
     assert asyncio.run(who(context)) == "shop"
     child = os.fork()
     if child == 0:
-        # Whatever happens, the child must not go on with the tests.
+        # Whatever comes_true, the child must not go on with the tests.
         try:
             os._exit(0 if asyncio.run(who(context)) == "shop" else 1)
         finally:
@@ -913,8 +813,7 @@ async def test_connection_that_broke_is_asked_anew(
         shop = await context.connect(address, IFACE)
         assert await shop.who() == "first"
         first.close()
-        while context.is_connected(address):
-            await asyncio.sleep(0.001)
+        await comes_true(lambda: not context.is_connected(address))
         successor = partial(
             ServiceServer, [address], [Shop("second")], make_runtime(transport=None)
         )

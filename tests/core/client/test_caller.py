@@ -339,7 +339,7 @@ class Names:
 
 
 @interface(IFACE)
-class Shop:
+class Stock:
     introspection_data: dict[str, Any] = {}  # noqa: RUF012
 
     @method(results=("size",))
@@ -351,7 +351,7 @@ class World:
     """A shop and a nameserver, a caller's runtime, and its clock."""
 
     def __init__(self, make_runtime: MakeRuntime) -> None:
-        ServiceServer(["local://one"], [Shop], make_runtime())
+        ServiceServer(["local://one"], [Stock], make_runtime())
         self.names = Names()
         self.nameserver = ServiceServer(["local://ns"], [self.names], make_runtime())
         self.clock = Clock()

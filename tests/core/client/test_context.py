@@ -9,6 +9,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from doubles import SHOP as IFACE
+from doubles import Authenticator, Directory, OldDirectory, Shop, record
 from in_process import MakeRuntime, running
 
 from pycom_core import (
@@ -29,86 +31,7 @@ from pycom_core import (
 )
 from pycom_core.records import ServiceRecord
 
-IFACE = "com.foo.shop"
-Names = Callable[..., "Directory"]
-
-
-@interface(constants.NS_INTERFACE, authentication="never")
-class Directory:
-    """A nameserver that knows what it is given, and what it was asked."""
-
-    def __init__(self, *records: ServiceRecord) -> None:
-        self.records = list(records)
-        self.asked: list[Request] = []
-
-    def found(self, interface: str, service: str | None) -> list[dict[str, Any]]:
-        return [
-            {"service": one.service, "address": one.address, "interfaces": list(one.interfaces)}
-            for one in self.records
-            if interface in one.interfaces and service in (None, one.service)
-        ]
-
-    @method
-    def stat(self, request: Request) -> dict[str, Any]:
-        self.asked.append(request)
-        return {}
-
-    @method
-    def find(self, request: Request, interface: str, service: str | None = None) -> Any:
-        self.asked.append(request)
-        return self.found(interface, service)
-
-
-@interface(constants.NS_INTERFACE)
-class OldDirectory(Directory):
-    """A nameserver of 0.6.0."""
-
-    find = None
-
-    @method
-    def list_services(self, request: Request, interface: str, service: str | None = None) -> Any:
-        import re
-
-        self.asked.append(request)
-        return [
-            {"service": one.service, "address": one.address, "interfaces": list(one.interfaces)}
-            for one in self.records
-            if any(re.match(interface, name) for name in one.interfaces)
-            and (service is None or re.match(service, one.service))
-        ]
-
-
-@interface(IFACE)
-class Shop:
-    introspection_data: dict[str, Any] = {}  # noqa: RUF012
-
-    def __init__(self, name: str = "shop") -> None:
-        self.name = name
-        self.extensions: list[dict[str, Any]] = []
-
-    @method
-    def who(self, request: Request) -> str:
-        self.extensions.append(request.extensions)
-        return self.name
-
-
-@interface(constants.AUTH_INTERFACE, authentication="never")
-class Authenticator:
-    @method(results=("token",))
-    def authenticate(self, request: Request, user: Any = None, credentials: Any = None) -> Any:
-        if credentials != "right":
-            raise AccessDenied("Wrong password")
-        return f"token of {user}"
-
-    @method(results=("name", "roles"))
-    def validate(self, request: Request, token: str) -> Any:
-        if not token.startswith("token of "):
-            raise AccessDenied("Bad token")
-        return token.removeprefix("token of "), ["customer"]
-
-
-def record(service: str, address: str, *interfaces: str) -> ServiceRecord:
-    return ServiceRecord(service, address, interfaces or (IFACE,))
+Names = Callable[..., Directory]
 
 
 @pytest.fixture

@@ -33,18 +33,20 @@ PATIENCE = 30  # s
 RECORD = ServiceRecord("/com/foo/one", "tcp://10.0.0.1:2013", ("com.foo.a", "com.foo.b"))
 
 
-@interface(constants.NS_INTERFACE)
+@interface(constants.NS_INTERFACE, authentication="never")
 class Fake:
     """A nameserver that writes down what it is told, and tells when."""
 
     def __init__(self) -> None:
         self.told: list[tuple[str, dict[str, Any]]] = []
+        self.extensions: list[dict[str, Any]] = []
         self.news = threading.Condition()
         self.refusal: RemoteError | None = None
 
     def _note(self, request: Request) -> dict[str, Any]:
         with self.news:
             self.told.append((request.method, request.args))
+            self.extensions.append(request.extensions)
             self.news.notify_all()
         if self.refusal is not None:
             raise self.refusal
@@ -161,10 +163,16 @@ def test_credentials_and_hooks_of_the_caller_stay_away(
 ) -> None:
     # The context of the fixture has a token, and a hook that fails the test.
     seen: list[Any] = []
-    hook = hookimpl(lambda component, data: seen.append(data.extensions))
-    register("local://0", plugins={"mine": SimpleNamespace(pycom_client_prehook=hook)})
-    fakes[0].wait_for(1)
-    assert all(constants.AUTH_EXTENSION not in extensions for extensions in seen)
+    hook = hookimpl(lambda component, data: seen.append(component.name))
+    mine = SimpleNamespace(pycom_client_prehook=hook)
+    registrar = register("local://0", plugins={"mine": mine})
+    assert registrar.registered.wait(PATIENCE)
+    registrar.stop()
+    assert [told for told, _ in fakes[0].told] == ["register", "unregister"]
+    assert [extensions.keys() for extensions in fakes[0].extensions] == [
+        {constants.DEADLINE_EXTENSION}
+    ] * 2
+    assert seen == []
 
 
 @pytest.mark.usefixtures("renews_soon")

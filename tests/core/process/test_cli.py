@@ -17,6 +17,7 @@ import helpers
 import pytest
 import zmq
 from click.testing import CliRunner
+from helpers import pycom, run
 from in_process import Distributions, running
 
 from pycom_core import Runtime, ServiceServer, cli, constants
@@ -58,25 +59,6 @@ class Tools(pycom.Service):
 '''
 
 COMMANDS = ("run", "nameserver", "call", "ls", "describe", "plugins", "demo")
-
-
-def run(*command: str, directory: Path | None = None, **options: Any) -> Any:
-    """Run a command to its end; its environment has those variables of ours that it is given."""
-    given = options.pop("environ", {})
-    environ = {key: value for key, value in os.environ.items() if not key.startswith("PYCOM_")}
-    return subprocess.run(
-        command,
-        cwd=directory,
-        env={**environ, **given},
-        capture_output=True,
-        timeout=helpers.PATIENCE,
-        **{"text": True, **options},
-    )
-
-
-def pycom(*arguments: str, **options: Any) -> Any:
-    """Run `pycom`."""
-    return run(helpers.script("pycom"), *arguments, **options)
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import helpers
 import pytest
 from in_process import MakeRuntime, payload
 
@@ -472,8 +473,7 @@ def test_wildcard_is_registered_as_each_nameserver_sees_it(
     runtime = make_runtime(address="tcp://0.0.0.0:2013", service="/one", nameserver=tuple(hosts))
     process = ServiceProcess(runtime, [Waiting])
     with caplog.at_level("INFO"), started(process):
-        while not (names.known and other_names.known):
-            process.registrar.registered.wait(0.001)
+        helpers.until(lambda: names.known and other_names.known)
         for one, host in ((names, "10.0.0.9"), (other_names, "10.1.0.9")):
             assert one.known == {"/one": f"tcp://{host}:2013"}
         # What leads to itself stays within the process.

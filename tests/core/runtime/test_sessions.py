@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from awaited import comes_true
 from in_process import MakeRuntime, answer, call
 
 from pycom_core import (
@@ -212,12 +213,10 @@ def test_cancelled_while_it_waits_for_its_turn(at_once: bool, server: ServiceSer
         cart.free = asyncio.Event()
         session = (await answer(server, IFACE, "add"))["session_id"]
         first = asyncio.create_task(answer(server, IFACE, "hold", session_id=session))
-        while not cart.inside:
-            await asyncio.sleep(0)
+        await comes_true(lambda: cart.inside)
         second = asyncio.create_task(server.sessions._take(session))
         third = asyncio.create_task(answer(server, IFACE, "add", session_id=session))
-        while len(server.sessions._waiting[session]) < 2:
-            await asyncio.sleep(0)
+        await comes_true(lambda: len(server.sessions._waiting[session]) >= 2)
         if at_once:
             # Its turn comes, and before it knows it is cancelled.
             server.sessions._release(session)
@@ -319,8 +318,7 @@ def test_store_is_closed_while_a_loop_runs(make_runtime: MakeRuntime) -> None:
         server = ServiceServer(["local://a"], [Cart()], make_runtime())
         server.sessions.store = store = Closing()
         server.close()
-        while not store.closed:
-            await asyncio.sleep(0)
+        await comes_true(lambda: store.closed)
         assert store.closed == [asyncio.get_running_loop()]
 
     asyncio.run(run())

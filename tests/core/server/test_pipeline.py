@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from awaited import comes_true
 from in_process import MakeRuntime, answer, call, payload, running
 
 from pycom_core import (
@@ -636,12 +637,10 @@ def test_overload(serve: Serve) -> None:
 
     async def run() -> list[dict[str, Any]]:
         calls = [asyncio.create_task(answer(server, "com.foo.steps", "stuck")) for _ in range(2)]
-        while seen_by(server) != ["started"] * 2:
-            await asyncio.sleep(0)
+        await comes_true(lambda: seen_by(server) == ["started"] * 2)
         refused = await answer(server, "com.foo.steps", "now")
         calls.pop().cancel()
-        while server.in_flight > 1:
-            await asyncio.sleep(0)
+        await comes_true(lambda: server.in_flight <= 1)
         accepted = await answer(server, "com.foo.steps", "now")
         calls.pop().cancel()
         return [refused, accepted]

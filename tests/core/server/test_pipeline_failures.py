@@ -19,6 +19,7 @@ from typing import Any
 
 import helpers
 import pytest
+from awaited import comes_true
 from in_process import MakeRuntime, payload, running
 
 from pycom_core import (
@@ -590,8 +591,7 @@ def test_cancellation_of_a_call_is_no_failure(
     async def run() -> Any:
         mine = asyncio.current_task()
         call = asyncio.create_task(server.answer([b"client", b"", *payload(IFACE, "wait")]))
-        while not seen:
-            await asyncio.sleep(0)
+        await comes_true(lambda: seen)
         for task in [call] if who == "caller" else asyncio.all_tasks() - {mine}:
             task.cancel()
         return await call

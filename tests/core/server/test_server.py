@@ -6,11 +6,13 @@ import asyncio
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import helpers
 import pytest
+from awaited import comes_true
+from helpers import until
 from in_process import MakeRuntime, answer, call, payload, running
 
 from pycom_core import (
@@ -228,13 +230,6 @@ def test_command_whose_parts_are_none(runtime: Runtime, caplog: pytest.LogCaptur
 # While a method holds the loop.
 
 
-def until(happened: Callable[[], Any]) -> None:
-    deadline = time.monotonic() + helpers.PATIENCE
-    while not happened():
-        assert time.monotonic() < deadline
-        time.sleep(0.002)
-
-
 def test_time_of_arrival_is_known_while_a_method_holds_the_loop(
     runtime: Runtime, work: Work
 ) -> None:
@@ -338,8 +333,7 @@ def test_drain_waits_for_what_runs(make_runtime: MakeRuntime, runtime: Runtime) 
             assert await server.drain(0)
             with dealer(server) as client:
                 client.send(b"", *payload(IFACE, "wait"))
-                while not work.started.is_set():
-                    await asyncio.sleep(0.001)
+                await comes_true(lambda: work.started.is_set())
                 in_time = await server.drain(0.01)
                 work.release.set()
                 later = await asyncio.wait_for(server.drain(3600), helpers.PATIENCE)
@@ -367,8 +361,7 @@ def test_in_flight_is_counted(make_runtime: MakeRuntime) -> None:
 
     async def run() -> list[int]:
         waiting = asyncio.create_task(answer(server, IFACE, "wait"))
-        while not work.started.is_set():
-            await asyncio.sleep(0)
+        await comes_true(lambda: work.started.is_set())
         during = server.in_flight
         work.release.set()
         await waiting

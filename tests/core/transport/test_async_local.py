@@ -11,7 +11,7 @@ from typing import Any
 
 import helpers
 import pytest
-from awaited import awaited
+from awaited import awaited, comes_true
 from in_process import MakeRuntime, payload, running
 
 from pycom_core import (
@@ -133,8 +133,7 @@ async def test_timeout_does_not_wait_for_what_cannot_be_cancelled(served: Served
     with pytest.raises(CallTimeout):
         await call
     served.near.release.set()  # only now the method ends
-    while served.server.in_flight:
-        await asyncio.sleep(0.001)
+    await comes_true(lambda: not served.server.in_flight)
 
 
 @awaited

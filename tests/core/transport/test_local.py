@@ -38,6 +38,10 @@ class Near:
         return threading.current_thread().name
 
     @method
+    async def home(self, request: Request) -> str:
+        return threading.current_thread().name
+
+    @method
     async def later(self, request: Request) -> str:
         await asyncio.sleep(0)
         return "later"
@@ -121,7 +125,7 @@ def test_timeout_of_a_server_whose_loop_does_not_run(make_runtime: MakeRuntime) 
 
 
 @pytest.mark.parametrize("outer", ["ask", "ask_later"])
-@pytest.mark.parametrize("inner", ["thread", "later", "ask"])
+@pytest.mark.parametrize("inner", ["later", "ask"])
 @pytest.mark.parametrize("threads", [0, 2])
 def test_service_calls_its_own_process(
     outer: str, inner: str, threads: int, make_runtime: MakeRuntime
@@ -133,8 +137,23 @@ def test_service_calls_its_own_process(
         arguments = {"address": "local://a", "name": inner}
         if inner == "ask":
             arguments["args"] = {**arguments, "name": "later"}
-        result = component.invoke(outer, arguments)
-        assert result == "later" or inner == "thread"
+        assert component.invoke(outer, arguments) == "later"
+        context.close()
+
+
+@pytest.mark.parametrize(
+    ("outer", "threads", "aside"),
+    [("ask", 0, False), ("ask_later", 0, False), ("ask", 2, True), ("ask_later", 2, False)],
+)
+def test_where_a_method_runs_that_its_own_process_calls(
+    outer: str, threads: int, aside: bool, make_runtime: MakeRuntime
+) -> None:
+    """Where a worker waits for it, beside the workers, all of which may wait; else on the loop."""
+    with running(ServiceServer(["local://a"], [Near()], make_runtime(threads=threads))):
+        context = Context(runtime=make_runtime())
+        component = context.connect("local://a", IFACE)
+        where = component.invoke(outer, {"address": "local://a", "name": "thread"})
+        assert where == ("pycom-nested_0" if aside else component.invoke("home"))
         context.close()
 
 

@@ -215,6 +215,9 @@ def received(frames: list[bytes]) -> Response:
 
 
 @given(ENVELOPES | OBJECTS)
+@example({"interface": "a", "method": "b", "extensions": None})
+@example({"interface": "a", "method": "b", "extensions": False})
+@example({"interface": "a", "method": "b", "extensions": []})
 def test_an_object_is_a_request_or_a_bad_request(data: dict[str, Any]) -> None:
     try:
         request = CALL.request_from_dict(data)
@@ -222,7 +225,9 @@ def test_an_object_is_a_request_or_a_bad_request(data: dict[str, Any]) -> None:
         return
     assert (request.interface, request.method) == (data["interface"], data["method"])
     assert request.args == data.get("args")
-    assert request.extensions == (data.get("extensions") or {})
+    extensions = data.get("extensions")
+    assert type(request.extensions) is dict
+    assert request.extensions == ({} if extensions is None else extensions)
 
 
 @given(st.builds(Request, TEXT, TEXT, st.none() | TEXT, JSON, st.none() | OBJECTS))
@@ -254,7 +259,7 @@ def test_errors_survive(code: int, message: str) -> None:
     with pytest.raises(RemoteError) as raised:
         received([b"OK", wire])
     assert raised.value.code == code
-    assert str(raised.value) == message or not message
+    assert str(raised.value) == (message if message else f"Remote error #{code}")
 
 
 ANSWERS = st.fixed_dictionaries(

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -42,15 +40,8 @@ def ask(service: helpers.Service, method: str) -> Any:
         return dealer.call("com.foo.benched", method)["result"]
 
 
-def bench(address: str, *words: str) -> subprocess.CompletedProcess[str]:
-    environ = {key: value for key, value in os.environ.items() if not key.startswith("PYCOM_")}
-    return subprocess.run(
-        [helpers.script("pycom"), "bench", "-n", address, *words],
-        env=environ,
-        capture_output=True,
-        text=True,
-        timeout=helpers.PATIENCE,
-    )
+def bench(address: str, *words: str) -> Any:
+    return helpers.pycom("bench", "-n", address, *words)
 
 
 def measured(address: str, *words: str, status: int = 0) -> Any:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import helpers
 import pytest
+from helpers import pycom
 
 OLD = '''
 from typing import Generic, TypeVar
@@ -83,21 +81,9 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]
         yield found
 
 
-def run(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
-    inherited = {key: value for key, value in os.environ.items() if not key.startswith("PYCOM_")}
-    return subprocess.run(
-        [helpers.script("pycom"), *arguments],
-        env=inherited,
-        capture_output=True,
-        text=True,
-        timeout=helpers.PATIENCE,
-        **options,
-    )
-
-
 def describe(network: dict[str, str], name: str, *arguments: str) -> tuple[int, str, str]:
     command = ("describe", "com.foo.shop", "-n", network["nameserver"], "-s", f"/shop/{name}")
-    done = run(*command, *arguments)
+    done = pycom(*command, *arguments)
     return done.returncode, done.stdout, done.stderr
 
 
@@ -166,11 +152,11 @@ def test_diff_with_another_nameserver(network: dict[str, str]) -> None:
             "--diff",
             other.address,
         )
-        unknown = run(*arguments)
+        unknown = pycom(*arguments)
         assert unknown.returncode == 1
         assert unknown.stderr.startswith("pycom: error 3: ")
         command = ("describe", "-n", other.address, "org.pycom.nameserver")
-        done = run(*command, "--diff", network["nameserver"])
+        done = pycom(*command, "--diff", network["nameserver"])
         assert (done.returncode, done.stdout) == (0, "Nothing has changed.\n")
 
 
@@ -196,7 +182,7 @@ def test_diff_with_nothing(
     (tmp_path / "number.json").write_text('{"name": 3}')
     (tmp_path / "deep.json").write_text("[" * 100_000)
     command = ("describe", "-t", "500", "-n", network["nameserver"], "com.foo.shop")
-    done = run(*command, "--diff", other, cwd=tmp_path)
+    done = pycom(*command, "--diff", other, directory=tmp_path)
     assert (done.returncode, done.stdout) == (status, "")
     assert done.stderr.startswith("pycom: ")
     assert message in done.stderr
@@ -205,15 +191,15 @@ def test_diff_with_nothing(
 
 def test_stubs(network: dict[str, str], tmp_path: Path) -> None:
     command = ("stubs", "-n", network["nameserver"], "-s", "/shop/old", "com.foo.shop")
-    written = run(*command)
+    written = pycom(*command)
     assert (written.returncode, written.stderr) == (0, "")
     assert "class ShopClient:" in written.stdout
-    done = run(*command, "-o", "client.py", cwd=tmp_path)
+    done = pycom(*command, "-o", "client.py", directory=tmp_path)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert (tmp_path / "client.py").read_text() == written.stdout
-    assert run(*command, "-o", "-", cwd=tmp_path).stdout == written.stdout
+    assert pycom(*command, "-o", "-", directory=tmp_path).stdout == written.stdout
     assert [path.name for path in tmp_path.iterdir()] == ["client.py"]
-    nowhere = run("stubs", "com.foo.shop", "-o", "no/such/directory.py", cwd=tmp_path)
+    nowhere = pycom("stubs", "com.foo.shop", "-o", "no/such/directory.py", directory=tmp_path)
     assert nowhere.returncode == 2
     assert "There is no directory 'no/such'" in nowhere.stderr
 
@@ -221,6 +207,6 @@ def test_stubs(network: dict[str, str], tmp_path: Path) -> None:
 def test_without_the_plugin(network: dict[str, str], tmp_path: Path) -> None:
     config = tmp_path / "pycom.json"
     config.write_text('{"plugins": {"disable": ["descriptions"]}}')
-    done = run("describe", "-n", network["nameserver"], "com.foo.shop", "-c", str(config))
+    done = pycom("describe", "-n", network["nameserver"], "com.foo.shop", "-c", str(config))
     assert done.returncode == 2
     assert "'descriptions'" in done.stderr

@@ -119,7 +119,8 @@ def test_metadata_go_to_those_who_ask_to_find(ask: Ask, register: Register) -> N
         "/com/one": {"zone": "a"},
         "/com/two": {},
     }
-    assert all(record.keys() == ONE.keys() for record in ask("list_services")["result"])
+    listed = ask("list_services")["result"]
+    assert [record.keys() for record in listed] == [ONE.keys(), TWO.keys()]
     assert ask("locate", interface="com.bar")["result"] == ONE
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import helpers
 import pytest
 import zmq.asyncio
-from awaited import awaited
+from awaited import awaited, comes_true
 
 from pycom_core import (
     CallTimeout,
@@ -170,8 +170,7 @@ async def test_call_that_is_cancelled_while_its_reply_is_there() -> None:
     async with peer() as other, connected(other.address) as channel:
         call = begin(channel)
         await other.reply(await other.receive(), b"{}")
-        while not any(reply.done() for reply in channel._pending.values()):
-            await asyncio.sleep(0)
+        await comes_true(lambda: any(reply.done() for reply in channel._pending.values()))
         call.cancel()
         await asyncio.wait([call])
         await assert_usable(channel, other)
@@ -241,8 +240,7 @@ async def test_alive_while_the_connection_stands() -> None:
             socket.bind(address)
             await assert_usable(channel, Peer(socket, address))
             assert channel.is_alive()
-        while channel.is_alive():
-            await asyncio.sleep(0.001)
+        await comes_true(lambda: not channel.is_alive())
 
 
 @awaited

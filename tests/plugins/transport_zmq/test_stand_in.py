@@ -7,11 +7,10 @@ import weakref
 from collections.abc import Iterator
 
 import pytest
+from helpers import PATIENCE, until
 
 from pycom_plugins.transport_zmq import stand_in as standin
 from pycom_plugins.transport_zmq.stand_in import StandIn
-
-PATIENCE = 30  # s
 
 
 class Watched:
@@ -33,8 +32,7 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> Iterator[Watched]:
 
 
 def falls_asleep(stand_in: StandIn) -> None:
-    while not stand_in._asleep:
-        pass
+    until(lambda: stand_in._asleep)
 
 
 def test_receives_again_and_again_while_the_loop_is_busy(watched: Watched) -> None:
@@ -82,7 +80,6 @@ def test_keeps_no_server_alive(watched: Watched) -> None:
     watched.stand_in.busy()
     assert watched.received.acquire(timeout=PATIENCE)
     del watched.received
-    while received() is not None:  # until the thread lets go
-        pass
+    until(lambda: received() is None)  # the thread lets go
     watched.stand_in.stop()
     assert not watched.stand_in._thread.is_alive()

@@ -23,10 +23,9 @@ class Demo:
     """A demonstration that runs, in a process group of its own."""
 
     def __init__(self, stdout: int = subprocess.PIPE, **environ: str) -> None:
-        clean = {key: value for key, value in os.environ.items() if not key.startswith("PYCOM_")}
         self.process = subprocess.Popen(
             [helpers.script("pycom"), "demo"],
-            env={**clean, "PYTHONUNBUFFERED": "1", "COLUMNS": "120", **environ},
+            env=helpers.environment(PYTHONUNBUFFERED="1", COLUMNS="120", **environ),
             stdout=stdout,
             stderr=subprocess.PIPE,
             text=True,

@@ -1,10 +1,9 @@
-"""Asking nameservers."""
+"""What is said to nameservers, and to which of them."""
 
 from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,7 +13,6 @@ from in_process import MakeRuntime
 from pycom_core import (
     AccessDenied,
     CallTimeout,
-    Client,
     Context,
     DeadlineExceeded,
     MethodNotFound,
@@ -31,9 +29,8 @@ from pycom_core import (
 from pycom_core.client import _conversations as conversations
 from pycom_core.client._context import Nameserver
 from pycom_core.client._conversations import nameserver_address, pass_over
-from pycom_core.client._detect import detect_ns
 from pycom_core.client._drivers import drive
-from pycom_core.client.discovery._records import find_arguments, list_arguments, records_from
+from pycom_core.client.discovery._records import find_arguments, list_arguments
 from pycom_core.records import ServiceRecord
 from pycom_core.transport import Channel
 from pycom_core.transport._pool import Pool
@@ -132,24 +129,9 @@ def test_other_errors_are_final(asking: Asking) -> None:
     assert len(replica.asked) == 1
 
 
-@pytest.mark.parametrize(
-    ("name", "same"),
-    [
-        ("com.foo", True),
-        ("com.foo.bar", False),
-        ("comxfoo", False),
-        ("a.com.foo", False),
-    ],
-)
-def test_expressions_of_old_find_the_name_alone(name: str, same: bool) -> None:
-    arguments = list_arguments("com.foo", "com.foo")
-    # As nameservers match: from the beginning.
-    assert bool(re.match(arguments["interface"], name)) is same
-    assert bool(re.match(arguments["service"], name)) is same
-
-
-def test_no_expression_for_any_service() -> None:
-    assert list_arguments("com.foo", None)["service"] is None
+def test_answer_that_holds_no_records(asking: Asking) -> None:
+    with pytest.raises(ServiceNotAvailable, match="The nameserver sent no records: "):
+        find(asking(a=Replica([FOUND, {}])), IFACE)
 
 
 # Whom it is asked of.
@@ -279,107 +261,3 @@ def test_no_nameserver_in_the_process_is_a_replica_that_does_not_answer(asking: 
     nameserver = asking(**{constants.NS_NAME_LOCAL: down(), "a": replica})
     assert nameserver.invoke("stat") == {}
     assert nameserver._owner.nameservers == ["a", constants.NS_NAME_LOCAL]
-
-
-@pytest.mark.parametrize(
-    ("error", "raised"),
-    [
-        (None, None),
-        (CallTimeout("late"), ServiceNotFound),
-        (AccessDenied("not you"), AccessDenied),
-        (KeyboardInterrupt(), KeyboardInterrupt),
-    ],
-)
-def test_detected_nameserver_is_open_and_others_are_closed(
-    error: BaseException | None,
-    raised: type[BaseException] | None,
-    default_runtime: object,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    closed: list[Client] = []
-    really_close = Client.close
-
-    def close(client: Client) -> None:
-        closed.append(client)
-        really_close(client)
-
-    def invoke(client: Client, name: str) -> None:
-        assert (client.address, client.name, name) == ("tcp://a:1", constants.NS_INTERFACE, "stat")
-        if error is not None:
-            raise error
-
-    monkeypatch.setattr(Client, "invoke", invoke)
-    monkeypatch.setattr(Client, "close", close)
-    if raised is None:
-        found = detect_ns("tcp://a:1")
-        assert closed == []
-        found.close()
-    else:
-        with pytest.raises(raised):
-            detect_ns("tcp://a:1")
-        assert len(closed) == 1
-
-
-# What it answers.
-
-
-@pytest.mark.parametrize(
-    ("extra", "metadata"),
-    [
-        ({}, {}),
-        ({"metadata": {}}, {}),
-        ({"metadata": None}, {}),
-        ({"metadata": {"zone": ["a", 1]}}, {"zone": ["a", 1]}),
-        ({"lease": 5, "more": {}}, {}),
-    ],
-)
-def test_records(extra: dict[str, Any], metadata: dict[str, Any]) -> None:
-    [record] = records_from([{**FOUND, **extra}], IFACE)
-    assert record == ServiceRecord("/one", "tcp://one:1", (IFACE, "com.foo.till"), metadata)
-
-
-def test_records_in_their_order() -> None:
-    names = ["/b", "/a", "/c", "/a"]
-    records = records_from([{**FOUND, "service": name} for name in names], IFACE)
-    assert [record.service for record in records] == names
-
-
-@pytest.mark.parametrize("found", [[], None])
-def test_no_records(found: Any) -> None:
-    with pytest.raises(ServiceNotFound, match=r"'com\.foo\.shop' not found"):
-        records_from(found, IFACE)
-
-
-@pytest.mark.parametrize(
-    "found",
-    [
-        5,
-        "text",
-        {"service": "/one"},
-        [5],
-        ["text"],
-        [None],
-        [[]],
-        [{}],
-        *([{key: value for key, value in FOUND.items() if key != missing}] for missing in FOUND),
-        [{**FOUND, "service": 5}],
-        [{**FOUND, "address": None}],
-        [{**FOUND, "address": ["tcp://one:1"]}],
-        [{**FOUND, "interfaces": "com.foo"}],
-        [{**FOUND, "interfaces": [1]}],
-        [{**FOUND, "metadata": "text"}],
-        [{**FOUND, "metadata": [["ipc", "x"]]}],
-        [FOUND, {**FOUND, "metadata": 1}],
-    ],
-)
-def test_what_is_no_record(found: Any, asking: Asking) -> None:
-    with pytest.raises(ServiceNotAvailable, match="The nameserver sent no records: "):
-        records_from(found, IFACE)
-    with pytest.raises(ServiceNotAvailable, match="The nameserver sent no records: "):
-        find(asking(a=Replica(found)), IFACE)
-
-
-def test_message_about_wrong_records_is_short() -> None:
-    with pytest.raises(ServiceNotAvailable) as caught:
-        records_from(["x" * 100_000], IFACE)
-    assert len(str(caught.value)) < 300

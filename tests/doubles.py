@@ -1,0 +1,162 @@
+"""Doubles of what clients talk to: a nameserver, services, an authenticator, and channels."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from pycom_core import AccessDenied, Request, constants, interface, method
+from pycom_core.records import ServiceRecord
+from pycom_core.transport import AsyncChannel, Channel
+
+SHOP = "com.foo.shop"
+
+
+@interface(constants.NS_INTERFACE, authentication="never")
+class Directory:
+    """A nameserver that knows what it is given, and what it was asked."""
+
+    introspection_data: dict[str, Any] = {}  # noqa: RUF012
+
+    def __init__(self, *records: ServiceRecord) -> None:
+        self.records = list(records)
+        self.asked: list[Request] = []
+
+    def found(self, fits: Callable[[ServiceRecord], bool]) -> list[dict[str, Any]]:
+        return [
+            {"service": one.service, "address": one.address, "interfaces": list(one.interfaces)}
+            for one in self.records
+            if fits(one)
+        ]
+
+    @method
+    async def stat(self, request: Request) -> dict[str, Any]:
+        self.asked.append(request)
+        return {}
+
+    @method
+    async def find(self, request: Request, interface: str, service: str | None = None) -> Any:
+        self.asked.append(request)
+        return self.found(
+            lambda one: interface in one.interfaces and service in (None, one.service)
+        )
+
+
+@interface(constants.NS_INTERFACE, authentication="never")
+class OldDirectory(Directory):
+    """A nameserver of 0.6.0."""
+
+    find = None  # type: ignore[assignment]
+
+    @method
+    async def list_services(self, request: Request, interface: str, service: Any = None) -> Any:
+        self.asked.append(request)
+        return self.found(
+            lambda one: (
+                any(re.match(interface, name) for name in one.interfaces)
+                and (service is None or re.match(service, one.service) is not None)
+            )
+        )
+
+
+@interface(SHOP)
+class Shop:
+    """A service that tells who it is, at once or when it is told to."""
+
+    introspection_data: dict[str, Any] = {}  # noqa: RUF012
+
+    def __init__(self, name: str = "shop") -> None:
+        self.name = name
+        self.extensions: list[dict[str, Any]] = []
+        self.ordered: list[int] = []
+        self.wanted: dict[int, asyncio.Event] = {}
+
+    @method
+    async def who(self, request: Request) -> str:
+        self.extensions.append(request.extensions)
+        return self.name
+
+    @method
+    async def order(self, request: Request, number: int) -> int:
+        """Delivers when `deliver` is called."""
+        self.ordered.append(number)
+        await self.wanted.setdefault(number, asyncio.Event()).wait()
+        return number
+
+    @method
+    async def deliver(self, request: Request, number: int) -> None:
+        self.wanted.setdefault(number, asyncio.Event()).set()
+
+
+@interface(constants.AUTH_INTERFACE, authentication="never")
+class Authenticator:
+    """Knows everybody whose credentials are `right`; their tokens say who they are."""
+
+    introspection_data: dict[str, Any] = {}  # noqa: RUF012
+
+    @method(results=("token",))
+    async def authenticate(
+        self, request: Request, user: Any = None, credentials: Any = None
+    ) -> Any:
+        if credentials != "right":
+            raise AccessDenied("Wrong password")
+        return f"token of {user}"
+
+    @method(results=("name", "roles"))
+    async def validate(self, request: Request, token: str) -> Any:
+        if not token.startswith("token of "):
+            raise AccessDenied("Bad token")
+        return token.removeprefix("token of "), ["customer"]
+
+
+def record(service: str, address: str, *interfaces: str) -> ServiceRecord:
+    """What a nameserver knows of a service, of a shop where no interface is named."""
+    return ServiceRecord(service, address, interfaces or (SHOP,))
+
+
+class _Script:
+    def __init__(self, *replies: Any) -> None:
+        self.replies = list(replies)
+        self.sent: list[list[Any]] = []
+        self.closed = False
+
+    def reply(self, payload: Sequence[Any], timeout: float) -> list[Any]:
+        self.sent.append([*payload, timeout])
+        reply = self.replies.pop(0)
+        if isinstance(reply, BaseException):
+            raise reply
+        return list(reply)
+
+    def body(self, number: int = -1) -> dict[str, Any]:
+        """The request object that was sent."""
+        body: dict[str, Any] = json.loads(self.sent[number][1])
+        return body
+
+    def is_alive(self) -> bool:
+        return not self.closed
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class Scripted(_Script, Channel):
+    """A channel that says what it was told to say."""
+
+    def exchange(self, payload: Any, timeout: float) -> list[Any]:
+        return self.reply(payload, timeout)
+
+
+class AsyncScripted(_Script, AsyncChannel):
+    """The same for an event loop."""
+
+    async def exchange(self, payload: Sequence[Any], timeout: float) -> list[Any]:
+        return self.reply(payload, timeout)
+
+
+def ok(attachment: bytes | None = None, **body: Any) -> list[bytes]:
+    """The frames of a reply."""
+    frames = [b"OK", json.dumps({"code": 0, **body}).encode()]
+    return frames if attachment is None else [*frames, attachment]
