@@ -1,4 +1,4 @@
-"""Objects that are neither copied nor pickled, as what they hold belongs to this process."""
+"""Objects that cannot be copied or pickled, since their resources belong to this process."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ LOCATE_AGAIN = "locate it again where it is needed; its context can be"
 
 
 def refused(instead: str) -> Callable[[Any], NoReturn]:
-    """A `__reduce__` that raises TypeError and says what to do instead."""
+    """Return a `__reduce__` that raises TypeError and says what to do instead."""
 
     def __reduce__(self: Any) -> NoReturn:
         raise TypeError(f"{self!r} cannot be copied or pickled: {instead}")

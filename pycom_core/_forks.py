@@ -1,4 +1,4 @@
-"""What a forked child lets go of, because its parent goes on using it."""
+"""The release, in a forked child, of resources that its parent goes on using."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Protocol
 
 
 class LeavesToParent(Protocol):
-    """Has something that no two processes can use."""
+    """An owner of something that two processes cannot share."""
 
     def leave_to_parent(self) -> None:
-        """Let go of it, in a forked child."""
+        """Release it, in a forked child."""
 
 
 _owners: weakref.WeakSet[LeavesToParent] = weakref.WeakSet()

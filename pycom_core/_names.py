@@ -1,4 +1,4 @@
-"""Lists of names, which a text is not, though Python goes through its letters as if it were."""
+"""Lists of names. A single text is not one, though Python can iterate over its letters."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 
 def names(values: Iterable[str], what: str) -> tuple[str, ...]:
-    """Names as a tuple. Raises TypeError for what is none; `what` is what they are."""
+    """Return names as a tuple. Raises TypeError for anything else; `what` says what they name."""
     if isinstance(values, str):
         raise TypeError(
             f"{what} must be several names, not the text {values!r}; write ({values!r},)"

@@ -1,4 +1,4 @@
-"""Generators that pause once: what is done before and after something that others do."""
+"""Generators that pause once: steps before and after the work of somebody else."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _ResultT = TypeVar("_ResultT")
 
 
 def finish(steps: Generator[Any, Any, _ResultT], result: Any) -> _ResultT:
-    """Go on after the pause, with what came of it. Raises RuntimeError for a second pause."""
+    """Go on after the pause, with its outcome. Raises RuntimeError for a second pause."""
     try:
         steps.send(result)
     except StopIteration as stop:

@@ -1,4 +1,4 @@
-"""Addresses: what they look like, for those who listen and for those who connect."""
+"""Addresses: their syntax, for servers that listen and for clients that connect."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import attrs
 
 from pycom_core.errors import ConfigurationError
 
-#: Where a connection comes from may go before where it leads to: tcp://SOURCE;HOST:PORT.
+#: The source of a connection may stand before its destination: tcp://SOURCE;HOST:PORT.
 _TCP = re.compile(r"tcp://(?:[^;]*;)?(\[[^\[\]]+\]|[^\[\]:/;@\s]+):([^:;]*)")
 _IPC = "ipc://"
 
@@ -29,13 +29,13 @@ class Tcp:
 
 
 def tcp(address: str) -> Tcp | None:
-    """The parts of a TCP address, or None if it is none."""
+    """Return the parts of a TCP address, or None for any other address."""
     found = _TCP.fullmatch(address)
     return None if found is None else Tcp(found[1].strip("[]"), found[2])
 
 
 def is_wildcard(host: str) -> bool:
-    """Whether a host stands for all addresses of a host, in any spelling."""
+    """Tell whether a host means all addresses of a machine, in any spelling."""
     try:
         numeric = ipaddress.ip_address(host if ":" in host else socket.inet_aton(host))
     except (OSError, ValueError):
@@ -45,7 +45,7 @@ def is_wildcard(host: str) -> bool:
 
 
 def is_loopback(address: str) -> bool:
-    """Whether a TCP address is one of this host alone."""
+    """Tell whether a TCP address is a loopback address, which only this host can reach."""
     parts = tcp(address)
     try:
         return parts is not None and ipaddress.ip_address(parts.host).is_loopback
@@ -54,9 +54,9 @@ def is_loopback(address: str) -> bool:
 
 
 def checked(address: str, listening: bool = False) -> str:
-    """An address to connect to or to listen on, as it reads in every working directory.
+    """Return an address to connect to or to listen on, in a form for every working directory.
 
-    Raises `ConfigurationError` for what can be seen to be none.
+    Raises `ConfigurationError` for an address that is visibly wrong.
     """
     problem = _problem(address, listening)
     if problem is not None:
@@ -65,7 +65,7 @@ def checked(address: str, listening: bool = False) -> str:
 
 
 def absolute(address: str) -> str:
-    """The same address; the path of a Unix socket begins at the root of the file system."""
+    """Return the same address, with an absolute path if it is a Unix socket."""
     path = address.removeprefix(_IPC)
     if path == address or not path or path.startswith(("/", "@", "*")):
         return address

@@ -1,4 +1,4 @@
-"""What can be swapped by a URL: nameserver backends, session stores, balancers.
+"""Parts that a setting can replace: nameserver backends, session stores, balancers.
 
 Plugin authors subclass the classes of this page and contribute a factory under a URL scheme
 (`pycom_nameserver_backends`, `pycom_session_stores`) or a name (`pycom_balancers`).
@@ -25,7 +25,7 @@ def __getattr__(name: str) -> Any:
 
 
 class Guarantee(enum.Flag):
-    """What a backend promises. Asking for more than the chosen one gives is an error at start."""
+    """Promises of a backend. Asking for more than the chosen one gives is an error at start."""
 
     NONE = 0
     PERSISTENT = enum.auto()  #: what is stored survives a restart of the process
@@ -35,10 +35,11 @@ class Guarantee(enum.Flag):
 
 
 class NameserverBackend(ABC):
-    """Where a nameserver keeps its records. Times to live are seconds on a monotonic clock.
+    """The records of a nameserver. Times to live are seconds on a monotonic clock.
 
-    Calls come from the event loop of the nameserver. A program that calls its own nameserver while
-    that loop does not run does so from other threads: what an object holds needs a lock.
+    Calls come from the event loop of the nameserver. While that loop does not run, a program that
+    calls its own nameserver does so from other threads. So a backend must guard its data with a
+    lock.
     """
 
     guarantees: ClassVar[Guarantee] = Guarantee.NONE
@@ -58,18 +59,18 @@ class NameserverBackend(ABC):
 
     @abstractmethod
     async def find(self, interface: str, service: str | None = None) -> Sequence[ServiceRecord]:
-        """Live records that provide `interface`, of that service alone if it is named."""
+        """Return the live records that provide `interface`, of `service` alone if it is given."""
 
     @abstractmethod
     async def list(self) -> Sequence[ServiceRecord]:
-        """All live records."""
+        """Return all live records."""
 
     async def close(self) -> None:  # noqa: B027 - a backend that holds nothing need not override
         """Let go of files and connections. The backend is not used afterwards."""
 
 
 class SessionStore(ABC):
-    """Where the data of sessions is kept between calls."""
+    """The data of sessions between calls."""
 
     guarantees: ClassVar[Guarantee] = Guarantee.NONE
     #: The coroutines of this store never wait, so that they may be run without an event loop.
@@ -77,7 +78,7 @@ class SessionStore(ABC):
 
     @abstractmethod
     async def load(self, session_id: str) -> dict[str, Any] | None:
-        """The data of a session, or None where there is none or its idle life is over."""
+        """Return the data of a session, or None if it is unknown or was idle for too long."""
 
     @abstractmethod
     async def save(self, session_id: str, data: dict[str, Any], ttl: float) -> None:
@@ -92,7 +93,7 @@ class SessionStore(ABC):
 
 
 class Balancer(ABC):
-    """Chooses one of several services that provide an interface.
+    """A strategy to choose one of several services that provide an interface.
 
     A chosen record counts as in use until it is observed. Both methods may be called from any
     thread, and must not block.
@@ -100,12 +101,12 @@ class Balancer(ABC):
 
     @abstractmethod
     def choose(self, records: Sequence[ServiceRecord], key: str | None = None) -> ServiceRecord:
-        """One of `records` (never empty). `key` names what the choice is for, if anything."""
+        """Return one of `records` (never empty). `key` names the purpose of the choice, if any."""
 
     def observe(  # noqa: B027 - most strategies do not care
         self, record: ServiceRecord, latency: float | None, error: BaseException | None
     ) -> None:
-        """A use of `record` ended after `latency` seconds, with `error` or well.
+        """Note that a use of `record` ended after `latency` seconds, with `error` or with success.
 
-        `latency` is None where the record was chosen and then not used.
+        `latency` is None if the record was chosen and then not used.
         """

@@ -1,4 +1,4 @@
-"""Public: what the commands of `pycom` are made of, for plugins that add some.
+"""Public: the building blocks of `pycom`'s commands, for plugins that add some.
 
 `main` is the program itself.
 """

@@ -10,7 +10,7 @@ class PycomError(Exception):
 
 
 class RemoteError(PycomError):
-    """A call failed on the other side; `code` says how, the text is what the caller may know.
+    """A call failed on the other side; `code` says how, the text is meant for the caller.
 
     A service raises it (or a subclass) to answer with that code; the client raises the subclass
     that belongs to the code of the answer, and `RemoteError` itself for codes of the service's own.

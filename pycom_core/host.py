@@ -9,7 +9,7 @@ from pathlib import Path
 
 @functools.cache
 def boot_id() -> str:
-    """Name of this run of the machine: a monotonic clock means something within it alone."""
+    """Return the id of this boot of the machine; monotonic clocks are comparable within it only."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:

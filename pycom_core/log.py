@@ -6,5 +6,5 @@ import logging
 
 
 def logger(name: str = "pycom") -> logging.Logger:
-    """The logger of PyCOM; whoever runs the process decides where its records go."""
+    """Return the logger of PyCOM; the program decides where its records go."""
     return logging.getLogger(name)

@@ -1,4 +1,4 @@
-"""What travels: requests, responses, sessions, and the identity of a caller."""
+"""The content of messages: requests, responses, sessions, and the identity of a caller."""
 
 from __future__ import annotations
 
@@ -57,24 +57,24 @@ class Peer:
 
 @attrs.define(eq=False, on_setattr=attrs.setters.NO_OP)
 class Delivery:
-    """One message as it came to a server, and the way back for its answer."""
+    """A message as a server received it, and the way back for its answer."""
 
     frames: Sequence[Attachment]
     arrived: float  #: s, of `time.monotonic()`
     #: Sends the answer; on the event loop's thread, once.
     reply: Callable[[list[Attachment]], object] | None = None
     peer: Peer | None = None
-    #: The caller keeps a thread of this process waiting, which the method may need to run in.
+    #: True if the caller blocks a thread of this process that the method may need to run in.
     nested: bool = False
 
     @classmethod
     def of_process(cls, frames: Sequence[Attachment], nested: bool) -> Delivery:
-        """One that no transport brought."""
+        """Return a delivery that came from this process, not by a transport."""
         return cls(frames, time.monotonic(), nested=nested)
 
 
 class CallerContexts(Protocol):
-    """What a request needs of its server: contexts on behalf of its caller."""
+    """The contexts on behalf of its caller that a request gets from its server."""
 
     def context_for(self, request: Request) -> Any:
         """A sync context."""
@@ -98,11 +98,11 @@ class Request:
     extensions: dict[str, Any] = attrs.field(default=None, converter=_object)
     attachment: Attachment | None = None
     session: Session | None = attrs.field(default=None, init=False)
-    #: Who calls, where an authentication plugin knows it.
+    #: The identity of the caller, if an authentication plugin knows it.
     identity: Identity | None = attrs.field(default=None, init=False)
-    #: When the caller stops waiting, in seconds of `time.monotonic()`; None: it did not say.
+    #: The time when the caller stops waiting, in seconds of `time.monotonic()`; None: unknown.
     deadline: float | None = attrs.field(default=None, init=False)
-    #: The server that it came to.
+    #: The server that received it.
     server: CallerContexts | None = attrs.field(default=None, init=False, repr=False)
     #: The message that brought it; None for a request that is made in this process.
     delivery: Delivery | None = attrs.field(default=None, init=False, repr=False)
@@ -131,7 +131,7 @@ class Request:
 
     @property
     def peer(self) -> Peer | None:
-        """The other end of the connection that it came by, where that is known."""
+        """The other end of its connection, if known."""
         return None if self.delivery is None else self.delivery.peer
 
     def context(self) -> Any:
@@ -181,7 +181,7 @@ class Future:
         self._complete(self.request.error(code, message))
 
     def exception(self) -> None:
-        """Complete with the exception being handled: logged here, "Unknown error" for the caller.
+        """Complete with the current exception: it is logged here, the caller gets "Unknown error".
 
         Call it in an except block. Raises RuntimeError when completed before.
         """
@@ -199,7 +199,7 @@ class Future:
         callback(self._response)
 
     def then(self, function: Callable[[Response], Any]) -> Future:
-        """A future of what `function` makes of the response."""
+        """Return a future of the result of `function(response)`."""
         later = Future(self.request)
         self.add_done_callback(lambda response: later._complete(function(response)))
         return later

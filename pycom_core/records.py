@@ -1,4 +1,4 @@
-"""What a nameserver knows of a service."""
+"""Records of services, as a nameserver keeps them."""
 
 from __future__ import annotations
 

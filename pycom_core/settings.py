@@ -24,13 +24,13 @@ else:
 _TableT = TypeVar("_TableT")
 
 ENVIRONMENT_PREFIX = "PYCOM_"
-#: Variables of that prefix that are no settings.
+#: Variables with that prefix that are not settings.
 ENVIRONMENT_OTHERS = frozenset({"PYCOM_CONFIG", "PYCOM_LOGGING_LEVEL"})
 
 
 @attrs.frozen
 class Authentication:
-    """Who must say who they are, where an interface does not decide it."""
+    """The authentication policy of interfaces that do not set their own."""
 
     policy: str | None = attrs.field(default=None)  #: "required", "never" or None
 
@@ -44,7 +44,7 @@ class Authentication:
 
 @attrs.frozen
 class Plugins:
-    """Which plugins are taken out, and which may fail to load."""
+    """The plugins that are disabled, and those that may fail to load."""
 
     disable: tuple[str, ...] = attrs.field(default=(), converter=tuple)
     optional: tuple[str, ...] = attrs.field(default=(), converter=tuple)
@@ -52,7 +52,7 @@ class Plugins:
 
 
 def _setting(default: Any, reads: Any, about: str, least: int | None = None) -> Any:
-    """A row of the table below: its default, the JSON that it is read from, and what it means.
+    """Return a row of the table below: its default, the type of its JSON, and its meaning.
 
     `about` is reStructuredText. `least` is the smallest number that is taken. A default that is a
     function is called for each `Settings`.
@@ -65,7 +65,7 @@ def _setting(default: Any, reads: Any, about: str, least: int | None = None) -> 
 
 @attrs.frozen
 class Settings:
-    """What one runtime was told: all settings, with all that is known of them. Times are ms."""
+    """The settings of one runtime, with all that is known of each. Times are ms."""
 
     address: str | None = _setting(
         None,
@@ -184,7 +184,7 @@ def names() -> list[str]:
 
 
 def about(name: str) -> str:
-    """What a setting means, in reStructuredText."""
+    """Return the meaning of a setting, in reStructuredText."""
     text: str = _ROWS[name].metadata["about"]
     return text
 
@@ -195,7 +195,7 @@ def table(settings: Settings, name: str, cls: type[_TableT]) -> _TableT:
 
 
 def plain(settings: Settings) -> dict[str, Any]:
-    """The settings as they stand in a file."""
+    """Return the settings in the form of a file."""
     found: dict[str, Any] = msgspec.to_builtins(attrs.asdict(settings))
     found["nameserver"] = (
         settings.nameserver[0] if len(settings.nameserver) == 1 else list(settings.nameserver)
@@ -218,9 +218,9 @@ def load(
 ) -> Settings:
     """Read settings from `file` (JSON or TOML), from `environ`, and from `overrides`.
 
-    The later beats the earlier, and all beat `defaults`. Overrides that are None are left out.
-    `tables` are the names of the plugins, whose tables are let through. Without `file` the one
-    that `PYCOM_CONFIG` names is read, if any. Raises `ConfigurationError`.
+    Later sources beat earlier ones, and all beat `defaults`. Overrides that are None are ignored.
+    `tables` are the names of the plugins, whose tables are accepted. Without `file` the file that
+    `PYCOM_CONFIG` names is read, if any. Raises `ConfigurationError`.
     """
     environ = os.environ if environ is None else environ
     merged: dict[str, Any] = {**(defaults or {})}

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 
-#: ms, more than three weeks; what is longer is no limit, since clocks and 0MQ take no more.
+#: ms, more than three weeks; longer timeouts are no limit, since clocks and 0MQ take no more.
 LONGEST = 2**31 - 1
 
 
 def limit(timeout: float | None) -> float:
-    """The timeout that somebody set; None stands for infinity.
+    """Return a given timeout; None stands for infinity.
 
-    Raises ValueError for nan, TypeError for what is no number.
+    Raises ValueError for nan, TypeError if it is not a number.
     """
     if timeout is None:
         return math.inf
@@ -21,5 +21,5 @@ def limit(timeout: float | None) -> float:
 
 
 def seconds(timeout: float) -> float | None:
-    """For functions that take seconds, and None where there is no limit."""
+    """Convert a timeout for functions that take seconds, or None for no limit."""
     return None if timeout > LONGEST else timeout / 1000

@@ -17,12 +17,12 @@ from pycom_core.backends import Balancer
 if TYPE_CHECKING:
     from pycom_core.records import ServiceRecord
 
-#: How much a strategy remembers, so that addresses that are gone are forgotten some day.
+#: The number of addresses that a strategy remembers, so that it forgets old ones some day.
 MEMORY_LIMIT: Final = 4096
 
 
 class RandomBalancer(Balancer):
-    """Any of them."""
+    """A strategy that chooses at random."""
 
     def __init__(self, rng: random.Random | None = None) -> None:
         self._rng = rng or random.Random()
@@ -32,10 +32,10 @@ class RandomBalancer(Balancer):
 
 
 class RoundRobinBalancer(Balancer):
-    """The one whose last turn, for this key, is longest ago.
+    """A strategy that chooses the service whose last turn, for this key, is longest ago.
 
-    So it goes round whatever the order of the records, also while some come and go. Those that
-    had no turn yet come first and in random order, lest all clients begin with the same one.
+    So it goes round in any order of the records, also while some come and go. Services that had no
+    turn yet come first and in random order, so that not all clients begin with the same one.
     """
 
     def __init__(self, rng: random.Random | None = None) -> None:
@@ -69,12 +69,12 @@ class _Load:
 
 
 class LeastLoadedBalancer(Balancer):
-    """The one with the least (calls in flight + 1) * smoothed latency, of two taken at random.
+    """A strategy that chooses the least (calls in flight + 1) * smoothed latency of two at random.
 
-    Two random ones are nearly as good as all, and spare clients from running to the same one at
-    the same time; of few records the least is taken. A latency that is not measured again fades
-    to half of the usual one, so an instance that once was slow is tried again, and a new one is
-    tried soon but not flooded. An error counts as a latency of `ERROR_LATENCY`.
+    Two random ones are nearly as good as all, and keep clients from choosing the same one at the
+    same time; of few records the least is taken. A latency that is not measured again fades to
+    half of the usual one. So an instance that once was slow is tried again, and a new one is tried
+    soon but not flooded. An error counts as a latency of `ERROR_LATENCY`.
     """
 
     FEW: Final = 5  # records
@@ -128,7 +128,7 @@ class LeastLoadedBalancer(Balancer):
         return (load.in_flight + 1) * self._latency(load, now)
 
     def _latency(self, load: _Load, now: float) -> float:
-        """What to expect, in seconds."""
+        """Return the expected latency, in seconds."""
         # As long as nothing was measured at all any positive number will do.
         rest = 0.5 * (self._usual or self.ERROR_LATENCY)
         if load.latency is None:
@@ -140,7 +140,7 @@ class LeastLoadedBalancer(Balancer):
 
 
 def _bound(memory: OrderedDict[Any, Any], used: Any) -> None:
-    """Keep `memory` within its limit, by forgetting what was not used for longest."""
+    """Keep `memory` within its limit, by dropping the least recently used entries."""
     memory.move_to_end(used)
     if len(memory) > MEMORY_LIMIT:
         memory.popitem(last=False)

@@ -19,11 +19,11 @@ def check_argument(
     validator: Callable[[str, Any], object] | None = None,
     error_message: str | None = None,
 ) -> Callable[[_FunctionT], _FunctionT]:
-    """Decorator above `pycom.method`: refuse a call whose argument `name` is not as it should be.
+    """Decorator above `pycom.method`: refuse a call whose argument `name` is not valid.
 
-    `valid_types` is what `isinstance` takes. `validator(name, value)` refuses by a false result,
-    or by a TypeError or ValueError whose text the caller gets. `error_message` replaces either
-    text. Whether the argument is there at all is not checked. Raises TypeError below `method`.
+    `valid_types` is a type or types as for `isinstance`. `validator(name, value)` refuses by a
+    false result, or by a TypeError or ValueError, whose text the caller gets. `error_message`
+    replaces either text. A missing argument is not refused. Raises TypeError below `method`.
     """
 
     def check(iface: Interface, method: Method, request: Request) -> None:

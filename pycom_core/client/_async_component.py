@@ -45,16 +45,16 @@ class AsyncClient(RemoteComponent):
         return await drive_async(talk, self._channels)
 
     async def describe(self) -> Calls:
-        """The methods of the interface, as its service says."""
+        """Return the methods of the interface, as its service describes them."""
         return await drive_async(conversations.describe(self), self._channels)
 
 
 class AsyncComponent(RemoteMethods):
     """A remote interface, and its methods as coroutines once `describe` has been awaited.
 
-    `name`, `invoke`, `invoke_with_request`, `introspect`, `describe` and `close` go before methods
-    of those names, which `invoke` calls. `session_id`, `with_timeout`, `context` and `address` are
-    there where the interface has no method of that name.
+    `name`, `invoke`, `invoke_with_request`, `introspect`, `describe` and `close` hide methods of
+    those names, which `invoke` can call. `session_id`, `with_timeout`, `context` and `address`
+    give way to methods of those names.
     """
 
     _wrapped: AsyncClient
@@ -112,11 +112,11 @@ class AsyncComponent(RemoteMethods):
         return await self._wrapped.invoke_with_request(request, timeout)
 
     async def introspect(self) -> Any:
-        """What the interface says of itself."""
+        """Return the description that the interface gives of itself."""
         return await self.invoke(constants.GENERIC_METHOD_INTROSPECT)
 
     def close(self) -> None:
-        """Let go of the component; the connection stays with the context."""
+        """Release the component; the connection stays with the context."""
         self._wrapped.close()
 
     async def __aenter__(self) -> AsyncComponent:
@@ -131,7 +131,7 @@ class AsyncComponent(RemoteMethods):
         self.close()
 
 
-#: Before its service has been asked a component has no methods.
+#: A component has no methods until its service has described them.
 _UNKNOWN = Calls("", {"methods": {}})
 
 

@@ -26,9 +26,9 @@ class AsyncContext(AsyncCaller):
         async with ctx.locate("com.foo.example") as component:
             await component.bar("field1", value=42)
 
-    `await ctx.locate(…)` gives the component as well. A call that is cancelled gives up its
-    place, and its late reply is dropped. Any number of threads, with a loop each, may share a
-    context; each loop has sockets of its own, which end with it.
+    `await ctx.locate(…)` gives the component as well. The late reply to a cancelled call is
+    dropped. Any number of threads, with a loop each, may share a context; each loop has sockets
+    of its own, which end with it.
     """
 
     # Who calls.
@@ -36,7 +36,7 @@ class AsyncContext(AsyncCaller):
     async def authenticate(
         self, user: Any = None, credentials: Any = None, token: str | None = None
     ) -> None:
-        """Make all further calls as `user`, or as whom `token` belongs to.
+        """Make all further calls as `user`, or as the owner of `token`.
 
         Raises `AccessDenied`, and `ServiceNotFound` without an authenticator.
         """
@@ -44,7 +44,7 @@ class AsyncContext(AsyncCaller):
         self.token = await drive_async(talk, self.pool)
 
     async def user_info(self) -> Any:
-        """What the authenticator says of the caller; None: nobody. Raises `AccessDenied`."""
+        """Ask the authenticator who the caller is; None: nobody. Raises `AccessDenied`."""
         return await drive_async(conversations.user_info(self), self.pool)
 
     # Finding and connecting.

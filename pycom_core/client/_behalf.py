@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 class OnBehalf:
-    """What such contexts share: connections, and what is known of services.
+    """The connections and the known services that such contexts share.
 
-    From any thread. Most services never call, so the contexts are made when they are asked for.
+    Usable from any thread. Most services never call, so each context is made on first use.
     """
 
     def __init__(self, runtime: Runtime) -> None:

@@ -1,4 +1,4 @@
-"""Remote methods as Python calls: what is sent, and what is made of the answer."""
+"""Remote methods as Python calls: conversion of arguments to requests, and of answers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pycom_core.client._signatures import signature
 class Calls:
     """The methods in an answer to `introspect`; each is understood when it is first needed.
 
-    Raises `ServiceNotAvailable` for what is no such answer.
+    Raises `ServiceNotAvailable` if the data is no such answer.
     """
 
     def __init__(self, interface: str, introspection: Any) -> None:
@@ -25,7 +25,7 @@ class Calls:
         self._understood: dict[str, Call] = {}
 
     def get(self, name: str) -> Call | None:
-        """How a method is called, or None where there is none. Raises `ServiceNotAvailable`."""
+        """Return the call of a method, or None if there is none. Raises `ServiceNotAvailable`."""
         call = self._understood.get(name)
         if call is None and name in self._found:
             described = read(self._interface, name, self._found[name])
@@ -40,21 +40,21 @@ class Calls:
 
 
 class Call:
-    """How one remote method is called."""
+    """The call of one remote method."""
 
     def __init__(self, described: Described) -> None:
         self.described = described
         self._required, self._incoming = described.required, described.incoming
         self._takes = frozenset(described.arguments).issuperset
         self._takes_more = described.takes_more
-        #: Makes what a Python call would return of what `invoke` returned; None: nothing is made.
+        #: Turns the result of `invoke` into that of a Python call; None: it stays as it is.
         self.read: Callable[[Any], Any] | None = None
         if described.results or described.outgoing is not None:
             self.read = _reader(described)
 
     @cached_property
     def signature(self) -> Signature:
-        """What `inspect.signature` shows."""
+        """The signature that `inspect.signature` shows."""
         return signature(self.described)
 
     def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -108,7 +108,7 @@ def _tuple_of(names: tuple[str, ...]) -> Any:
 
 
 def _results(names: tuple[str, ...], values: tuple[Any, ...]) -> Any:
-    """Several results of a call, unpickled."""
+    """Rebuild several results of a call from a pickle."""
     return _tuple_of(names)(*values)
 
 

@@ -1,4 +1,4 @@
-"""What contexts have in common, sync and asyncio: who calls, through which hooks, until when."""
+"""The common base of sync and asyncio contexts: identity, hooks and deadline of a caller."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Caller(ABC):
         self.deadline: float | None = None  #: s, monotonic; no call goes on after it
         self.prehooks: list[ClientHook] = []
         self.posthooks: list[ClientHook] = []
-        self.token: Any = None  #: sent with every call, as what the caller is known by
+        self.token: Any = None  #: sent with every call, to identify the caller
         self.chains = runtime.plugins.chains
         self.records = RecordCache(runtime.clock)
         #: Methods by address and interface, as their services described them.
@@ -50,7 +50,7 @@ class Caller(ABC):
             raise ConfigurationError("nameserver is an empty list; name at least one address")
 
     def __copy__(self: _CallerT) -> _CallerT:
-        """A context that calls as this one does, over the same connections, from now on its own."""
+        """Return an independent copy of this context, over the same connections."""
         twin = object.__new__(type(self))
         twin.__dict__.update(self.__dict__)
         twin.nameservers = list(self.nameservers)
@@ -67,14 +67,14 @@ class Caller(ABC):
         return partial(kind, nameservers, timeout=self.timeout, views=self.views), ()
 
     def on_behalf_of(self: _CallerT, token: Any, deadline: float | None) -> _CallerT:
-        """A context that shares what is known and connected, but not who calls."""
+        """Return a context for another caller that shares the cache and the connections."""
         twin = self.__copy__()
         twin.token, twin.deadline = token, deadline
         twin.prehooks, twin.posthooks = [], []
         return twin
 
     def time_left(self, timeout: float | None) -> float:
-        """How long a call may take, in ms, infinity included. Raises `DeadlineExceeded`."""
+        """Return the time that a call may take, in ms, or infinity. Raises `DeadlineExceeded`."""
         if timeout is None:
             timeout = math.inf if self.timeout is None else self.timeout
         if self.deadline is None:
@@ -85,9 +85,9 @@ class Caller(ABC):
         return min(timeout, left)
 
     def share(self, timeout: float | None) -> float:
-        """How long each replica of the nameserver may take, in ms.
+        """Return the time that each replica of the nameserver may take, in ms.
 
-        It always ends, so that the next one is asked.
+        It is always finite, so that the next one is asked.
         """
         left = self.time_left(timeout)
         if left > timeouts.LONGEST:
@@ -116,11 +116,11 @@ class Caller(ABC):
 
     @abstractmethod
     def is_connected(self, address: str) -> bool:
-        """Whether a connection to an address stands now."""
+        """Tell whether there is a live connection to an address now."""
 
     @abstractmethod
     def refresh(self, conversation: Any) -> None:
-        """Have a conversation in the background."""
+        """Run a conversation in the background."""
 
     @abstractmethod
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Which of several providers a component calls, and how the balancer learns of its calls."""
+"""The choice among several providers, and the report of each call to the balancer."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pycom_core.records import ServiceRecord
 
 
 class Use:
-    """One record that was chosen: tells the balancer and the cache how its calls go."""
+    """A chosen record, which reports the outcome of its calls to the balancer and the cache."""
 
     __slots__ = ("_balancer", "_caller", "_claimed", "address", "record")
 
@@ -22,27 +22,27 @@ class Use:
         self.address = address_of(caller, record)
 
     def begin(self) -> None:
-        """A call begins."""
+        """Note that a call begins."""
         if self._claimed:
             self._claimed = False
         else:
             self._balancer.choose((self.record,))
 
     def end(self, latency: float, error: BaseException | None) -> None:
-        """A call ended after `latency` s."""
+        """Note that a call ended after `latency` s."""
         if isinstance(error, ServiceNotAvailable):
             self._caller.records.drop(self.record.address)
         self._balancer.observe(self.record, latency, error)
 
     def release(self) -> None:
-        """No more calls follow."""
+        """Note that no more calls follow."""
         if self._claimed:
             self._claimed = False
             self._balancer.observe(self.record, None, None)
 
 
 def choose(caller: Caller, records: Sequence[ServiceRecord], interface: str) -> Use:
-    """One of the records, as the balancer likes."""
+    """Return the record that the balancer chooses."""
     return Use(caller, caller.runtime.guarded("balancer").choose(records, interface))
 
 
@@ -52,15 +52,15 @@ def choose_again(
     records: Sequence[ServiceRecord],
     interface: str,
 ) -> Use:
-    """The record that was chosen before the nameserver was asked, if it is still there.
+    """Return the record that was chosen before the nameserver was asked, if it still exists.
 
-    A balancer that is asked twice for one component would pass over a service each time.
+    A balancer that is asked twice for one component would skip a service each time.
     """
     return choose(caller, [one for one in before if one in records] or records, interface)
 
 
 def address_of(caller: Caller, record: ServiceRecord) -> str:
-    """The address to reach a service at from here: a plugin's, or its own."""
+    """Return the address of a service as seen from here: one from a plugin, or its own."""
     for hook in caller.chains.address:
         address = hook(record)
         if address is not None:

@@ -23,8 +23,7 @@ if TYPE_CHECKING:
 class Client(RemoteComponent, BaseComponent):
     """A remote interface: `socket` is an address, or a connected DEALER or REQ socket.
 
-    With an address it may be shared between threads. Raises ValueError for an address that is
-    none.
+    With an address it may be shared between threads. Raises ValueError for a malformed address.
     """
 
     def __init__(
@@ -58,11 +57,11 @@ class Client(RemoteComponent, BaseComponent):
         return drive(conversations.invoke_with_request(self, request, timeout), self._lender)
 
     def describe(self) -> Calls:
-        """The methods of the interface, as its service says."""
+        """Return the methods of the interface, as its service describes them."""
         return drive(conversations.describe(self), self._lender)
 
     def close(self, **kwargs: Any) -> None:
-        """Let go of the component. `kwargs` go to the `close` of a socket that was given."""
+        """Release the component. `kwargs` go to the `close` of a socket that was given."""
         RemoteComponent.close(self)
         if not isinstance(self.socket, str):
             self.socket.close(**kwargs)

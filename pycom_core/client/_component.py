@@ -1,4 +1,4 @@
-"""What can be called: the bases of remote components, sync and asyncio, and of local interfaces."""
+"""The bases of callables: remote components, sync and asyncio, and local interfaces."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _Self = TypeVar("_Self", bound="BaseComponent")
 class Component:
     """One interface that can be called."""
 
-    #: ms, for calls that name none; None: what the context says
+    #: ms, for calls without one; None: that of the context
     _timeout: float | None = None
 
     def __init__(self, interface: str) -> None:
@@ -26,7 +26,7 @@ class Component:
     def session_id(self) -> str | None:
         """Id of the session with a stateful interface.
 
-        Set it to go on with a session that was begun elsewhere; None begins a new one.
+        Set it to continue a session that was begun elsewhere; None begins a new one.
         """
         return self._held.session_id
 
@@ -35,7 +35,7 @@ class Component:
         self._held.session_id = value
 
     def with_timeout(self: _AnyComponent, timeout: float | None) -> _AnyComponent:
-        """The same component, session and connection, with a timeout of its own for each call.
+        """Return the same component, session and connection, with its own timeout for each call.
 
         `timeout` is in ms; None and infinity are no limit. Raises ValueError for nan.
         """
@@ -45,7 +45,7 @@ class Component:
 
 
 class _Held:
-    """What a component and those that `with_timeout` makes of it have in common."""
+    """The state that a component shares with those that `with_timeout` makes of it."""
 
     session_id: str | None = None
 
@@ -64,8 +64,8 @@ class BaseComponent(Component):
     ) -> Any:
         """Call a method.
 
-        `args` is any JSON value. `timeout` is in ms, infinity is no limit; where it is None, that
-        of `with_timeout` counts, or that of the context, or 5,000. Returns the result, or (result,
+        `args` is any JSON value. `timeout` is in ms, infinity is no limit; None means that of
+        `with_timeout`, or that of the context, or 5,000. Returns the result, or (result,
         attachment) if an attachment came back.
 
         Raises the `RemoteError` of the answer, and `ServiceNotAvailable` if none came in time.
@@ -78,11 +78,11 @@ class BaseComponent(Component):
         raise NotImplementedError
 
     def introspect(self) -> Any:
-        """What the interface says of itself: name, methods, docstring, data."""
+        """Return the description of the interface: name, methods, docstring, data."""
         return self.invoke(constants.GENERIC_METHOD_INTROSPECT)
 
     def close(self) -> None:
-        """Let go of what the component holds."""
+        """Release the resources of the component."""
 
     def __enter__(self: _Self) -> _Self:
         return self
@@ -97,7 +97,7 @@ class BaseComponent(Component):
 
 
 def result_of(response: Response) -> Any:
-    """The result, or (result, attachment) where an attachment came."""
+    """Return the result, or (result, attachment) if an attachment came."""
     if response.attachment is not None:
         return response.result, response.attachment
     return response.result

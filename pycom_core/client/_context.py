@@ -1,4 +1,4 @@
-"""Contexts: where a program finds and calls services from."""
+"""Contexts, with which a program finds and calls services."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 class Context(SyncCaller):
     """Finds services and connects to them. Any number of threads may share one, and forks too.
 
-    `nameserver` is an address, a list of replicas, or None for what the configuration says;
-    `timeout` is what calls get that name none, in ms; None and infinity are no limit. With `views`
-    attachments come back as memoryviews of where they were received, without a copy. `prehooks` and
-    `posthooks` are lists of `hook(component, data)`; an object that a hook returns replaces the
-    data, None leaves it.
+    `nameserver` is an address, a list of replicas, or None for that of the configuration.
+    `timeout` is the default for calls without one, in ms; None and infinity are no limit. With
+    `views` attachments come back as memoryviews of the receive buffer, without a copy. `prehooks`
+    and `posthooks` are lists of `hook(component, data)`; an object that a hook returns replaces
+    the data, None leaves it.
     """
 
     # Who calls.
@@ -32,7 +32,7 @@ class Context(SyncCaller):
     def authenticate(
         self, user: Any = None, credentials: Any = None, token: str | None = None
     ) -> None:
-        """Make all further calls as `user`, or as whom `token` belongs to.
+        """Make all further calls as `user`, or as the owner of `token`.
 
         Raises `AccessDenied`, and `ServiceNotFound` without an authenticator.
         """
@@ -40,7 +40,7 @@ class Context(SyncCaller):
         self.token = drive(talk, self.pool)
 
     def user_info(self) -> Any:
-        """What the authenticator says of the caller, `name` and `roles` at least; None: nobody.
+        """Ask the authenticator for the caller's `name` and `roles`, at least; None: nobody.
 
         Raises `AccessDenied` when the token is no longer good.
         """
@@ -55,11 +55,11 @@ class Context(SyncCaller):
         return found
 
     def locate(self, iface: str, service_name: str | None = None) -> Client:
-        """A component for `iface`, of one of its providers, or of the service that is named.
+        """Return a component for `iface`, of one of its providers, or of the named service.
 
-        The nameserver is not asked again while a connection to the chosen service stands and
-        the last answer is younger than a lease. Raises `ServiceNotFound` when there is no
-        provider, or when no nameserver answers.
+        The nameserver is not asked again while there is a connection to the chosen service and
+        the last answer is younger than a lease. Raises `ServiceNotFound` if there is no provider,
+        or if no nameserver answers.
         """
         use = drive(conversations.locate(self, (iface, service_name)), self.pool)
         return Client(use.address, iface, self, use)
@@ -79,8 +79,8 @@ class Context(SyncCaller):
     ) -> Any:
         """Send a command of the protocol that a plugin adds, as `name`; the hooks see calls only.
 
-        `server` is an address, or a component: then it is the server that the component calls.
-        Returns what `command` makes of the answer, or (answer, attachment) if one came back.
+        `server` is an address, or a component, which stands for the server that it calls. Returns
+        the answer as `command` decodes it, or (answer, attachment) if an attachment came back.
 
         Raises the `RemoteError` of the answer, and `ServiceNotAvailable` if none came in time.
         """
@@ -92,7 +92,7 @@ class Context(SyncCaller):
 
 
 class Nameserver(BaseComponent):
-    """The nameserver of a context: whichever of several replicas answers."""
+    """The nameserver of a context: any of several replicas that answers."""
 
     def __init__(self, owner: SyncCaller) -> None:
         # Not as a component of the context: credentials and hooks are not for nameservers.
@@ -102,7 +102,7 @@ class Nameserver(BaseComponent):
     def invoke_with_request(self, request: Request, timeout: float | None = None) -> Response:
         """Call the replica that answered last, and the others if it does not answer now.
 
-        The timeout (ms) is for all of them together. Raises `ServiceNotFound` if none answers.
+        The timeout (ms) holds for all of them together. Raises `ServiceNotFound` if none answers.
         """
         talk = conversations.ask_nameserver_with_request(
             self._owner, request, self._timeout if timeout is None else timeout

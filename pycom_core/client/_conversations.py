@@ -1,7 +1,7 @@
-"""What clients say to services, written once for sync and asyncio.
+"""The exchanges of clients with services, written once for sync and asyncio.
 
-A conversation is a generator: it yields what it wants sent, as (address, payload, timeout in ms),
-and is given the reply, or thrown what went wrong. The drivers in `_drivers` do the sending.
+A conversation is a generator. It yields each message to send as (address, payload, timeout in ms).
+It is sent the reply, or the error is thrown into it. The drivers in `_drivers` do the sending.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def send(
     attachment: Attachment | None,
     timeout: float,
 ) -> Conversation[tuple[Any, Attachment | None]]:
-    """Send a command: what it makes of the answer, and the attachment that came with it."""
+    """Send a command. Returns the answer as it decodes it, and the attachment of the answer."""
     payload = _payload(name, command.request_to_wire(request), attachment)
     return _answer(caller, address, command, (yield address, payload, timeout))
 
@@ -101,7 +101,7 @@ def _answer(
 def invoke(
     component: RemoteComponent, request: Request, timeout: float | None
 ) -> Conversation[Response]:
-    """Make a call as the caller wants it made: through hooks, with token and deadline."""
+    """Make a call for a caller: through its hooks, with its token and deadline."""
     context = component.context
     if context is None:
         return (yield from invoke_with_request(component, request, timeout))
@@ -152,7 +152,7 @@ def invoke_with_request(
 
 
 def _name_call(error: ServiceNotAvailable, request: Request, use: Use | None) -> None:
-    """Have an error say which call it ended, and of which service, where that is known."""
+    """Add to an error the call that it ended, and the service, if known."""
     if request.interface == constants.NS_INTERFACE:
         return  # nobody asked for that call, and all replicas are named together
     service = "" if use is None else f" of {use.record.service}"
@@ -160,7 +160,7 @@ def _name_call(error: ServiceNotAvailable, request: Request, use: Use | None) ->
 
 
 def describe(component: RemoteComponent) -> Conversation[Calls]:
-    """The methods of its interface: asked for once, as long as a connection stands."""
+    """Return the methods of its interface; asks only once per connection."""
     caller, key = component._caller, (component.address, component.name)
     known = caller.descriptions.get(key)
     if known is None or not caller.is_connected(component.address):
@@ -174,9 +174,9 @@ def describe(component: RemoteComponent) -> Conversation[Calls]:
 
 
 def locate(caller: Caller, key: Key) -> Conversation[Use]:
-    """One of the providers of an interface. Raises `ServiceNotFound`.
+    """Return one of the providers of an interface. Raises `ServiceNotFound`.
 
-    Nameservers are not asked again while a connection to the chosen one stands and the last
+    Nameservers are not asked again while there is a connection to the chosen one and the last
     answer is younger than a lease.
     """
     records = caller.records.get(key)
@@ -193,7 +193,7 @@ def locate(caller: Caller, key: Key) -> Conversation[Use]:
 
 
 def refresh(caller: Caller, key: Key) -> Conversation[None]:
-    """Ask for an answer anew that is still good."""
+    """Renew an answer that is still valid."""
     try:
         yield from find(caller, key)
     except PycomError as error:
@@ -232,9 +232,10 @@ def ask_nameserver(
 def ask_nameserver_with_request(
     caller: Caller, request: Request, timeout: float | None
 ) -> Conversation[Response]:
-    """The same with a request of one's own. Raises `NoNameserver`.
+    """Do the same with a given request. Raises `NoNameserver`.
 
-    The timeout (ms) is for all replicas together. Credentials and hooks are not for nameservers.
+    The timeout (ms) holds for all replicas together. Nameservers get no credentials, and no hooks
+    run.
     """
     share = caller.share(timeout)
     problems: list[str] = []
@@ -249,13 +250,13 @@ def ask_nameserver_with_request(
 
 
 def pass_over(replicas: list[str], address: str) -> None:
-    """Put a replica at the end: the next call begins with one that may be alive."""
+    """Move a replica to the end, so that the next call begins with one that may be alive."""
     # Of a copy, and at one stroke: other threads look at the list and reorder it meanwhile.
     replicas[:] = sorted(replicas, key=address.__eq__)
 
 
 def nameserver_address(caller: Caller, nameserver: str) -> str:
-    """The address that stands for a nameserver. Raises `ServiceNotAvailable`."""
+    """Return the address that stands for a nameserver. Raises `ServiceNotAvailable`."""
     if nameserver != constants.NS_NAME_LOCAL:
         return nameserver
     server = caller.runtime.server_of(constants.NS_INTERFACE)
@@ -271,7 +272,7 @@ def nameserver_address(caller: Caller, nameserver: str) -> str:
 
 
 def authenticate(caller: Any, user: Any, credentials: Any, token: Any) -> Conversation[Any]:
-    """Have a token made, or checked; returns it. Raises `AccessDenied`, `ServiceNotFound`."""
+    """Get a token, or check one; returns it. Raises `AccessDenied`, `ServiceNotFound`."""
     if token is not None:
         yield from _ask_authenticator(caller, constants.AUTH_METHOD_VALIDATE, {"token": token})
         return token
@@ -284,7 +285,7 @@ def authenticate(caller: Any, user: Any, credentials: Any, token: Any) -> Conver
 
 
 def user_info(caller: Any) -> Conversation[Any]:
-    """What the authenticator says of the caller; None: nobody. Raises `AccessDenied`."""
+    """Ask the authenticator who the caller is; None: nobody. Raises `AccessDenied`."""
     if caller.token is None:
         return None
     method = constants.AUTH_METHOD_VALIDATE

@@ -1,6 +1,6 @@
-"""What a service says of a remote method, as far as its callers need it.
+"""The description of a remote method, as far as its callers need it.
 
-Services of 0.6.0 and of other makers may say less than ours: what is not said is not demanded.
+Services of 0.6.0 and of other makers may describe less than ours. A missing entry is no error.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Described:
     docstring: str
     required: tuple[str, ...]
     optional: tuple[str, ...]
-    #: Keywords that it does not name may mean something to it.
+    #: True if it may understand keywords that it does not name.
     takes_more: bool
     results: tuple[str, ...]
     #: Names of the argument and of the result that travel beside the JSON.
@@ -33,24 +33,24 @@ class Described:
 
     @property
     def arguments(self) -> tuple[str, ...]:
-        """Names of all arguments, of the attachment too."""
+        """The names of all arguments, including the attachment."""
         named = (*self.required, *self.optional)
         return named if self.incoming is None else tuple(dict.fromkeys((*named, self.incoming)))
 
     def unknown(self, names: Iterable[str]) -> list[str]:
-        """The names among those of given arguments that the method does not have."""
+        """Return the names of given arguments that the method does not have."""
         known = self.arguments
         return [] if self.takes_more else [name for name in names if name not in known]
 
     def takes(self) -> str:
-        """What it takes, for a message."""
+        """Name the arguments that it takes, for a message."""
         return ", ".join(self.arguments) or "no arguments"
 
 
 def read(interface: str, name: str, found: Any) -> Described:
-    """The description of a method in an answer to `introspect`.
+    """Return the description of a method in an answer to `introspect`.
 
-    Raises `ServiceNotAvailable` for what describes none.
+    Raises `ServiceNotAvailable` if the answer does not describe one.
     """
     try:
         attachments = found.get("attachments") or {}
@@ -81,7 +81,7 @@ def methods_in(interface: str, introspection: Any) -> Mapping[str, Any]:
 
 
 def json_object(value: Any) -> Mapping[str, Any]:
-    """What is expected to be a JSON object; an empty one where it is something else."""
+    """Return a value that should be a JSON object; an empty one if it is something else."""
     return value if isinstance(value, dict) else {}
 
 

@@ -8,9 +8,9 @@ from pycom_core.errors import ServiceNotAvailable, ServiceNotFound
 
 
 def detect_ns(host: str) -> Client:
-    """The nameserver at an address, after it has answered.
+    """Return the nameserver at an address, once it has answered.
 
-    Raises `ServiceNotFound` if it does not, `ConfigurationError` if that is no address.
+    Raises `ServiceNotFound` if it does not, `ConfigurationError` if the address is malformed.
     """
     component = Client(host, constants.NS_INTERFACE)
     try:

@@ -1,4 +1,4 @@
-"""Have conversations: one driver blocks, one awaits."""
+"""Drivers of conversations: one blocks, one awaits."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ _ResultT = TypeVar("_ResultT")
 
 
 class Lender(Protocol):
-    """Lends channels for one call each."""
+    """A lender of channels, each for one call."""
 
     def borrow(self, address: str) -> Channel:
         """A channel to an address."""
 
     def give_back(self, address: str, channel: Channel) -> None:
-        """Take back one whose call is over."""
+        """Take back a channel whose call is over."""
 
 
 class Switchboard(Protocol):
-    """Has a channel for any number of calls to each address."""
+    """A keeper of one channel to each address, for any number of calls."""
 
     def to(self, address: str) -> AsyncChannel:
         """The channel to an address."""
 
 
 def drive(conversation: Conversation[_ResultT], lender: Lender) -> _ResultT:
-    """Have a conversation on this thread. Raises what it raises."""
+    """Run a conversation on this thread. Raises what it raises."""
     try:
         address, payload, timeout = conversation.send(None)  # type: ignore[arg-type]
         while True:
@@ -52,7 +52,7 @@ def drive(conversation: Conversation[_ResultT], lender: Lender) -> _ResultT:
 
 
 async def drive_async(conversation: Conversation[_ResultT], channels: Switchboard) -> _ResultT:
-    """Have a conversation on the running event loop. Raises what it raises."""
+    """Run a conversation on the running event loop. Raises what it raises."""
     try:
         address, payload, timeout = conversation.send(None)  # type: ignore[arg-type]
         while True:

@@ -16,8 +16,8 @@ from pycom_core.client._remote_methods import RemoteMethods, own
 class ProxyContext:
     """A `Context` whose components are proxies.
 
-    Takes the arguments of a `Context`, or one to wrap: its attributes are those of that context,
-    to read and to set.
+    Takes the arguments of a `Context`, or a context to wrap. Its attributes are those of that
+    context, to read and to set.
     """
 
     _wrapped: Context
@@ -81,7 +81,7 @@ class ProxyComponent(RemoteMethods):
 
     Required arguments may be positional, all may be keywords, attachments among them. Several
     results come as a named tuple. The names of the component itself (`close`, `invoke`, `name`,
-    `session_id`, `with_timeout`) are there where the interface has no method of that name.
+    `session_id`, `with_timeout`) give way to methods of those names.
     """
 
     def __init__(self, wrapped: BaseComponent) -> None:

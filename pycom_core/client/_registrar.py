@@ -1,4 +1,4 @@
-"""Keeps a service registered, from a thread that no method of the service can hold up."""
+"""The registration of a service, from a thread that no method of the service can delay."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from pycom_core.records import ServiceRecord
 
 RENEWAL = constants.NS_SERVICE_TIMEOUT / 2000  #: s between registrations
 RETRY = 1.0  #: s before another try at a nameserver that did not answer
-PATIENCE = 2000.0  #: ms that a nameserver has to answer
-FAREWELL = 1000.0  #: ms that nameservers have to answer when the service stops
+PATIENCE = 2000.0  #: ms within which a nameserver must answer
+FAREWELL = 1000.0  #: ms within which nameservers must answer when the service stops
 
 
 class Registrar:
     """Registers one service with every replica, renews in time, and unregisters at the end.
 
-    `records` are by nameserver: each is told the address that those who ask it can connect to.
+    `records` are by nameserver: each gets the address that its clients can connect to.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class Registrar:
 
 
 class _Replica:
-    """One nameserver, and what it has been told."""
+    """One nameserver, and the state of the registration there."""
 
     def __init__(self, address: str, record: ServiceRecord, context: Context) -> None:
         self._address, self._record, self._runtime = address, record, context.runtime
@@ -98,7 +98,7 @@ class _Replica:
         self.due = 0.0  #: when to tell it next, s, monotonic
 
     def register(self) -> bool:
-        """Tell it; whether it answered. Raises `AccessDenied`."""
+        """Register the service there; tells whether it answered. Raises `AccessDenied`."""
         record = self._record
         arguments: dict[str, Any] = {
             "address": record.address,
@@ -129,7 +129,7 @@ class _Replica:
         logger().warning("Could not register %s: %s%s", self._record.service, error, reason)
 
     def unregister(self, timeout: float) -> None:
-        """Take back what it was told, within `timeout` ms."""
+        """Withdraw the registration, within `timeout` ms."""
         record = self._record
         arguments = {"service": record.service, "address": record.address}
         try:

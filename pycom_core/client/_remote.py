@@ -1,4 +1,4 @@
-"""What remote components have in common, sync and asyncio."""
+"""The common base of remote components, sync and asyncio."""
 
 from __future__ import annotations
 

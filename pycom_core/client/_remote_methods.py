@@ -13,7 +13,7 @@ _Self = TypeVar("_Self", bound="RemoteMethods")
 
 
 class own:
-    """A property of the component itself, which yields to a remote method of its name."""
+    """A property of the component itself, which gives way to a remote method of its name."""
 
     def __init__(self, get: Callable[[Any], Any]) -> None:
         self._get = get
@@ -31,7 +31,7 @@ class own:
 
 
 def own_method(function: Callable[..., Any]) -> own:
-    """A method of the component itself, which yields to a remote method of its name."""
+    """A method of the component itself, which gives way to a remote method of its name."""
     found = own(function.__get__)
     found.__doc__ = function.__doc__
     return found
@@ -48,7 +48,7 @@ class RemoteMethods:
     """A component whose remote methods are methods in Python.
 
     Required arguments may be positional, all may be keywords, attachments among them. Wrong ones
-    are a TypeError before anything is sent. Several results come as a named tuple.
+    raise TypeError before anything is sent. Several results come as a named tuple.
     """
 
     def __init__(self, component: Any, calls: Calls) -> None:
@@ -58,7 +58,7 @@ class RemoteMethods:
 
     @own_method
     def with_timeout(self: _Self, timeout: float | None) -> _Self:
-        """The same component, session and connection, with a timeout of its own for each call.
+        """Return the same component, session and connection, with its own timeout for each call.
 
         `timeout` is in ms; None and infinity are no limit. Raises ValueError for nan.
         """
@@ -72,12 +72,12 @@ class RemoteMethods:
     def session_id(self) -> str | None:
         """Id of the session with a stateful interface.
 
-        Set it to go on with a session that was begun elsewhere; None begins a new one.
+        Set it to continue a session that was begun elsewhere; None begins a new one.
         """
         return self._wrapped.session_id  # type: ignore[no-any-return]
 
     def _function(self, call: Call) -> Any:
-        """A function that calls a remote method."""
+        """Return a function that calls a remote method."""
         raise NotImplementedError
 
     def _method(self, name: str) -> Any:

@@ -1,4 +1,4 @@
-"""What `inspect.signature` and `help` show of a remote method."""
+"""Signatures of remote methods, for `inspect.signature` and `help`."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ UNKNOWN = _Unknown()
 
 
 def signature(method: Described) -> Signature:
-    """How a method is called from Python, with the types and the defaults that are described."""
+    """Return the Python signature of a method, with its described types and defaults."""
     try:
         return Signature(list(_parameters(method)), return_annotation=_result(method))
     except ValueError:  # a name that is none in Python
@@ -43,7 +43,7 @@ def signature(method: Described) -> Signature:
 
 
 def types_in(shown: Signature) -> dict[str, Any]:
-    """The types in a signature, as a function has them in `__annotations__`."""
+    """Return the types in a signature, as in the `__annotations__` of a function."""
     found = {name: parameter.annotation for name, parameter in shown.parameters.items()}
     found["return"] = shown.return_annotation
     return {name: one for name, one in found.items() if one is not Signature.empty}
@@ -77,7 +77,7 @@ def _result(method: Described) -> Any:
 
 
 class _Types:
-    """A JSON Schema of arguments or of a result. It comes from a stranger."""
+    """The types in a JSON Schema of arguments or of a result. It comes from an untrusted source."""
 
     def __init__(self, schema: Any) -> None:
         self._schema = json_object(schema)
@@ -95,7 +95,7 @@ class _Types:
         return Signature.empty if found is Any else found
 
     def _type(self, schema: Any, depth: int) -> Any:
-        """The type of the JSON values that a schema allows; Any where it does not say."""
+        """Return the type of the JSON values that a schema allows; Any if it does not say."""
         if not depth:
             return Any
         match schema:

@@ -16,9 +16,9 @@ _T = TypeVar("_T")
 
 
 def new_event_loop(kind: str = "auto") -> asyncio.AbstractEventLoop:
-    """A loop of "uvloop", of "asyncio", or with "auto" of uvloop where that is installed.
+    """Return a loop of "uvloop", of "asyncio", or with "auto" of uvloop if it is installed.
 
-    Raises `ConfigurationError` for uvloop where it is not.
+    Raises `ConfigurationError` for uvloop if it is not installed.
     """
     if kind != "asyncio":
         try:
@@ -35,7 +35,7 @@ def new_event_loop(kind: str = "auto") -> asyncio.AbstractEventLoop:
 
 @functools.cache
 def _letting_go(base: Any) -> Callable[[], asyncio.AbstractEventLoop]:
-    """A class of loops that warn and close when they are dropped, as those of asyncio do."""
+    """Return a class of loops that warn and close when they are dropped, like asyncio's own."""
 
     def __del__(loop: Any) -> None:
         if not sys.is_finalizing():  # the end of the process closes all there is
@@ -50,10 +50,10 @@ def run_forever(loop: asyncio.AbstractEventLoop) -> None:
 
 
 def undisturbed(run: Callable[[], _T]) -> _T:
-    """What a function returns that runs a loop, and runs it again after SystemExit on the loop.
+    """Call a function that runs a loop, and call it again after a SystemExit on the loop.
 
     A Task raises SystemExit and KeyboardInterrupt where it is awaited, and out of its loop too.
-    Only what the handler of a signal raises is meant for the program.
+    Only an exception that the handler of a signal raised is meant for the program.
     """
     while True:
         try:
@@ -66,9 +66,9 @@ def undisturbed(run: Callable[[], _T]) -> _T:
 
 
 def finish(loop: asyncio.AbstractEventLoop, patience: float) -> None:
-    """Close a loop that has stopped; what still runs on it is cancelled, and waited for.
+    """Close a loop that has stopped. Cancels the tasks that still run on it, and waits for them.
 
-    `patience` in s; what does not end in time is left.
+    `patience` is in s; tasks that do not end in time are left.
     """
     left = asyncio.all_tasks(loop)
     for task in left:
@@ -82,7 +82,7 @@ def finish(loop: asyncio.AbstractEventLoop, patience: float) -> None:
 
 
 class PeriodicTask:
-    """Calls back again and again on an event loop, from `start` to `stop`."""
+    """A callback that repeats on an event loop, from `start` to `stop`."""
 
     def __init__(
         self, callback: Callable[[], object], timeout: float, loop: asyncio.AbstractEventLoop

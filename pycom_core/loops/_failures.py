@@ -1,4 +1,4 @@
-"""What a call may end with: a failure, which is answered and logged, or what is none of its own."""
+"""The exceptions that end a call: its own failures, answered and logged, and all others."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ _RAISE = opcode.opmap["RAISE_VARARGS"]
 
 
 class Cancelled(asyncio.CancelledError):
-    """The call itself is given up, and not only something that it waits for."""
+    """The call itself was given up, and not only something that it waits for."""
 
 
 def is_failure(error: BaseException) -> bool:
-    """Whether an exception, of whatever kind, is the failure of what was called.
+    """Tell whether an exception, of whatever kind, is a failure of the called code.
 
-    Neither the cancellation of the call is one, nor what the handler of a signal raised.
+    The cancellation of the call is not one, and neither is what the handler of a signal raised.
     """
     return not isinstance(error, Cancelled) and not of_signal(error)
 
 
 def of_signal(error: BaseException) -> bool:
-    """Whether the handler of a signal raised this, to end the process: Ctrl-C above all."""
+    """Tell whether the handler of a signal raised this, to end the process, as on Ctrl-C."""
     if (
         not isinstance(error, (KeyboardInterrupt, SystemExit))
         or threading.current_thread() is not threading.main_thread()
@@ -45,7 +45,7 @@ def of_signal(error: BaseException) -> bool:
 
 
 def handle_on_loop(callback: Callable[..., object], *arguments: Any) -> None:
-    """Run what an event loop has for a signal, so that `of_signal` can tell it from others."""
+    """Run an event loop's callback for a signal, so that `of_signal` can recognise it."""
     callback(*arguments)
 
 
@@ -58,7 +58,7 @@ def _is_of_raise(error: BaseException) -> bool:
 
 
 def _interrupts(frame: FrameType) -> bool:
-    """Whether Python called a function as a handler, and not a method: with its caller's frame."""
+    """Tell whether Python called a function as a signal handler: with its caller's frame."""
     given = list(frame.f_locals.values())
     for rest in [value for value in given if type(value) is tuple]:
         given += rest
@@ -71,6 +71,6 @@ def _code(handler: Any) -> Any:
 
 
 def of_task(error: BaseException) -> bool:
-    """Whether a coroutine raised this, and not a plain callback of an event loop."""
+    """Tell whether a coroutine raised this, and not a plain callback of an event loop."""
     frames = traceback.walk_tb(error.__traceback__)
     return any(frame.f_code.co_flags & inspect.CO_COROUTINE for frame, _ in frames)

@@ -1,8 +1,8 @@
 """Event loops that stand in for one that waits, in the same thread.
 
-A sync method holds its loop. When it calls an async one of its own process, that one can only run
-on another loop: this one, which is there for the one call. Whatever belongs to a loop and is the
-kernel's own (connections, timers) is therefore kept by loop.
+A sync method blocks its loop. When it calls an async method of its own process, that method can
+only run on another loop. This module makes such a loop, for the one call. Therefore the kernel
+keeps its own objects that belong to a loop (connections, timers) by loop.
 """
 
 from __future__ import annotations
@@ -15,35 +15,35 @@ from typing import Any
 
 from pycom_core.log import logger
 from pycom_core.loops._eventloop import finish, undisturbed
+from pycom_core.loops._private import running_loop, set_aside
 
-#: s that what is cancelled at the end of such a loop may take to come to its own end.
+#: s that cancelled tasks may take to end, at the end of such a loop.
 PATIENCE = 1.0
 
-#: `waiting`: the loops of this thread that a nested one, above them, has to end for.
+#: `waiting`: the loops of this thread that wait for the end of a nested one.
 _thread = threading.local()
 
 
 def run(coroutine: Coroutine[Any, Any, Any], timeout: float | None) -> Any:
-    """What a coroutine comes to, while the loop of this thread waits; `timeout` in s, or None.
+    """Return the result of a coroutine, while the loop of this thread waits.
 
-    Raises TimeoutError. What is left running on the loop is cancelled.
+    `timeout` is in s, or None. Raises TimeoutError. Tasks left running on the loop are cancelled.
     """
-    nested, outer = asyncio.new_event_loop(), asyncio._get_running_loop()
+    nested = asyncio.new_event_loop()
     waiting = _thread.__dict__.setdefault("waiting", [])
-    waiting.append(outer)
-    asyncio._set_running_loop(None)
+    waiting.append(running_loop())
     try:
-        # It is made anew for each call: who would close one that is kept?
-        answered = nested.create_task(_within(timeout, coroutine))
-        result = undisturbed(lambda: nested.run_until_complete(answered))
-        _warn_of(asyncio.all_tasks(nested))
-        return result
+        with set_aside():
+            try:
+                # It is made anew for each call: who would close one that is kept?
+                answered = nested.create_task(_within(timeout, coroutine))
+                result = undisturbed(lambda: nested.run_until_complete(answered))
+                _warn_of(asyncio.all_tasks(nested))
+                return result
+            finally:
+                finish(nested, PATIENCE)
     finally:
-        try:
-            finish(nested, PATIENCE)
-        finally:
-            asyncio._set_running_loop(outer)
-            waiting.pop()
+        waiting.pop()
 
 
 async def _within(timeout: float | None, coroutine: Coroutine[Any, Any, Any]) -> Any:
@@ -64,27 +64,27 @@ def _warn_of(left: set[asyncio.Task[Any]]) -> None:
         )
 
 
-#: Set for a call, and for those that are made for it, where a thread of this process waits for it.
+#: Set for a call, and for the calls made for it, if a thread of this process waits for it.
 _keeps_waiting: contextvars.ContextVar[bool] = contextvars.ContextVar("keeps_waiting")
 
 
 async def kept_waiting(answer: Coroutine[Any, Any, Any]) -> Any:
-    """What a coroutine comes to while a thread waits, which a method may need to run in."""
+    """Return the result of a coroutine while a thread waits that a method may need to run in."""
     _keeps_waiting.set(True)
     return await answer
 
 
 def keeps_thread_waiting() -> bool:
-    """Whether the call that is being answered here keeps a thread of this process waiting."""
+    """Tell whether the call that is answered here keeps a thread of this process waiting."""
     return _keeps_waiting.get(False)
 
 
 def stands_in() -> bool:
-    """Whether the loop of this thread runs in place of another one, which waits for it."""
+    """Tell whether the loop of this thread runs in place of another one, which waits for it."""
     return bool(getattr(_thread, "waiting", ()))
 
 
 def runs_elsewhere(loop: asyncio.AbstractEventLoop) -> bool:
-    """Whether a loop goes on while this thread waits for something that it is asked to do."""
-    here = (asyncio._get_running_loop(), *getattr(_thread, "waiting", ()))
+    """Tell whether a loop goes on running while this thread waits for it."""
+    here = (running_loop(), *getattr(_thread, "waiting", ()))
     return loop.is_running() and loop not in here

@@ -1,4 +1,4 @@
-"""Waiting for what a method returned, without a Task where nothing has to wait."""
+"""Waiting for the result of a method, without a Task if nothing has to wait."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from typing import Any
 
 from pycom_core.errors import DeadlineExceeded
 from pycom_core.loops._failures import Cancelled
+from pycom_core.loops._private import claim
 from pycom_core.messages import Future, Request, Response
 
 EAGER_TASKS = sys.version_info >= (3, 12)
 
 
 async def settle(value: Any, deadline: float | None = None) -> Any:
-    """The value itself, or what an awaitable or `Future` comes to in the end.
+    """Return the value itself, or the result of an awaitable or `Future`.
 
     Past `deadline` (s, monotonic) it is cancelled. Raises `DeadlineExceeded`, and `Cancelled`.
     """
@@ -33,15 +34,15 @@ async def settle(value: Any, deadline: float | None = None) -> Any:
 
 
 def waits(value: object) -> bool:
-    """Whether there is something to wait for."""
+    """Tell whether a value can be awaited or is a future."""
     return hasattr(value, "__await__") or isinstance(value, Future)
 
 
 class _Raised:
-    """An exception on its way to where it is raised again.
+    """An exception on its way to the place that raises it again.
 
-    Not every one may pass through a Task or a future: they let SystemExit out of the loop, take
-    CancelledError for their own, and refuse StopIteration.
+    Not every exception may pass through a Task or a future: they let SystemExit out of the loop,
+    take CancelledError for their own, and refuse StopIteration.
     """
 
     __slots__ = ("error",)
@@ -51,7 +52,7 @@ class _Raised:
 
 
 class Handover(asyncio.Future[Any]):
-    """Takes a result from another thread, unless nobody waits for it any more."""
+    """A future for a result from another thread, which is dropped if nobody waits any more."""
 
     def give(self, result: Any) -> None:
         """Complete it, from any thread. Raises RuntimeError when its loop is closed."""
@@ -68,14 +69,14 @@ class Handover(asyncio.Future[Any]):
             self.set_result(result)
 
     def give_up_with(self, work: concurrent.futures.Future[Any]) -> None:
-        """Cancel it if that was cancelled, in any thread."""
+        """Cancel it if the given future is cancelled, in any thread."""
         if work.cancelled():
             with contextlib.suppress(RuntimeError):  # the loop is closed
                 self.get_loop().call_soon_threadsafe(self.cancel)
 
 
 def in_worker(pool: concurrent.futures.Executor, work: Callable[[], Any]) -> Handover:
-    """Have a worker do something, if somebody still waits for it then. Await it with `settle`."""
+    """Run something in a worker, if somebody still waits for it then. Await it with `settle`."""
     done = Handover(loop=asyncio.get_running_loop())
 
     def do() -> None:
@@ -106,7 +107,7 @@ def _start(awaitable: Any) -> asyncio.Future[Any]:
 
 
 async def _contained(awaitable: Awaitable[Any]) -> Any:
-    """What it comes to, and what it raises as a value."""
+    """Return its result, or the exception that it raises, as a value."""
     try:
         return await awaitable
     except asyncio.CancelledError:
@@ -119,13 +120,13 @@ if sys.version_info >= (3, 11):
     _Task = asyncio.Task
 
     def knowing(coroutine: Coroutine[Any, Any, Any]) -> Awaitable[Any]:
-        """What is to be awaited, so that `finished` can tell that its own task was cancelled."""
+        """Return an awaitable that lets `finished` tell that its own task was cancelled."""
         return coroutine
 
 else:
 
     class _Task(asyncio.Task[Any]):
-        """Knows whether it was cancelled itself, as those of Python 3.11 do."""
+        """A Task that knows whether it was cancelled itself, as those of Python 3.11 do."""
 
         _cancelling = 0
 
@@ -140,7 +141,7 @@ else:
 
 
 def is_cancelled() -> bool:
-    """Whether the task that runs this is being cancelled, and not only something in it."""
+    """Tell whether the current task itself is being cancelled, and not only something in it."""
     try:
         task = asyncio.current_task()
     except RuntimeError:  # no loop runs
@@ -150,10 +151,10 @@ def is_cancelled() -> bool:
 
 
 async def finished(future: asyncio.Future[Any], deadline: float | None = None) -> Any:
-    """What a future of the kernel's own comes to.
+    """Return the result of one of the kernel's own futures.
 
-    Past `deadline` (s, monotonic) it is cancelled. Raises `DeadlineExceeded`, and `Cancelled` where
-    the call is given up; a method may cancel its own task, too, and that is its failure.
+    It is cancelled past `deadline` (s, monotonic). Raises `DeadlineExceeded`, and `Cancelled` if
+    the call is given up. A method may cancel its own task, too; that is a failure of the method.
     """
     passed = False
 
@@ -200,7 +201,7 @@ def run_to_end(
 ) -> None:
     """Run a coroutine from plain code: on `loop` if it can be, else on a loop of its own.
 
-    Where this thread runs a loop already, that runs it later.
+    If this thread already runs a loop, that loop runs it later.
     """
     try:
         running = asyncio.get_running_loop()
@@ -222,7 +223,7 @@ _left: set[asyncio.Task[None]] = set()
 class Drive:
     """Runs a coroutine from the event loop's callbacks: a Task without the cost of one.
 
-    What needs a Task around it (anything that is not ours) gets one from `settle`.
+    Awaitables that need a Task around them (all that are not ours) get one from `settle`.
     """
 
     __slots__ = ("_coroutine", "_done", "_loop")
@@ -236,11 +237,11 @@ class Drive:
         self._coroutine, self._done, self._loop = coroutine, done, loop
 
     def wait(self, waited_for: Any) -> None:
-        """Go on when what the coroutine waits for is there."""
+        """Go on once the awaited result is there."""
         if waited_for is None:
             self._loop.call_soon(self)
         else:
-            waited_for._asyncio_future_blocking = False
+            claim(waited_for)
             waited_for.add_done_callback(self)
 
     def __call__(self, _future: object = None) -> None:
@@ -253,7 +254,7 @@ class Drive:
 
 
 def run_by_hand(answer: Coroutine[Any, None, Response], request: Request) -> Response | Future:
-    """Run a coroutine as far as it goes: its response, or a `Future` of it where it has to wait."""
+    """Run a coroutine as far as it goes. Returns its response, or a `Future` of it."""
     try:
         waited_for = answer.send(None)
     except StopIteration as stop:

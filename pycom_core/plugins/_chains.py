@@ -17,7 +17,7 @@ from pycom_core.log import logger
 Link = Callable[..., Any]
 Chain = tuple[Link, ...]
 
-#: The hooks of a call, without their prefix. Their arguments stand in `hookspecs`.
+#: The hooks of a call, without their prefix. Their arguments are in `hookspecs`.
 NAMES = (
     "authenticate",
     "authorize",
@@ -33,12 +33,12 @@ NAMES = (
 )
 #: Chains of wrappers only.
 WRAPPERS = ("invoke", "client_invoke")
-#: Chains that pluggy cannot wrap: their results and failures are looked at one by one.
+#: Chains that pluggy cannot wrap: their results and failures are checked one by one.
 UNWRAPPED = ("authenticate", "end", "address", "admit")
 
 
 class HookFailed(PluginFailed):
-    """A hook of a plugin raised what it may not, or returned what it may not."""
+    """A hook of a plugin raised or returned something that is not allowed."""
 
 
 #: Words what is wrong with a plugin, or with one of several.
@@ -102,14 +102,14 @@ class Chains:
             setattr(self, name, tuple(links))
 
     def failure(self, link: Link, what: str) -> HookFailed:
-        """The exception that names the plugin of a link, and `what` it did wrong."""
+        """Return the exception that names the plugin of a link, and `what` it did wrong."""
         # A plugin that is gone by now is not known any more.
         blame = self._blames.get(link)
         return HookFailed(f"{link} {what}") if blame is None else blame(what)
 
 
 def check_failure(error: BaseException) -> None:
-    """Raise again what is no failure of a plugin: Ctrl-C, and the end of the call itself."""
+    """Raise an exception again that is no failure of a plugin: Ctrl-C, or the end of the call."""
     # Here, since it loads asyncio, which help does not need.
     from pycom_core.loops._failures import is_failure
 

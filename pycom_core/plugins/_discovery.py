@@ -1,4 +1,4 @@
-"""Finding the plugins that are installed: entry points, as the metadata says now."""
+"""Discovery of installed plugins: entry points, from the current metadata."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from stevedore import ExtensionManager
 from pycom_core.errors import ConfigurationError
 
 GROUP = "pycom.plugins"
-#: What PyInstaller has to be told.
+#: The options that PyInstaller needs.
 COLLECTED = (
     "from PyInstaller, --copy-metadata pycom and --collect-submodules for pycom_core and "
     "pycom_plugins"
 )
 _OURS = "pycom_plugins."
 
-#: The folders that modules come from, and when each of them changed, in ns.
+#: The folders of modules, each with the time of its last change, in ns.
 _Path = tuple[tuple[str, int], ...]
 
 
 class _Manager(ExtensionManager):  # type: ignore[type-arg]
-    """stevedore's manager, without its file of what was installed before.
+    """stevedore's manager, without its cache file.
 
-    That file may be older than what is installed, and lies where others may write.
+    That file may be out of date, and lies where others may write.
     """
 
     def list_entry_points(self) -> list[importlib.metadata.EntryPoint]:

@@ -1,4 +1,4 @@
-"""What makes a contribution of a plugin unfit for use, seen before its first use."""
+"""Checks that find unfit contributions of plugins before their first use."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _NAMES = {"url": "URL", "runtime": "runtime"}
 
 
 def wrong_factory(factory: Any, takes: str = "url") -> str | None:
-    """What a factory must be and is not, as the end of a sentence."""
+    """Say what a factory must be and is not, as the end of a sentence; None if it is fit."""
     wanted = f"must be a factory({takes})"
     if not callable(factory):
         return wanted
@@ -25,7 +25,7 @@ def wrong_factory(factory: Any, takes: str = "url") -> str | None:
 
 
 def takes_clock(factory: Callable[..., Any]) -> bool:
-    """Whether a factory wants to be given the clock of the runtime, as `clock`."""
+    """Tell whether a factory takes the clock of the runtime, as `clock`."""
     try:
         return "clock" in inspect.signature(factory).parameters
     except (TypeError, ValueError):  # of some callables nothing is known
@@ -33,7 +33,7 @@ def takes_clock(factory: Callable[..., Any]) -> bool:
 
 
 def wrong_object(given: Any, base: type[Any]) -> str | None:
-    """What an object must be to serve as one of `base` and is not, as the end of a sentence."""
+    """Say what an object must be to serve as a `base` and is not, as the end of a sentence."""
     methods = {
         name: spec
         for name, spec in vars(base).items()
@@ -57,7 +57,7 @@ def wrong_object(given: Any, base: type[Any]) -> str | None:
 
 
 def _is_async(function: Any) -> bool | None:
-    """Whether calling it gives a coroutine; None: nobody knows before."""
+    """Tell whether a call of it gives a coroutine; None: unknown before the call."""
     function = inspect.unwrap(function)
     if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
         type(function).__call__

@@ -1,6 +1,6 @@
-"""Loading, checking and registering plugins; asking them for what they contribute.
+"""Loading, checking and registering plugins; collecting their contributions.
 
-pluggy calls the hooks; the rules of failure are this page's:
+pluggy calls the hooks; the rules for failures are in this module:
 nothing is skipped in silence, and no name wins over another.
 """
 
@@ -31,13 +31,13 @@ from pycom_core.plugins._discovery import installed, installed_names
 
 ADVICE = "Fix or uninstall it, or name it in plugins.disable"
 
-#: Hooks whose implementations may be wrappers, and those where they must be.
+#: Hooks whose implementations may be wrappers, and those that need wrappers.
 WRAPPABLE = tuple(f"pycom_{name}" for name in _chains.NAMES if name not in _chains.UNWRAPPED)
 WRAPPED = tuple(f"pycom_{name}" for name in _chains.WRAPPERS)
 
 
 class PluginInfo:
-    """What is known of one plugin; `state` is "active", "disabled" or "failed"."""
+    """The facts about one plugin; `state` is "active", "disabled" or "failed"."""
 
     __slots__ = (
         "contributions",
@@ -58,7 +58,7 @@ class PluginInfo:
         self.state = "active"
         self.reason = ""  #: why it failed
         self.requires: tuple[str, ...] = ()
-        self.contributions: dict[str, list[Any]] = {}  #: by hook, what it has given until now
+        self.contributions: dict[str, list[Any]] = {}  #: by hook, what it contributed so far
         self.load_time = 0.0  #: s
 
     def __str__(self) -> str:
@@ -68,7 +68,7 @@ class PluginInfo:
 
     @property
     def target(self) -> str:
-        """What the entry point names; empty for a plugin that is registered by hand."""
+        """The target of the entry point; empty for a plugin that is registered by hand."""
         return self.entry_points[0].value if self.entry_points else ""
 
     @property
@@ -79,7 +79,7 @@ class PluginInfo:
         return [f"{dist.name} {dist.version}" for dist in dists if dist is not None]
 
     def complaint(self, what: str, advice: str = "") -> str:
-        """What is wrong with the plugin, and what to do about it."""
+        """Say what is wrong with the plugin, and what to do about it."""
         advice = advice or (ADVICE if self.entry_points else "Fix it")
         return f"The {self} {what}{'' if what.endswith('?') else '.'} {advice}"
 
@@ -140,7 +140,7 @@ class Plugins:
         info.load_time = time.perf_counter() - started
 
     def _failed(self, info: PluginInfo, error: ConfigurationError, loading: bool = False) -> None:
-        """Note what is wrong with a plugin that may fail to load; raise it of any other."""
+        """Note the error of a plugin that may fail to load; raise that of any other."""
         if not loading or info.name not in self._optional:
             raise error
         info.state, info.reason = "failed", str(error)
@@ -156,7 +156,7 @@ class Plugins:
             self._leave_out_the_needy()  # others may have needed these
 
     def _lacks(self, info: PluginInfo) -> str | None:
-        """What a plugin needs and does not find."""
+        """Name the first unmet requirement of a plugin; None if there is none."""
         if info.state != "active":
             return None
         lacks = (requirements.unmet(needed, self._state_of) for needed in info.requires)
@@ -166,7 +166,7 @@ class Plugins:
         return self.infos[name].state if name in self.infos else "not installed"
 
     def register(self, plugin: object, name: str | None = None) -> str:
-        """Add a plugin by hand; it is called before those that are there. Returns its name.
+        """Add a plugin by hand; it is called before the earlier ones. Returns its name.
 
         Raises `PluginError`.
         """
@@ -184,7 +184,7 @@ class Plugins:
         return name
 
     def unregister(self, name: str) -> None:
-        """Take a plugin out. What it contributed to servers that are there already stays."""
+        """Remove a plugin. Its contributions to existing servers stay."""
         self._manager.unregister(name=name)
         self.infos.pop(name)
         self._compile()
@@ -252,7 +252,7 @@ class Plugins:
         )
 
     def implementations(self, hook: str) -> list[tuple[PluginInfo, Callable[..., Any]]]:
-        """Who implements a hook, and a function of its arguments, first called first."""
+        """List who implements a hook, in call order: plugin, and function of its arguments."""
 
         def by_name(impl: pluggy.HookImpl) -> Callable[..., Any]:
             return lambda **arguments: self._call(impl, hook, arguments)
@@ -268,7 +268,7 @@ class Plugins:
         return [impl.plugin_name for impl in self.calls(hook)]
 
     def contributions(self, hook: str, **arguments: Any) -> dict[Any, Any]:
-        """Names and what they stand for, of all plugins. Raises `PluginError` if two give one."""
+        """Return what all plugins contribute, by name. Raises `PluginError` if two give one."""
         found: dict[Any, Any] = {}
         owners: dict[Any, PluginInfo] = {}
         for impl in self.calls(hook):
@@ -319,8 +319,8 @@ class Plugins:
     ) -> None:
         """Call a hook of life on every plugin. Raises `PluginError` for the first that fails.
 
-        `spoilt` says what the plugin that was called just now has left in disorder, if anything.
-        What a plugin says of its settings is said so already: `ConfigurationError` passes.
+        `spoilt` says what the plugin called just now has left in a wrong state, if anything. A
+        `ConfigurationError` passes as it is: it already says what is wrong with the settings.
         """
         for impl in self.calls(hook):
             info = self._info_of(impl.plugin_name)
@@ -375,8 +375,8 @@ class Plugins:
 def cli_plugins(disable: Iterable[str] = ()) -> Plugins:
     """The plugins as the command line sees them, before there is a runtime.
 
-    Those that cannot be loaded have failed, and stop nobody: whatever then needs a runtime says
-    what is wrong with them. Raises `ConfigurationError` if two have one name, or none is there.
+    Plugins that cannot be loaded are marked as failed and stop nobody; commands that need a
+    runtime report them. Raises `ConfigurationError` if two have the same name, or if none exists.
     """
     discovery.check()
     names = installed_names()
@@ -391,13 +391,13 @@ def hook_names() -> list[str]:
 
 
 def nearest_hook(name: str) -> str:
-    """A question whether the hook was meant whose name is most like `name`; empty without one."""
+    """Ask whether the hook with the name most like `name` was meant; empty without one."""
     near = difflib.get_close_matches(name, hook_names(), n=1)
     return f"; did you mean {near[0]}?" if near else ""
 
 
 def _offer(problem: str) -> str:
-    """What the hook offers whose arguments were not met; empty where that is not the problem."""
+    """List the arguments of the hook whose arguments do not match; empty for other problems."""
     found = re.search(r"for hook '(\w+)'.*not be found in the hookspec", problem, re.DOTALL)
     if found is None:
         return ""

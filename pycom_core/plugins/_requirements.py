@@ -1,7 +1,7 @@
-"""What a plugin needs: `pycom_requires = ("other_plugin", "distribution>=1.2")`.
+"""Requirements of plugins: `pycom_requires = ("other_plugin", "distribution>=1.2")`.
 
-A bare name is that of a plugin, which must be active. With a version it is a distribution, which
-must be installed in such a version; versions are compared as `pip` does.
+A bare name means a plugin, which must be active. A name with a version means a distribution, which
+must be installed in such a version. Versions are compared as `pip` does.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _VERSION = re.compile(r"[<>=!~]")
 
 
 def stated(plugin: object) -> tuple[str, ...]:
-    """What a plugin says that it needs. Raises ValueError if that is no tuple of names."""
+    """Return the requirements that a plugin states. Raises ValueError if not a tuple of names."""
     found = getattr(plugin, ATTRIBUTE, ())
     if not isinstance(found, (tuple, list)) or not all(type(text) is str for text in found):
         raise ValueError(
@@ -27,7 +27,7 @@ def stated(plugin: object) -> tuple[str, ...]:
 
 
 def unmet(requirement: str, state_of: Callable[[str], str]) -> str | None:
-    """What is missing, as the end of a sentence; None if nothing is.
+    """Say what is missing, as the end of a sentence; None if nothing is.
 
     `state_of` gives the state of a plugin, or "not installed".
     """

@@ -1,4 +1,4 @@
-"""Logging every call of a hook, where `plugins.trace` asks for it."""
+"""Logging of every call of a hook, if `plugins.trace` is set."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ LOGGER = "pycom.trace"
 
 
 def traced(function: Callable[..., Any], hook: str, plugin: str) -> Callable[..., Any]:
-    """The function, of which every call is logged: whose, how long it took, how it ended.
+    """Wrap a function so that each call is logged: its plugin, duration and outcome.
 
-    The time of an async hook is that until its end, the time of a wrapper includes what it wraps.
+    The time of an async hook runs until its end; that of a wrapper includes what it wraps.
     """
     # Not above, where the command line would pay for it too.
     from pycom_core.loops._waiting import waits

@@ -1,4 +1,4 @@
-"""Wrappers of plugins around what the kernel does: `pycom_invoke` and `pycom_client_invoke`."""
+"""Wrappers of plugins around actions of the kernel: `pycom_invoke` and `pycom_client_invoke`."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from pycom_core.plugins._chains import Chain, Chains, Link
 def wrapped(
     chains: Chains, hook: str, wrappers: Chain, *arguments: Any, gives: type = object
 ) -> Generator[None, Any, Any]:
-    """Open the wrappers, pause for what they are around, and close them with its outcome.
+    """Open the wrappers, pause for the wrapped action, and close them with its outcome.
 
-    It may end without the pause: when an outer wrapper answers for an inner one that failed.
-    What a wrapper returns must be a `gives`.
-    Raises `HookFailed` for what a wrapper may not do.
+    It ends without the pause if an outer wrapper answers for an inner one that failed.
+    A wrapper must return a `gives`.
+    Raises `HookFailed` for a wrapper that breaks the rules.
     """
     opened: list[tuple[Link, Any]] = []
     result: Any = None

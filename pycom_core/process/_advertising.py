@@ -1,4 +1,4 @@
-"""The address that others are told: one that leads them to what a service is bound to."""
+"""The advertised address: one by which others reach the bound address of a service."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pycom_core.addresses import Tcp, is_loopback, is_wildcard
 from pycom_core.errors import ConfigurationError
 from pycom_core.log import logger
 
-#: Nobody's (RFC 5737, RFC 3849): the route there is the one to the rest of the world.
+#: Addresses of nobody (RFC 5737, RFC 3849), whose route is the one to the rest of the world.
 _FAR_AWAY = {socket.AF_INET: "192.0.2.1", socket.AF_INET6: "2001:db8::1"}
 _LOOPBACK = {socket.AF_INET: "127.0.0.1", socket.AF_INET6: "::1"}
 
@@ -33,11 +33,11 @@ def check(advertise: str) -> None:
 
 
 def advertised(bound: str, nameserver: str, advertise: str | None = None) -> str:
-    """The address by which who asks a nameserver reaches a bound address.
+    """Return the address by which clients of a nameserver reach a bound address.
 
-    That is `advertise` where it is set; its port may be `*`, for the bound one. Else it is the
-    bound address itself, unless that stands for all addresses of this host: then the one that
-    faces the nameserver.
+    That is `advertise` if it is set; its port may be `*`, for the bound one. Otherwise it is the
+    bound address itself. If that stands for all addresses of this host, it is the one that faces
+    the nameserver.
     """
     parts = addresses.tcp(bound)
     if advertise is not None:
@@ -56,9 +56,10 @@ def advertised(bound: str, nameserver: str, advertise: str | None = None) -> str
 def advertised_to(
     nameservers: Sequence[str], bound: str, advertise: str | None = None
 ) -> dict[str, str]:
-    """What each of the replicas of a nameserver is told.
+    """Return the address to advertise to each replica of a nameserver.
 
-    They may share what they know, so one on this host is told nothing that helps this host alone.
+    Replicas may share their records. So one on this host gets no loopback address if another
+    replica gets an address that other hosts can reach.
     """
     told = {nameserver: advertised(bound, nameserver, advertise) for nameserver in nameservers}
     far = [address for address in told.values() if not is_loopback(address)]
@@ -69,7 +70,7 @@ def advertised_to(
 
 
 def own_addresses(bound: str) -> list[str]:
-    """Addresses by which a process reaches what it has bound itself to."""
+    """Return the addresses by which a process reaches its own bound addresses."""
     parts = addresses.tcp(bound)
     if parts is None or not is_wildcard(parts.host):
         return [bound]
@@ -96,7 +97,7 @@ def _host_towards(nameserver: str, families: list[socket.AddressFamily]) -> str:
 
 
 def _sources(host: str, families: list[socket.AddressFamily]) -> Iterator[str]:
-    """Addresses of this host that its routes to another one begin at."""
+    """Return the addresses of this host from which its routes to another host start."""
     for family, place in _lookup(host, families):
         # Connecting a datagram socket sends nothing: it asks the system for its route.
         with socket.socket(family, socket.SOCK_DGRAM) as probe:
@@ -108,7 +109,7 @@ def _sources(host: str, families: list[socket.AddressFamily]) -> Iterator[str]:
 
 
 def _named(families: list[socket.AddressFamily]) -> Iterator[str]:
-    """Addresses that this host's own name stands for, but for loopback."""
+    """Return the addresses that this host's own name stands for, except loopback."""
     for _, place in _lookup(socket.gethostname(), families):
         host = str(place[0])
         if not host.startswith("127.") and host != "::1":

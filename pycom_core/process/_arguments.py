@@ -1,4 +1,4 @@
-"""Arguments of a call as they are written on the command line."""
+"""Arguments of a call on the command line."""
 
 from __future__ import annotations
 

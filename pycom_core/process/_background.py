@@ -1,4 +1,4 @@
-"""A text stream that nobody waits for: a thread does, which passes on what is written."""
+"""A text stream that blocks nobody: a thread passes on the text and waits instead."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import threading
 from collections.abc import Callable
 from typing import Any, TextIO
 
-from pycom_core import _threads as threads
+from pycom_core import threads
 
-#: Characters that may wait to be written; what does not fit is dropped.
+#: Characters that may wait to be written; further text is dropped.
 LIMIT = 2**20
 
 
 class BackgroundStream:
-    """Stands in front of a stream whose reader may be slow, or not read at all.
+    """A buffer in front of a stream whose reader may be slow, or may not read at all.
 
-    `on_dropped` is told the number of writes that were dropped, once there is room again. A forked
-    child has no such thread: it writes by itself. All else is as the stream says.
+    `on_dropped` gets the number of dropped writes, once there is room again. A forked child has no
+    such thread: it writes by itself. All other attributes are those of the stream.
     """
 
     def __init__(self, stream: TextIO, on_dropped: Callable[[int], object]) -> None:
@@ -50,7 +50,7 @@ class BackgroundStream:
         return len(text)
 
     def flush(self) -> None:
-        """Do nothing: who flushes does not want to wait either."""
+        """Do nothing: a caller that flushes does not want to wait either."""
 
     def drain(self, timeout: float) -> bool:
         """Wait until all is written, for `timeout` s at most. True if it is."""

@@ -1,4 +1,4 @@
-"""What there is to say of the plugins of a configuration, also of those that cannot be used."""
+"""Reports on the plugins of a configuration, including those that cannot be used."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MARKS = ("wrapper", "hookwrapper", "tryfirst", "trylast")
 
 
 class _Patients(Plugins):
-    """Plugins of which those that cannot be used are noted, and stop nothing."""
+    """Plugins that note unusable ones among them, instead of raising an error."""
 
     def _failed(self, info: PluginInfo, error: ConfigurationError, loading: bool = False) -> None:
         info.state, info.reason = "failed", info.reason or str(error)
@@ -31,7 +31,7 @@ class _Ward(Runtime):
 
 
 def diagnosed(settings: Settings) -> Plugins:
-    """The plugins, taken as far as a service takes them before it listens.
+    """Return the plugins, prepared as far as by a service before it listens.
 
     Raises `ConfigurationError` for settings that are wrong themselves.
     """
@@ -44,7 +44,7 @@ def diagnosed(settings: Settings) -> Plugins:
 
 
 def examine(plugins: Plugins) -> list[dict[str, Any]]:
-    """One dict of JSON values for each plugin: where from, what it does, in what state it is."""
+    """Return a dict of JSON values for each plugin: its origin, its functions, its state."""
     orders = {hook: plugins.order(hook) for hook in hook_names()}
     found = []
     for info in plugins.infos.values():
@@ -72,7 +72,7 @@ def examine(plugins: Plugins) -> list[dict[str, Any]]:
 
 
 def explain(plugins: Plugins, hook: str) -> dict[str, Any]:
-    """Who implements a hook and in what order, as JSON values."""
+    """List the implementations of a hook in call order, as JSON values."""
     spec = getattr(hookspecs, hook)
     return {
         "hook": hook,

@@ -1,4 +1,4 @@
-"""Finding services for commands, which say at once what a context would wait for to change."""
+"""Finding services for commands, which report at once a problem that a context would wait out."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pycom_core.runtime._runtime import PROBE
 
 
 def located(context: Context, interface: str, service: str | None = None) -> Client:
-    """A component for an interface, of any service or of the one that is named.
+    """Return a component for an interface, of any service or of the named one.
 
     Raises `ServiceNotFound`, `ServiceNotAvailable`.
     """
@@ -31,7 +31,7 @@ def located(context: Context, interface: str, service: str | None = None) -> Cli
 
 
 def check_nameserver(context: Context) -> None:
-    """Have a context ask nameservers that can be reached first. Raises `ServiceNotFound`."""
+    """Make a context ask reachable nameservers first. Raises `ServiceNotFound`."""
     runtime, limit = context.runtime, min(context.time_left(None), PROBE)
     # All at one time: each may be a host that keeps silent.
     with ThreadPoolExecutor(len(context.nameservers)) as threads:

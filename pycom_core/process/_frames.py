@@ -1,4 +1,4 @@
-"""Where in a user's code an exception came from."""
+"""The place in a user's code that an exception came from."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import itertools
 import os
 import traceback
 
-#: What calls the user's code: this package, and what Python imports modules with.
+#: The callers of the user's code: this package, and Python's own import machinery.
 _OURS = (
     os.path.dirname(os.path.dirname(__file__)) + os.sep,
     os.path.dirname(importlib.__file__) + os.sep,
@@ -16,7 +16,7 @@ _OURS = (
 
 
 def place(error: BaseException) -> str:
-    """Lines of a traceback, from the first of the user's own frames to the last; or nothing."""
+    """Return the lines of a traceback from the user's first frame to the last; or nothing."""
     frames: list[traceback.FrameSummary] = traceback.extract_tb(error.__traceback__)
     for _ in range(2):  # from the front, then from the back
         frames = list(itertools.dropwhile(_is_ours, frames))[::-1]

@@ -30,13 +30,13 @@ from pycom_core.runtime._runtime import Runtime
 from pycom_core.server._interfaces import Interface
 from pycom_core.server._service import Provider, ServiceServer
 
-#: Modules that are imported to be served, while they are.
+#: Modules that are being imported to be served.
 _importing: list[str] = []
 #: Modules whose interfaces are not served because they happen to be loaded.
 _NOT_SERVED = ("pycom_core", "pycom_plugins")
-#: s beyond the drain that the last replies and the closing of sockets may take.
+#: s after the drain that the last replies and the closing of sockets may take.
 _LAST_WORDS = 1.5
-#: s that the interpreter may take to end after the service, at least.
+#: s that the interpreter may take at least to end after the service.
 _EXIT = 3.0
 
 
@@ -71,7 +71,7 @@ def load_providers(names: Iterable[str]) -> list[Provider]:
 
 
 def providers_in(modules: Iterable[ModuleType]) -> Iterator[Provider]:
-    """The classes that provide an interface in the namespaces of modules, each once."""
+    """Yield the classes in the namespaces of modules that provide an interface, each once."""
     seen: set[int] = set()
     for module in modules:
         if module.__name__.partition(".")[0] in _NOT_SERVED:
@@ -85,7 +85,7 @@ def providers_in(modules: Iterable[ModuleType]) -> Iterator[Provider]:
 
 
 def make_instances(providers: Iterable[Provider]) -> None:
-    """Make the objects of classes. Raises `ConfigurationError` that shows where that failed."""
+    """Make the objects of classes. Raises `ConfigurationError`, with the place of the failure."""
     for provider in providers:
         iface = getattr(provider, "__interface__", None)
         if not inspect.isclass(provider) or not isinstance(iface, Interface):
@@ -113,7 +113,7 @@ def _refuse_bare(server: ServiceServer) -> None:
 
 
 class ServiceProcess:
-    """One service: a server, its registration, and an end that comes in time."""
+    """One service: a server, its registration, and its end within a bounded time."""
 
     def __init__(
         self,
@@ -146,7 +146,7 @@ class ServiceProcess:
         except BaseException:
             self.server.close()
             raise
-        #: By which those who ask the first nameserver reach it.
+        #: The address by which clients of the first nameserver reach it.
         self.address = records[nameservers[0]].address
         self._told = set(told.values())
         self.server.aliases += [*self._told, *advertising.own_addresses(self.bound)]
@@ -215,7 +215,7 @@ class ServiceProcess:
         showlog.flush()
 
     def stop(self) -> None:
-        """Unregister, let what runs end within the bound, and leave `run`. From any thread."""
+        """Unregister, let running calls end within the bound, and leave `run`. From any thread."""
         if not self._stopping:
             self._stopping = True
             self.registrar.stop()
@@ -276,9 +276,9 @@ def run_modules(runtime: Runtime, modules: Sequence[str], context: Context | Non
 
 
 def all_providers() -> list[Provider]:
-    """The interfaces of all modules that are loaded.
+    """Return the interfaces of all modules that are loaded.
 
-    Raises `ConfigurationError` where one of them is imported to be served with others.
+    Raises `ConfigurationError` if one of them is being imported to be served with others.
     """
     if _importing:
         raise ConfigurationError(

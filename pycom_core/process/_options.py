@@ -1,4 +1,4 @@
-"""What commands have in common: options, and the runtime and the context that they ask for."""
+"""Common parts of commands: options, and the runtime and the context that these ask for."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Positive(click.FloatRange):
-    """The type of an option that is a number above 0, or from 0 on with `or_zero`; nan is none."""
+    """The type of an option that is a number above 0, or from 0 on with `or_zero`; never nan."""
 
     def __init__(self, or_zero: bool = False) -> None:
         super().__init__(min=0, min_open=not or_zero)
@@ -63,7 +63,7 @@ _OPTIONS: dict[str, Callable[[Any], Any]] = {
 
 
 def options(*names: str) -> Callable[[Any], Any]:
-    """The options that commands have in common, by name."""
+    """Add the common options of commands, by name."""
 
     def decorate(function: Any) -> Any:
         for name in reversed(names):
@@ -74,7 +74,7 @@ def options(*names: str) -> Callable[[Any], Any]:
 
 
 def configured(given: Mapping[str, Any], defaults: Mapping[str, Any] | None = None) -> Runtime:
-    """The default runtime, with what the command line gives beside the configuration."""
+    """Return the default runtime, with the settings of the command line and the configuration."""
     from pycom_core.process import _showlog as showlog
     from pycom_core.runtime._default import configure_program
 
@@ -94,7 +94,7 @@ def configured(given: Mapping[str, Any], defaults: Mapping[str, Any] | None = No
 
 
 def client_context(given: Mapping[str, Any], timeout: float) -> Context:
-    """A context for a command that calls services; `located` gives it components.
+    """Return a context for a command that calls services; `located` gives it components.
 
     If no nameserver is named, it asks the one that `pycom nameserver` runs on this host.
     """
@@ -111,10 +111,10 @@ def client_context(given: Mapping[str, Any], timeout: float) -> Context:
 
 
 def located(context: Context, interface: str, service: str | None = None) -> Client:
-    """A component for an interface, of any service or of the one that is named.
+    """Return a component for an interface, of any service or of the named one.
 
-    It says at once if the nameserver or the service cannot be reached, where `Context.locate` would
-    wait for them to come. Raises `ServiceNotFound`, `ServiceNotAvailable`.
+    Fails at once if the nameserver or the service cannot be reached, while `Context.locate` would
+    wait for them. Raises `ServiceNotFound`, `ServiceNotAvailable`.
     """
     from pycom_core.process import _finding as finding
 
@@ -122,7 +122,7 @@ def located(context: Context, interface: str, service: str | None = None) -> Cli
 
 
 def check_nameserver(context: Context) -> None:
-    """Have a context ask nameservers that can be reached first. Raises `ServiceNotFound`."""
+    """Make a context ask reachable nameservers first. Raises `ServiceNotFound`."""
     from pycom_core.process import _finding as finding
 
     finding.check_nameserver(context)

@@ -1,4 +1,4 @@
-"""What commands print: JSON, tables, files. For programs where one reads, for persons elsewhere."""
+"""Output of commands: JSON, tables, files. For programs if one reads it, else for people."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from pycom_core.errors import ConfigurationError, PycomError
 
 _GAP = 2
 _STDOUT = ("-", "/dev/stdout", "/dev/fd/1")
-#: What would command a terminal, or cannot be encoded.
+#: Characters that control a terminal or cannot be encoded.
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 def printable(text: str) -> str:
-    """A text of strangers, with an escape in place of what would command a terminal."""
+    """Return an untrusted text with escapes in place of characters that control a terminal."""
     return _UNPRINTABLE.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
 def print_json(value: Any, err: bool = False) -> None:
-    """Print a JSON value for programs, and for persons as well; `err`: to standard error."""
+    """Print a JSON value, for programs and people; `err`: to standard error."""
     import json
 
     try:
@@ -43,10 +43,10 @@ def print_json(value: Any, err: bool = False) -> None:
 def print_table(
     header: Sequence[str], rows: Sequence[Sequence[str]], least: Collection[str] = ()
 ) -> None:
-    """Print rows: a table where a person looks, tabs where a program reads.
+    """Print rows: as a table for people, with tabs for programs.
 
-    A terminal that is too narrow goes without the columns `least`. If it is too narrow even so,
-    what is in a row stands one below the other. Nothing is cut off.
+    On a narrow terminal the columns `least` are left out. If it is still too narrow, the values of
+    a row are printed one below the other. Nothing is cut off.
     """
     if not sys.stdout.isatty():
         for row in rows:
@@ -67,7 +67,7 @@ def print_table(
 
 
 class _Column:
-    """A column of a table, and how wide it has to be, and would be."""
+    """A column of a table, with its least width and its full width."""
 
     def __init__(self, title: str, *cells: str) -> None:
         from rich.cells import cell_len
@@ -80,7 +80,7 @@ class _Column:
 
 
 def _widths(columns: Sequence[_Column], room: int) -> list[int] | None:
-    """Widths in which no word is cut; None if there is not enough room for them."""
+    """Return widths that cut no word; None if there is not enough room."""
     spare = room - sum(column.least for column in columns) - _GAP * (len(columns) - 1)
     if spare < 0:
         return None
@@ -126,7 +126,7 @@ def _in_one_line(cell: str) -> str:
 
 
 def signature(name: str, method: Mapping[str, Any]) -> str:
-    """One line that says how a method is called."""
+    """Return the signature of a method, on one line."""
     arguments = [
         *method["required_arguments"],
         *(f"{argument}=…" for argument in method["optional_arguments"]),

@@ -14,12 +14,12 @@ import click
 from pycom_core.errors import ConfigurationError, PycomError, RemoteError
 from pycom_core.process._output import printable
 
-#: Whether the command line is all that the process does, so that it ends with it.
+#: True if the process does nothing but run the command line, and so ends with it.
 is_all = False
 
 
 def run_as_all(main: Callable[[], object]) -> None:
-    """Run a command line as all that the process does."""
+    """Run a command line as the only task of the process."""
     global is_all
     is_all = True
     try:
@@ -30,7 +30,7 @@ def run_as_all(main: Callable[[], object]) -> None:
 
 
 class Extensible(click.Group):
-    """A group of the program that plugins add commands to. Its help cuts no sentence short."""
+    """A group of commands that plugins can extend. Its help cuts no sentence short."""
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands, with the first sentence on each of them."""
@@ -91,11 +91,11 @@ class Program(Extensible):
             return super().main(*args, **kwargs)
 
     def owner(self, command: str | None) -> str | None:
-        """Name of the plugin that a command is of, or None for the kernel's own."""
+        """Return the name of the plugin that a command belongs to, or None for the kernel's own."""
         return self._owners.get(command or "")
 
     def ask_plugins(self) -> list[str]:
-        """Have plugins add their commands, once; what is wrong with those that cannot."""
+        """Let plugins add their commands, once. Returns the problems of those that fail."""
         if self._problems is None:
             self._problems = []
             try:
@@ -144,7 +144,7 @@ class Program(Extensible):
 
 
 def disabled_plugins() -> Iterable[str]:
-    """The plugins that the environment takes out. Raises `ConfigurationError`."""
+    """Return the plugins that the environment disables. Raises `ConfigurationError`."""
     # Reading settings takes time, and few environments have any of these.
     if not {"PYCOM_CONFIG", "PYCOM_PLUGINS"}.intersection(os.environ):
         return ()
@@ -155,9 +155,9 @@ def disabled_plugins() -> Iterable[str]:
 
 
 class reported_errors:
-    """Turns an error of PyCOM into a message on standard error and an exit status.
+    """Turn an error of PyCOM into a message on standard error and an exit status.
 
-    1 for what a service or the network answered, 2 for what the user has to fix.
+    The status is 1 for errors of a service or the network, 2 for errors that the user must fix.
     """
 
     def __enter__(self) -> None:
@@ -171,7 +171,7 @@ class reported_errors:
 
 
 class _Refusal(ConfigurationError, SystemExit):
-    """Ends a program with its sentence, and without a traceback, unless somebody catches it."""
+    """An exception that ends a program with its message and no traceback, if it is not caught."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -179,7 +179,7 @@ class _Refusal(ConfigurationError, SystemExit):
 
 
 def refusal(error: ConfigurationError | click.ClickException) -> ConfigurationError:
-    """The error for a program that cannot start as it was told."""
+    """Return the error for a program that cannot start with its settings."""
     message = error.format_message() if isinstance(error, click.ClickException) else str(error)
     # Other threads end at a SystemExit without a word.
     is_main = threading.current_thread() is threading.main_thread()

@@ -1,6 +1,6 @@
-"""The log as the command line shows it: on standard error, and never waited for.
+"""The log of the command line: on standard error, written without blocking.
 
-A library leaves it to the program where its records go. `pycom run` is that program, until the
+A library lets the program decide where its records go. `pycom run` is that program, until the
 modules that it runs configure logging themselves.
 """
 
@@ -24,7 +24,7 @@ from pycom_core.process._background import BackgroundStream
 
 VARIABLE = "PYCOM_LOGGING_LEVEL"
 FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
-#: s at the end for what was not written yet.
+#: s to wait at the end for unwritten text.
 _LAST_LINES = 0.5
 
 _shown = False
@@ -35,7 +35,7 @@ _streams: dict[TextIO, BackgroundStream] = {}
 def show(verbose: bool) -> None:
     """Show records from INFO on, or as `PYCOM_LOGGING_LEVEL` says, or all of them.
 
-    Until `settle` this is for records that nobody else takes. Raises `ConfigurationError`.
+    Until `settle` it shows only records that nobody else takes. Raises `ConfigurationError`.
     """
     global _shown, _handler
     level = _level(os.environ.get(VARIABLE, ""))
@@ -53,9 +53,9 @@ def show(verbose: bool) -> None:
 
 
 def settle() -> None:
-    """End the time in which modules may configure logging: what they left undone is done now.
+    """End the time in which modules may configure logging, and configure the rest now.
 
-    Without `show` before, do nothing.
+    Does nothing without an earlier `show`.
     """
     if not _shown:
         return
@@ -73,7 +73,7 @@ def settle() -> None:
 
 
 def flush() -> None:
-    """Wait a moment for what was not written yet."""
+    """Wait a moment for unwritten text."""
     deadline = time.monotonic() + _LAST_LINES
     for stream in _streams.values():
         stream.drain(max(0.0, deadline - time.monotonic()))
@@ -109,13 +109,13 @@ def _say_unwritable(record: logging.LogRecord) -> None:
         )
 
 
-#: Shows any object, even one that cannot say what it is.
+#: Shows any object, even one whose `repr` fails.
 _brief = reprlib.Repr()
 _brief.maxstring = _brief.maxother = 1000
 
 
 def _log_what_python_prints() -> None:
-    """Have Python log what it would print in the midst of a call, where nobody else takes it."""
+    """Log the warnings and errors that Python would print, unless somebody else takes them."""
     if warnings.showwarning.__module__ == "warnings":
         logging.captureWarnings(True)
         # Later there is no thread that would write them.

@@ -1,9 +1,9 @@
 """The signals that end a service: SIGTERM, SIGINT (Ctrl-C) and SIGHUP.
 
 Python writes the number of each signal to its wake-up descriptor at once, whatever the main thread
-is doing. A thread reads it there, ends the service if that is what the number asks for, and passes
-the number on to whom the descriptor belonged before: the event loop. So handlers of the application
-run as they would without a service around them, and none of them takes the end away.
+is doing. A thread reads the number there. It ends the service if the signal asks for that, and
+passes the number on to the former owner of the descriptor: the event loop. So the handlers of the
+application run as they would without a service, and none of them can prevent the end.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
-from pycom_core import _threads as threads
+from pycom_core import threads
 from pycom_core.loops._failures import handle_on_loop
 
 STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-#: s in which further signals ask for the same: timeout(1) and supervisors send theirs to the
-#: process and to its group, and Ctrl-C reaches those as well that pass it on.
+#: s in which further signals count as the same request: timeout(1) and supervisors send theirs to
+#: the process and to its group, and programs that get Ctrl-C may also pass it on.
 SAME_REQUEST = 1.0
 
 _CLOSE = 0  # no signal has this number
@@ -35,11 +35,11 @@ _DEFAULTS = (signal.SIG_DFL, signal.default_int_handler)
 
 
 class StopSignals:
-    """Watches for the signals that end a service, from `open` to `close`.
+    """A watch for the signals that end a service, from `open` to `close`.
 
-    `stop` is called at the first of them, with its name, in a thread. `leave`, which does not
-    return, is called at a later one, with its name, and with None when the process is still there
-    `bound` s after the first, unless `allow` gives it longer.
+    `stop` is called at the first signal, with its name, in a thread. `leave`, which does not
+    return, is called at a later signal, with its name. It is called with None if the process still
+    runs `bound` s after the first, unless `allow` gives it longer.
     """
 
     def __init__(
@@ -78,11 +78,11 @@ class StopSignals:
         threads.start(self._thread)
 
     def allow(self, seconds: float) -> None:
-        """Let the process go on for so long, even if its time should be over before."""
+        """Let the process go on for that long, even if its time would be over before."""
         self._allowed = time.monotonic() + seconds
 
     def close(self) -> None:
-        """Watch no more. In the main thread, after the loop has ended."""
+        """Stop the watch. In the main thread, after the loop has ended."""
         global _current
         if _current is self:
             _current = None
@@ -92,7 +92,7 @@ class StopSignals:
             self._close_descriptors()
 
     def leave_to_parent(self) -> None:
-        """In a forked child: what is here tells the parent alone."""
+        """Drop the watch in a forked child: its descriptors belong to the parent."""
         self._restore(-1)
         self._close_descriptors()
 
@@ -113,7 +113,7 @@ class StopSignals:
     # In the main thread.
 
     def _take(self) -> bool:
-        """Have the numbers written to us, of all that stop; False if they were already."""
+        """Take over the signals that stop and their descriptor; False if it is ours already."""
         for number in STOPPING:
             if signal.getsignal(number) in _DEFAULTS:
                 self._handlers[number] = signal.signal(number, self._handle)
@@ -178,7 +178,7 @@ class StopSignals:
         return max(first + self._bound, self._allowed) - time.monotonic()
 
     def _receive(self, timeout: float | None) -> bytes:
-        """The next numbers; none of them when it takes too long."""
+        """Return the next numbers; none if they take too long."""
         self._ours.settimeout(None if timeout is None else max(0.001, timeout))
         with contextlib.suppress(TimeoutError):
             return self._ours.recv(4096)
@@ -203,9 +203,9 @@ class StopSignals:
 
 
 def ignore_signals() -> None:
-    """Ignore what has handlers: the interpreter drops these a while before the process is gone.
+    """Ignore signals with handlers: the interpreter drops these a while before the process ends.
 
-    A signal that comes again, or a timer that ticks, would end it with the wrong status.
+    A repeated signal, or a timer, would then end the process with the wrong status.
     """
     for number in signal.valid_signals():
         if callable(signal.getsignal(number)):

@@ -1,4 +1,4 @@
-"""What settings choose by a URL among what plugins contribute: made, and checked before its use."""
+"""The choice, by settings, among objects that plugins contribute; checked before their use."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Choice:
     """A setting whose value begins with a name that plugins contribute through a hook."""
 
     hook: str
-    base: type[Any]  #: what the factories give objects of
+    base: type[Any]  #: the base class of the objects that the factories make
     guard: Callable[..., Any]
 
 
@@ -33,7 +33,7 @@ CHOICES = {
 
 
 def check(settings: Settings, key: str, known: Collection[str]) -> str:
-    """The name that a setting chooses. Raises `ConfigurationError` if it is not among the known."""
+    """Return the name that a setting chooses. Raises `ConfigurationError` if it is unknown."""
     url = getattr(settings, key)
     name: str = url.partition(":")[0]
     if name not in known:
@@ -57,7 +57,7 @@ def check_transport(name: str, known: Mapping[str, Callable[..., Any]]) -> Calla
 def make_transport(
     name: str, factory: Callable[..., Any], complaint: Callable[[str], str], runtime: Any
 ) -> Transport:
-    """A transport of a runtime. Raises `ConfigurationError`, `PluginError` for what is none."""
+    """Make a transport of a runtime. Raises `ConfigurationError`, or `PluginError` if unfit."""
     try:
         given = factory(runtime)
     except ConfigurationError:
@@ -79,10 +79,10 @@ def make(
     complaint: Callable[[str, str], str],
     clock: Callable[[], float],
 ) -> Any:
-    """What a setting chooses, in a guard: `given` is the object itself.
+    """Make the object that a setting chooses, in a guard: `given` is the object itself.
 
     `complaint(what, advice)` words what is wrong with the plugin that has the factory. Raises
-    `ConfigurationError`, and `PluginError` for what is not fit for use.
+    `ConfigurationError`, and `PluginError` for an object that is not fit for use.
     """
     choice, url = CHOICES[key], getattr(settings, key)
 

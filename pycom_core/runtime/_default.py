@@ -1,4 +1,4 @@
-"""The runtime of a process, for all that names none, and its settings."""
+"""The default runtime of a process, for callers that name none, and its settings."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ _default = _Default()
 
 
 def default_runtime() -> Runtime:
-    """The runtime of this process, for all that names none."""
+    """Return the default runtime of this process, for callers that name none."""
     return _default.get()
 
 
@@ -94,7 +94,7 @@ def ioloop() -> asyncio.AbstractEventLoop:
 
 
 def create_task(callback: Callable[[], object], timeout: float) -> PeriodicTask:
-    """A task that calls back every `timeout` ms on `ioloop()`, from its `start()` to `stop()`."""
+    """Return a task that calls back each `timeout` ms on `ioloop()`, from `start()` to `stop()`."""
     return default_runtime().create_task(callback, timeout)
 
 
@@ -115,5 +115,5 @@ class Configuration(Mapping[str, Any]):
         return sum(1 for _ in self)
 
 
-#: Read-only view of the settings of the default runtime, made when it is first looked at.
+#: Read-only view of the settings of the default runtime, which is made on first access.
 configuration = Configuration()

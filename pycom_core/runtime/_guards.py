@@ -1,4 +1,4 @@
-"""Guards: what a plugin made, called so that a failure names the plugin."""
+"""Guards around objects of plugins, so that a failure names the plugin."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from pycom_core.loops._waiting import is_cancelled
 from pycom_core.plugins._chains import check_failure
 from pycom_core.records import ServiceRecord
 
-#: Words what an object did, as the end of a sentence about it.
+#: Makes an error of the fault of an object, worded as the end of a sentence about it.
 Blame = Callable[[str], PluginFailed]
 
 
 class _Guard:
-    """Calls `given`. Errors of PyCOM pass, as a way to refuse; others become `PluginFailed`."""
+    """A guard of `given`. Errors of PyCOM pass, as refusals; others become `PluginFailed`."""
 
     def __init__(self, given: Any, blame: Blame) -> None:
         self.given = given
@@ -25,7 +25,7 @@ class _Guard:
         self.immediate: bool = getattr(given, "immediate", False)
 
     def _failed(self, method: str, error: BaseException) -> PluginFailed:
-        """What to say of a failure. Raises what is none."""
+        """Return the error that reports a failure. Raises `error` itself if it is not a failure."""
         check_failure(error)
         return self._blame(f"failed in {method}: {error!r}")
 
@@ -81,7 +81,7 @@ class GuardedBackend(_Guard):
 
 
 class GuardedBalancer(_Guard):
-    """A balancer. It is asked at every call, so what is asked is looked up once."""
+    """A balancer. It is asked at every call, so its methods are looked up only once."""
 
     def __init__(self, given: Any, blame: Blame) -> None:
         super().__init__(given, blame)
@@ -102,7 +102,7 @@ class GuardedBalancer(_Guard):
     def observe(
         self, record: ServiceRecord, latency: float | None, error: BaseException | None
     ) -> None:
-        """Tell how a call went; it went so whatever the balancer makes of it."""
+        """Report how a call went. A failure of the balancer does not change its outcome."""
         try:
             self._observe(record, latency, error)
         except BaseException as failure:

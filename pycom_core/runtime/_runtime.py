@@ -1,4 +1,4 @@
-"""A runtime: settings, plugins and transport, and all that is made with them."""
+"""A runtime: settings, plugins and transport, and the objects made with them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 
-#: ms; a host that does not even refuse within it may be far, and is left to the call itself.
+#: ms; a host that does not answer or refuse within it may be far: the call itself will tell.
 PROBE = 1000.0
 
 
@@ -44,7 +44,7 @@ class LocalServer(Handler, Protocol):
     """A server of this process, as its runtime knows it."""
 
     listeners: list[Listener]
-    aliases: list[str]  #: addresses that reach it beside those that it listens on
+    aliases: list[str]  #: further addresses that reach it, besides those that it listens on
 
     @property
     def addresses(self) -> list[str]:
@@ -57,11 +57,11 @@ class LocalServer(Handler, Protocol):
         """End it without a word to plugins."""
 
     def leave_to_parent(self) -> None:
-        """In a forked child: let go of it, without a change to what the parent has."""
+        """In a forked child: release it without any effect on the parent."""
 
 
 class Runtime:
-    """What servers and contexts share. A process may have several; they know nothing of another.
+    """The state that servers and contexts share. A process may have several, which are independent.
 
     Raises `ConfigurationError`, and `PluginError` for a plugin that cannot be used.
     """
@@ -78,7 +78,7 @@ class Runtime:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.settings = settings or load_settings()
-        self.clock = clock  #: seconds, for what is kept for a while: leases, sessions, answers
+        self.clock = clock  #: seconds, for leases, sessions and answers
         told = self.settings.plugins
         self.plugins = self.plugin_class(told.disable, told.optional, trace=told.trace)
         if not plugins:  # who brings some by hand may bring ours
@@ -113,7 +113,7 @@ class Runtime:
     def check_choices(self) -> None:
         """Raise `ConfigurationError` if the configuration chooses what no plugin contributes.
 
-        Before a service starts, whether it will come to use its choice or not.
+        Called before a service starts, even if it may never use its choice.
         """
         for key, choice in choices.CHOICES.items():
             if getattr(self.settings, key) != getattr(Settings(), key):
@@ -124,24 +124,24 @@ class Runtime:
             choices.check_transport(name, self.plugins.contributions("pycom_transports"))
 
     def nameserver_backend(self) -> NameserverBackend:
-        """A backend as `nameserver_backend` says. Raises `ConfigurationError`."""
+        """Make the backend that `nameserver_backend` chooses. Raises `ConfigurationError`."""
         backend: NameserverBackend = self.guarded("nameserver_backend").given
         return backend
 
     def session_store(self) -> SessionStore:
-        """A store as `session_store` says. Raises `ConfigurationError`."""
+        """Make the store that `session_store` chooses. Raises `ConfigurationError`."""
         store: SessionStore = self.guarded("session_store").given
         return store
 
     def balancer(self) -> Balancer:
-        """The balancer as `balancer` says, one for the whole runtime."""
+        """Return the balancer that `balancer` chooses, one for the whole runtime."""
         balancer: Balancer = self.guarded("balancer").given
         return balancer
 
     def guarded(self, key: str) -> Any:
-        """What one of these three gives, in a guard: failures of its methods name its plugin.
+        """Return the backend, store or balancer that a setting chooses, in a guard.
 
-        Raises `ConfigurationError`.
+        Failures of its methods name its plugin. Raises `ConfigurationError`.
         """
         make = partial(self._make, key)
         return self._once(key, make) if key == "balancer" else make()
@@ -154,12 +154,12 @@ class Runtime:
         return choices.make(self.settings, key, known[name], complaint, self.clock)
 
     def _once(self, name: str, make: Callable[[], _T]) -> _T:
-        """What `make` gave to the first caller, the same for all threads."""
+        """Return what `make` gave to the first caller, the same for all threads."""
         found: _T | None = self._shared.get(name)
         return self._shared.setdefault(name, make()) if found is None else found
 
     def sessions(self) -> Sessions:
-        """Sessions for one server, in a store that is opened at the first of them."""
+        """Make the sessions of one server, in a store that is opened on first use."""
         open_store = partial(self.guarded, "session_store")
         return Sessions(open_store, self.settings.session_timeout / 1000)
 
@@ -181,12 +181,12 @@ class Runtime:
     # What is made with them.
 
     def connect(self, address: str) -> Channel:
-        """A channel to an address, within the process where a server of this runtime has it."""
+        """Return a channel to an address, within the process if a server of this runtime has it."""
         server = self._server_at(address)
         return self.transport.connect(address) if server is None else LocalChannel(server)
 
     def connect_async(self, address: str) -> AsyncChannel:
-        """The same, for the running event loop."""
+        """Do the same for the running event loop."""
         server = self._server_at(address)
         if server is None:
             return self.transport.connect_async(address)
@@ -198,7 +198,7 @@ class Runtime:
             hook(peer)
 
     def obstacle(self, address: str, timeout: float = PROBE) -> str | None:
-        """What keeps one from connecting to an address now; see `Transport.obstacle`."""
+        """Say why no connection to an address is possible now; see `Transport.obstacle`."""
         if address == constants.NS_NAME_LOCAL or self._server_at(address):
             return None
         return self.transport.obstacle(address, timeout)

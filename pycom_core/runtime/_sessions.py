@@ -17,7 +17,7 @@ from pycom_core.messages import Request, Session
 
 
 def new_session() -> Session:
-    """A session whose id nobody can guess."""
+    """Make a session with an id that nobody can guess."""
     return Session(secrets.token_hex(16))
 
 
@@ -55,7 +55,7 @@ class Sessions:
         request.session = Session(wanted, data)
 
     async def close(self, request: Request, keep_empty: bool = True) -> None:
-        """Keep what the call left in the session, or drop it if it was discarded."""
+        """Save the session as the call left it, or drop it if it was discarded."""
         session = request.session
         if session is None:
             return
@@ -72,7 +72,7 @@ class Sessions:
             self._release(session.session_id)
 
     def end(self, loop: asyncio.AbstractEventLoop | None) -> None:
-        """Close the store, if one was opened, on the loop that it was used on if that can be."""
+        """Close the store, if one was opened; on the loop that used it, if possible."""
         if "store" not in vars(self):
             return
         if self.store.immediate:

@@ -1,4 +1,4 @@
-"""A line of the log for each call, for those who want to see everything."""
+"""A log line for each call, for users who want to see everything."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ Process = Callable[["Request"], Coroutine[Any, None, "Response"]]
 
 
 def is_shown() -> bool:
-    """Whether anybody would see the lines."""
+    """Tell whether anybody would see the lines."""
     return logger(LOGGER).isEnabledFor(logging.DEBUG)
 
 
 def logged(process: Process) -> Process:
-    """What processes requests, with a line for each of them."""
+    """Wrap `process` so that it logs a line for each request."""
 
     async def wrapper(request: Request) -> Response:
         started = time.perf_counter()

@@ -1,4 +1,4 @@
-"""What is wrong with how a method is declared, said where it is declared: TypeError."""
+"""Checks of declarations of methods, which raise TypeError where a method is declared."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from typing import Any
 
 _VARIADIC = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-#: What `contextmanager` and its like make of functions.
+#: Decorators that make context managers of functions.
 _MAKERS: tuple[Any, ...] = (contextlib.contextmanager, contextlib.asynccontextmanager)
 _CONTEXTS = [make(print).__code__ for make in _MAKERS]
-#: What the parameter may be called that receives the request, where no annotation says so.
+#: The names that the parameter for the request may have if it has no annotation.
 _REQUEST = re.compile(r"_.*|(.*_)?(r|rq|req|request)_?", re.I)
 
 
 def title(function: Any) -> str:
-    """How a function is called in messages: with its class."""
+    """Return the name of a function for messages: with its class."""
     found = getattr(function, "__qualname__", None)
     return found if isinstance(found, str) else f"{function!r:.100}"
 
 
 def check_interface(wrapped: Any, name: Any) -> None:
-    """Refuse what `interface` cannot decorate, and a name that is none."""
+    """Refuse objects that `interface` cannot decorate, and a malformed name."""
     if not inspect.isclass(wrapped):
         raise TypeError(f"@interface({name!r}) decorates classes, not {wrapped!r:.100}")
     if not isinstance(name, str) or not name:
@@ -36,7 +36,7 @@ def check_interface(wrapped: Any, name: Any) -> None:
 
 
 def check_function(function: Any, name: Any) -> None:
-    """Refuse what `method` cannot decorate, and a name that is none."""
+    """Refuse objects that `method` cannot decorate, and a malformed name."""
     inner = _inside(function)
     if inner is not None:
         kind = type(function).__name__
@@ -57,7 +57,7 @@ def check_function(function: Any, name: Any) -> None:
 
 
 def check_override(cls: type, attribute: str) -> None:
-    """Refuse a function that is no method, where a base has a method in its place."""
+    """Refuse a plain function that overrides a method of a base."""
     found = inspect.getattr_static(cls, attribute, None)
     for base in cls.__mro__:
         known = getattr(vars(base).get(attribute), "__method__", None)
@@ -70,7 +70,7 @@ def check_override(cls: type, attribute: str) -> None:
 
 
 def attach(function: Any, info: Any) -> None:
-    """Note on a function which method it is. Refuses one that is another already."""
+    """Attach a method to its function. Refuses a function that already has another."""
     known = getattr(function, "__method__", None)
     if known is not None and known.name != info.name:
         raise TypeError(
@@ -84,7 +84,7 @@ def attach(function: Any, info: Any) -> None:
 
 
 def check_results(function: Any, results: Any) -> None:
-    """Refuse results that are no tuple of names."""
+    """Refuse results that are not a tuple of names."""
     advice = f'{title(function)}: results is {results!r}; write a tuple of names, ("one", "two")'
     if isinstance(results, (str, bytes)) or not isinstance(results, Sequence):
         raise TypeError(f'{advice}, or ("one",) where it is one')
@@ -95,7 +95,7 @@ def check_results(function: Any, results: Any) -> None:
 
 
 def check_attachments(function: Any, attachments: Any) -> None:
-    """Refuse attachments that are no pair."""
+    """Refuse attachments that are not a pair."""
     if not (
         isinstance(attachments, Sequence)
         and not isinstance(attachments, (str, bytes))
@@ -157,7 +157,7 @@ def check_signature(owner: str, function: Callable[..., Any], incoming: str | No
 def check_outgoing(
     owner: str, function: Callable[..., Any], outgoing: str | None, results: Sequence[str]
 ) -> None:
-    """Refuse a result that is to leave as an attachment and that nothing fills."""
+    """Refuse an outgoing attachment that is not among the results."""
     if outgoing is not None and outgoing not in results:
         named = ", ".join(map(repr, results)) or "none; name them: results=(…)"
         raise _refusal(
@@ -168,7 +168,7 @@ def check_outgoing(
 
 
 def _refusal(function: Any, what: str) -> TypeError:
-    """The exception for a function, which says where that is: it is raised at its class."""
+    """Return the exception for a function, with its place, as it is raised at the class."""
     code = getattr(inspect.unwrap(function), "__code__", None)
     return TypeError(f"{what} ({code.co_filename}, line {code.co_firstlineno})" if code else what)
 
@@ -178,7 +178,7 @@ def _is_request(parameter: inspect.Parameter) -> bool:
 
 
 def below(cls: type, attribute: str) -> Any:
-    """The function that a decorator in a class stands above, if it can be told; else None."""
+    """Return the function below a decorator in a class, if it can be told; otherwise None."""
     found = inspect.getattr_static(cls, attribute, None)
     return _inside(found) or getattr(found, "__wrapped__", None)
 

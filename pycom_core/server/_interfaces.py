@@ -1,4 +1,4 @@
-"""Interfaces and methods: how a class becomes something that can be called by name."""
+"""Interfaces and methods, which let clients call the functions of a class by name."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ AUTHENTICATION_POLICIES = ("required", "never", None)
 class Interface(BaseComponent):
     """A named set of methods of one class; `interface` makes it.
 
-    As a component it calls the methods in this process, without a server: its own hooks run,
+    Used as a component it calls the methods in this process, without a server. Its own hooks run,
     those of plugins do not.
     """
 
@@ -103,7 +103,7 @@ class Interface(BaseComponent):
 
     @property
     def session_id(self) -> str | None:
-        """Id of the session that calls in this process have, where the interface is stateful."""
+        """Id of the session of calls in this process, if the interface is stateful."""
         return self._session.session_id if self.stateful else None
 
     @session_id.setter
@@ -116,7 +116,7 @@ class Interface(BaseComponent):
         return self
 
     def of(self, instance: Any) -> Interface:
-        """The same interface, of another object."""
+        """Return the same interface, of another object."""
         twin = copy.copy(self)
         twin.methods = dict(self.methods)
         twin._instance = instance
@@ -150,7 +150,7 @@ class Interface(BaseComponent):
             twin.methods.setdefault(method_info.name, method_info)
 
     def spoilt(self) -> str | None:
-        """What is not as it must be in what anybody may change; None: nothing."""
+        """Say what is wrong with the attributes that anybody may change; None: nothing."""
         name: Any = self.name
         if not isinstance(name, str) or not name:
             return f"{self!r} has name = {name!r:.100}, which must be a text"
@@ -214,7 +214,7 @@ class Method:
         self.posthooks: list[Hook] = []
         #: Name of the plugin that the method belongs to: a server without it does not offer it.
         self.plugin: str | None = None
-        #: Further keys of its introspection: JSON values that plugins know of the method.
+        #: Further keys of its introspection: JSON values that plugins add.
         self.details: dict[str, Any] = {}
         self.is_async = inspect.iscoroutinefunction(wrapped)
         # A subclass brings its own `call`, which then runs the hooks of the method itself.
@@ -265,9 +265,9 @@ class Method:
         return self._conclude(steps, request, await result)
 
     def steps(self, iface: Interface, request: Request, chains: Chains) -> Steps:
-        """Do what a server with these plugins does around the running of the method.
+        """Do the work of a server with these plugins around the run of the method.
 
-        The pause gives the request that `start` is to have; `finish` gives the response.
+        The pause gives the request for `start`; `finish` gives the response.
         """
         return self._steps(iface, request, chains, own=not self._calls_itself)
 
@@ -294,11 +294,11 @@ class Method:
         return response
 
     def start(self, iface: Interface, request: Request) -> Any:
-        """Run within the steps: the function itself, or a `call` of one's own."""
+        """Run the function within the steps, or an overridden `call`."""
         return (self.call if self._calls_itself else self.run)(iface, request)
 
     def check_arguments(self, iface: Interface, request: Request) -> None:
-        """Refuse arguments that come in no object, where the method declares some."""
+        """Refuse arguments that are not an object, if the method declares any."""
         if self.required_arguments or self.optional_arguments:
             if request.args is None:
                 request.args = {}
@@ -324,7 +324,7 @@ class Method:
         return self.wrapped(iface.instance, request, *positional)
 
     def with_attachment(self, request: Request) -> dict[str, Any]:
-        """The arguments, with the attachment under its name and nothing else there."""
+        """Return the arguments, with the attachment, and nothing else, under its name."""
         name = self.attachments[0]
         given = {key: value for key, value in (request.args or {}).items() if key != name}
         if name is not None and request.attachment is not None:
@@ -336,7 +336,7 @@ class Method:
         return BadRequest(f"{kind} {name!r} is required for {iface.name}.{self.name}")
 
     def respond(self, iface: Interface, request: Request, result: Any) -> Response:
-        """Name the results, part off the attachment, and run the method's own posthooks."""
+        """Name the results, split off the attachment, and run the method's own posthooks."""
         response = result if isinstance(result, Response) else request.response(result)
         if self.results and not response.code:
             self._name_results(iface, response)
@@ -355,7 +355,7 @@ class Method:
 
 
 def _pass_on(steps: Steps, later: Future, response: Response) -> None:
-    """Complete a future with what becomes of the response of another one."""
+    """Complete a future with the transformed response of another one."""
     try:
         answer = finish(steps, response)
     except RemoteError as error:
@@ -388,9 +388,9 @@ def interface(
     """Class decorator: the class provides the interface `name`, as `__interface__`.
 
     `stateful` keeps a session for each client. `authentication` is "required", "never", or None
-    for what the configuration says. Raises TypeError for a class that cannot be served as it is
-    written, and if `introspection_data` is no dict; RuntimeError if another class of the module
-    provides an interface of that name.
+    for that of the configuration. Raises TypeError for a class that cannot be served as it is
+    written, or if `introspection_data` is no dict. Raises RuntimeError if another class of the
+    module provides an interface of that name.
     """
     if inspect.isclass(name):
         declarations.check_interface(name, None)
@@ -460,10 +460,10 @@ def method(
     """Decorator: the function can be called by `name`, its own where none is given.
 
     Its first parameter after `self` is the `Request`. `results` names the items of the tuple that
-    it returns; `attachments` names the argument that receives the attachment, and the result that
-    leaves as one. With `body` it decorates nothing, and returns the object for
-    `Interface.register_method`. `method_factory` stands in for `Method`. Raises TypeError for what
-    can be no method.
+    it returns. `attachments` names the argument that receives the attachment, and the result that
+    is sent as one. With `body` it decorates nothing, and returns the object for
+    `Interface.register_method`. `method_factory` replaces `Method`. Raises TypeError for a
+    function that cannot be a method.
     """
     make = method_factory or Method
 

@@ -28,11 +28,11 @@ from pycom_core.server._interfaces import Interface, Method
 from pycom_core.wire import _codec as codec
 from pycom_core.wire._commands import BaseCommand, refusal
 
-#: ms; beyond it are NaN, infinity and what no clock can be asked for.
+#: ms; excludes NaN, infinity, and times that no clock can handle.
 _LONGEST_WAIT = 1e12
 
 
-#: Stands for a request that could not be read, and for those of other commands.
+#: Stands for an unreadable request, and for requests of other commands.
 _UNREAD = Request("", "")
 #: Stands for the response of a command that packed it itself.
 _WHOLE = Response(None)
@@ -40,7 +40,7 @@ _CHAIN = BaseCommand.process_request
 
 
 async def answer(server: AnyServer, delivery: Delivery) -> list[Attachment]:
-    """Answer one message: frames in, frames out, whatever they hold."""
+    """Answer one message: frames in, frames out, whatever their content."""
     envelope: Sequence[Attachment] = delivery.frames[:1]
     packer, request = server.fallback, None
     parts: Any = None
@@ -99,7 +99,7 @@ async def answer(server: AnyServer, delivery: Delivery) -> list[Attachment]:
 
 
 def _pass_on(error: BaseException) -> None:
-    """Let what the handler of a signal raised go on to whoever runs the loop."""
+    """Pass an exception of a signal handler on to the runner of the loop."""
     if of_signal(error):
         # It broke the call off on its way, and Python cannot resume that.
         asyncio.get_running_loop().call_soon(_raise, error)
@@ -164,7 +164,7 @@ def _deadline(request: Request) -> float | None:
 
 
 def refuse_if_late(request: Request) -> None:
-    """Raise `DeadlineExceeded` if the caller waits no longer."""
+    """Raise `DeadlineExceeded` if the caller no longer waits."""
     if request.deadline is not None and time.monotonic() > request.deadline:
         raise DeadlineExceeded("The deadline passed before the call was run")
 
@@ -214,7 +214,7 @@ async def call(server: InterfaceServer, request: Request) -> Response:
 async def _authenticate(
     chains: Chains, iface: Interface, method: Method, request: Request
 ) -> Identity | None:
-    """The first identity that a plugin gives. Whatever else happens, access is denied."""
+    """Return the first identity that a plugin gives. In all other cases access is denied."""
     for hook in chains.authenticate:
         try:
             identity = hook(iface, method, request)
@@ -259,7 +259,7 @@ async def _run(server: InterfaceServer, iface: Interface, method: Method, reques
 
 
 class AnyServer(Protocol):
-    """What the pipeline asks of every server."""
+    """The members that the pipeline needs in every server."""
 
     commands: dict[bytes, BaseCommand]
     fallback: BaseCommand  #: packs the refusals of messages that reach no command
@@ -270,22 +270,22 @@ class AnyServer(Protocol):
     opens_sessions: bool
 
     def prepare_call(self, request: Request) -> Request:
-        """The request that is dispatched."""
+        """Return the request to dispatch."""
 
     def dispatch(self, request: Request) -> Awaitable[Response]:
-        """Have a prepared request answered."""
+        """Answer a prepared request."""
 
     def context_for(self, request: Request) -> Any:
         """A context on behalf of the caller."""
 
     def async_context_for(self, request: Request) -> Any:
-        """The same for an event loop."""
+        """Return the same for an event loop."""
 
 
 class InterfaceServer(AnyServer, Protocol):
-    """What it asks of a server of interfaces."""
+    """The members that the pipeline needs in a server of interfaces."""
 
-    policy: str | None  #: of authentication, where an interface has none of its own
+    policy: str | None  #: of authentication, for interfaces without their own
 
     def find_interface(self, name: str) -> Interface:
         """The interface of that name. Raises `BadRequest`."""

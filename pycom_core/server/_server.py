@@ -1,4 +1,4 @@
-"""A ZeroJSON server: listeners, commands, and the calls that are on their way through it."""
+"""A ZeroJSON server: its listeners, its commands, and the calls in progress."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Server:
     for an address that cannot be bound.
     """
 
-    #: Every call has a session, as there are no interfaces to say which do.
+    #: Every call has a session, as there are no interfaces that choose.
     opens_sessions = True
     __reduce__ = refused("make another one where it is needed")
 
@@ -54,7 +54,7 @@ class Server:
         self._on_behalf = OnBehalf(runtime)
         self.listeners: list[Listener] = []
         self._by_transport: dict[Transport, Listener] = {}
-        self.aliases: list[str] = []  #: addresses that others may know it by, and that reach it
+        self.aliases: list[str] = []  #: further addresses that reach it, and that others may know
         try:
             for address in addresses:
                 self.listen(address)
@@ -80,7 +80,7 @@ class Server:
 
     @property
     def session_factory(self) -> Callable[[], Session]:
-        """What makes the sessions of clients that have none."""
+        """The factory of sessions for clients that have none."""
         return self.sessions.factory
 
     @session_factory.setter
@@ -102,14 +102,14 @@ class Server:
     def process(self, request: Request) -> Any:
         """Take a decoded request through the server. Override `handle_call` instead.
 
-        Returns the response, or a `Future` of it where it comes later; for a request that a
-        message brought, an awaitable.
+        Returns the response, or a `Future` of it if it comes later. For a request from a message
+        it returns an awaitable.
         """
         answer = self._process(request)
         return answer if request.delivery is not None else run_by_hand(answer, request)
 
     def dispatch(self, request: Request) -> Coroutine[Any, None, Response]:
-        """Have a prepared request answered."""
+        """Answer a prepared request."""
         return self._dispatch(request)
 
     async def _dispatch(self, request: Request) -> Response:
@@ -121,7 +121,7 @@ class Server:
         return self._on_behalf.context(request)
 
     def async_context_for(self, request: Request) -> AsyncContext:
-        """The same for an event loop."""
+        """Return the same for an event loop."""
         return self._on_behalf.async_context(request)
 
     # Life.
@@ -136,7 +136,7 @@ class Server:
             listener.start(self.loop)
 
     async def drain(self, timeout: float) -> bool:
-        """Wait until no call runs, for `timeout` s at most. True if all ended."""
+        """Wait until no call runs, for at most `timeout` s. True if all ended."""
         self._drained = asyncio.Event()
         if self.in_flight:
             with contextlib.suppress(asyncio.TimeoutError):
@@ -146,7 +146,7 @@ class Server:
         return not self.in_flight
 
     def leave_to_parent(self) -> None:
-        """In a forked child: answer nothing, and touch nothing that both have."""
+        """In a forked child: answer nothing, and leave shared resources untouched."""
         self._is_left = True
         for listener in self.listeners:
             listener.leave_to_parent()
@@ -197,7 +197,7 @@ class Server:
             self._drained.set()
 
     async def answer(self, frames: Sequence[Attachment], nested: bool = False) -> list[Attachment]:
-        """Answer a message that came by another way than a socket: frames in, frames out."""
+        """Answer a message that did not come by a socket: frames in, frames out."""
         self.in_flight += 1
         try:
             delivery = Delivery.of_process(frames, nested)

@@ -47,7 +47,7 @@ class ServiceServer(Server):
     def provide(self, provider: Provider) -> Interface:
         """Answer calls of an interface from now on. Raises `ConfigurationError`.
 
-        A class is provided by the one instance of its interface, an object by itself.
+        For a class, the one instance of its interface answers; an object answers itself.
         """
         shared = provider if isinstance(provider, Interface) else _interface_of(provider)
         # What plugins change in it is for this server alone. Its instance is made now, so that
@@ -96,7 +96,7 @@ class ServiceServer(Server):
         return _pipeline.call(self, request)
 
     def run(self, iface: Interface, method: Method, request: Request) -> Any:
-        """Run a method here, or let a worker run it where there are workers."""
+        """Run a method here, or in a worker if there are workers."""
         if self._pool is None or method.is_async:
             return method.start(iface, request)
         nested = request.delivery is not None and request.delivery.nested

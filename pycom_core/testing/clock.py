@@ -1,10 +1,10 @@
-"""A clock that moves when it is told to."""
+"""A clock that only moves on command."""
 
 from __future__ import annotations
 
 
 class Clock:
-    """Stands in for `time.monotonic`: give `clock.now` where a clock is wanted."""
+    """A substitute for `time.monotonic`: pass `clock.now` as the clock."""
 
     __slots__ = ("_now",)
 

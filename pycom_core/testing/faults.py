@@ -29,7 +29,7 @@ Peer = str | HasAddress
 
 
 class Fate(NamedTuple):
-    """What becomes of one request."""
+    """The fate of one request."""
 
     arrives: bool = True
     answered: bool = True
@@ -38,10 +38,10 @@ class Fate(NamedTuple):
 
 
 class Faults:
-    """What is wrong with a network now; from any thread.
+    """The faults of a network at the moment; usable from any thread.
 
-    `to` is a service or its address. Without it the nameserver is spared, so that only calls are
-    counted and not how their services are found.
+    `to` is a service or its address. Without it the nameserver is spared. So only calls are
+    counted, not the look-ups of their services.
     """
 
     def __init__(self) -> None:
@@ -58,7 +58,7 @@ class Faults:
         self._count(self._requests, count, to)
 
     def drop_replies(self, count: int = 1, to: Peer | None = None) -> None:
-        """Lose the replies to the next `count` requests: they are run, and nobody hears of it."""
+        """Lose the replies to the next `count` requests, which are run."""
         self._count(self._replies, count, to)
 
     def duplicate(self, count: int = 1, to: Peer | None = None) -> None:
@@ -71,7 +71,7 @@ class Faults:
             self._delays[_address(to)] = ms
 
     def cut(self, peer: Peer) -> None:
-        """Let nothing get to `peer` or away from it, not even replies to what it is doing now."""
+        """Let nothing get to `peer` or away from it, not even replies to calls in progress."""
         with self._lock:
             self._cut.add(peer if isinstance(peer, str) else peer.address)
 
@@ -86,7 +86,7 @@ class Faults:
             self._cut -= self._cut if address is None else {address}
 
     def parts(self, one: Collection[str], other: str) -> bool:
-        """Whether a peer that listens on `one` and one that listens on `other` are parted."""
+        """Tell whether a peer that listens on `one` is cut off from one that listens on `other`."""
         return not self._cut.isdisjoint((*one, other))
 
     def fate(self, source: Collection[str], address: str, timeout: float) -> Fate:
@@ -120,14 +120,14 @@ def _take(faults: Counter[str | None], targets: Sequence[str | None]) -> bool:
 
 
 class FaultyTransport(Transport):
-    """Another transport, with faults in all that is sent through it."""
+    """A wrapper around a transport, with faults in all that is sent through it."""
 
     def __init__(self, inner: Transport, faults: Faults, waits: bool) -> None:
         """`waits`: a call that gets no answer takes its whole timeout to fail."""
         self._inner = inner
         self.faults = faults
         self.waits = waits
-        self.addresses: list[str] = []  #: that this peer listens on
+        self.addresses: list[str] = []  #: addresses that this peer listens on
         self._lock = threading.Lock()
         self._in_use, self._closed = 0, False
 
@@ -144,7 +144,7 @@ class FaultyTransport(Transport):
 
     @contextlib.contextmanager
     def used(self) -> Iterator[None]:
-        """Stay open: a thread is in a call, which it alone can end."""
+        """Stay open while a thread is in a call, which only that thread can end."""
         with self._lock:
             self._in_use += 1
         try:
@@ -171,22 +171,22 @@ class Line:
         self.used = transport.used
 
     def is_cut(self) -> bool:
-        """Whether nothing gets through."""
+        """Tell whether nothing gets through."""
         return self._transport.faults.parts(self._transport.addresses, self._address)
 
     def fate(self, timeout: float) -> Fate:
-        """What becomes of the next request."""
+        """Return the fate of the next request."""
         transport = self._transport
         return transport.faults.fate(transport.addresses, self._address, timeout)
 
     def seconds_until(self, deadline: float) -> float:
-        """How long to wait for a reply that does not come."""
+        """Return the time to wait for a reply that does not come, in s."""
         if not self._transport.waits:
             return 0.0
         return min(max(0.0, deadline - time.monotonic()), threading.TIMEOUT_MAX)
 
     def silence(self, timeout: float) -> CallTimeout:
-        """What the caller gets then."""
+        """Return the error that the caller gets then."""
         return CallTimeout(f"No answer from {self._address} within {timeout:.0f} ms (a fault)")
 
 

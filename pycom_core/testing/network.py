@@ -34,11 +34,11 @@ _ServiceT = TypeVar("_ServiceT", bound=Service)
 
 
 class Network:
-    """What `LocalNetwork` and `RealNetwork` have in common. A context manager, `async` too.
+    """The base of `LocalNetwork` and `RealNetwork`. A context manager, `async` too.
 
-    `plugins` (name → object), `disable` (names of installed plugins) and `settings` are for all
-    runtimes of the network, beside what each asks for; neither files nor the environment count.
-    Time for leases and sessions stands still until the test moves it: `advance`.
+    `plugins` (name → object), `disable` (names of installed plugins) and `settings` hold for all
+    runtimes of the network, in addition to their own. Files and the environment are ignored.
+    Time for leases and sessions stands still until the test moves it with `advance`.
     """
 
     _waits = True
@@ -67,10 +67,10 @@ class Network:
             raise
 
     def _prepare(self) -> None:
-        """Set up what services need."""
+        """Set up the environment of services."""
 
     def _transport(self) -> Transport | None:
-        """What runtimes are made with."""
+        """Return the transport for new runtimes."""
         raise NotImplementedError
 
     # Services.
@@ -100,10 +100,10 @@ class Network:
         disable: Iterable[str] = (),
         **settings: Any,
     ) -> ServiceThread:
-        """Run a service of classes and objects with an interface; the nameserver knows it then.
+        """Run a service of classes and objects with an interface, registered on return.
 
-        Of a class it makes an object of its own. Raises what is wrong with plugins and settings,
-        and `AccessDenied` for a name that is taken.
+        Makes an object of its own of each class. Raises the errors of plugins and settings, and
+        `AccessDenied` for a name that is taken.
         """
         service = ServiceThread(
             name or f"/service/{next(self._numbers)}",
@@ -115,7 +115,7 @@ class Network:
         return self._started(service)
 
     async def async_serve(self, *providers: Provider, **options: Any) -> ServiceThread:
-        """`serve`, while the event loop of the test goes on."""
+        """Do the same as `serve`, while the event loop of the test goes on."""
         return await asyncio.to_thread(self.serve, *providers, **options)
 
     def _started(self, service: _ServiceT) -> _ServiceT:
@@ -129,7 +129,7 @@ class Network:
         service.kill()
 
     def advance(self, seconds: float) -> None:
-        """Let time pass. Services that live and are not cut off renew their leases meanwhile."""
+        """Let time pass. Living services that are not cut off renew their leases meanwhile."""
         while seconds > 0:
             step = min(seconds, RENEWAL)
             self.clock.advance(step)
@@ -137,7 +137,7 @@ class Network:
             seconds -= step
 
     def renew(self) -> None:
-        """Have the services register again that live and are not cut off."""
+        """Renew the registrations of all living services that are not cut off."""
         for service in self._services:
             if service.alive and not self.faults.parts([service.address], self.nameserver.address):
                 self._registry.renew(service)
@@ -166,7 +166,7 @@ class Network:
         disable: Iterable[str] = (),
         **settings: Any,
     ) -> AsyncContext:
-        """The same, for asyncio."""
+        """Return the same for asyncio."""
         runtime = self._client_runtime(plugins, disable, **settings)
         context = AsyncContext(timeout=timeout, runtime=runtime)
         self._left.callback(context.close)

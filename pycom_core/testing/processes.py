@@ -17,7 +17,7 @@ from pycom_core.testing.registry import PATIENCE, Registry
 
 
 class ServiceChild:
-    """`python -m pycom` in a process of its own, and all that it writes."""
+    """`python -m pycom` in a process of its own, and its output."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class ServiceChild:
 
     @property
     def alive(self) -> bool:
-        """Whether it runs."""
+        """True while it runs."""
         return self._process is not None and self._process.poll() is None
 
     @property
@@ -63,12 +63,12 @@ class ServiceChild:
 
     @property
     def log(self) -> str:
-        """All that it wrote, also before it was started again."""
+        """Its output, including that of earlier starts."""
         with self._news:
             return "".join(self._lines)
 
     def start(self) -> None:
-        """Run, also again after its end, with its name at its address; it is ready on return.
+        """Run it, also again after its end, with its name at its address. It is ready on return.
 
         Raises RuntimeError, with its log, if it ends instead.
         """
@@ -111,7 +111,7 @@ class ServiceChild:
         self._registry.stir()
 
     def wait_for(self, pattern: str, times: int = 1) -> re.Match[str]:
-        """The last match of a pattern in its log, once there are so many of them.
+        """Return the last match of a pattern in its log, once there are that many.
 
         Raises AssertionError, with the log, if it ends or takes too long.
         """
@@ -127,7 +127,7 @@ class ServiceChild:
         return found[-1]
 
     def stop(self) -> int:
-        """Have it end in order (SIGTERM); its exit status."""
+        """End it in order (SIGTERM). Returns its exit status."""
         self.process.terminate()
         return self._ended()
 
@@ -152,7 +152,7 @@ def _kill(process: subprocess.Popen[str]) -> None:
 
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Ours, without settings of PyCOM; a process finds the modules that we find."""
+    """Return our environment, without settings of PyCOM, but with our path of modules."""
     inherited = {name: text for name, text in os.environ.items() if not name.startswith("PYCOM_")}
     path = os.pathsep.join([*filter(None, sys.path), os.getcwd()])
     return {**inherited, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1", **(extra or {})}

@@ -23,13 +23,13 @@ _open: weakref.WeakSet[RealNetwork] = weakref.WeakSet()
 class RealNetwork(Network):
     """A network of 0MQ sockets on loopback, at ports that the system chooses.
 
-    Faults are of what this process sends: its contexts, and its services in threads. When the
+    Faults affect messages from this process: its contexts, and its services in threads. If the
     `with` block fails, the logs of the processes are shown on standard error.
     """
 
     def _prepare(self) -> None:
         self._children: list[ServiceChild] = []
-        #: Where processes run and find the modules that were given as text.
+        #: The directory that processes run in, with the modules that were given as text.
         self.directory = Path(
             self._left.enter_context(tempfile.TemporaryDirectory(prefix="pycom-"))
         )
@@ -50,8 +50,8 @@ class RealNetwork(Network):
     ) -> ServiceChild:
         """Run modules, or the `source` of one, with `python -m pycom` in a process of its own.
 
-        The nameserver knows it then. Modules are found as in this process; plugins are those that
-        are installed. Raises RuntimeError, with the log, if the process ends instead.
+        It is registered on return. Modules are found as in this process; the plugins are the
+        installed ones. Raises RuntimeError, with the log, if the process ends instead.
         """
         number = next(self._numbers)
         if source is not None:
@@ -72,12 +72,12 @@ class RealNetwork(Network):
         return self._started(child)
 
     async def async_spawn(self, *modules: str, **options: Any) -> ServiceChild:
-        """`spawn`, while the event loop of the test goes on."""
+        """Do the same as `spawn`, while the event loop of the test goes on."""
         return await asyncio.to_thread(self.spawn, *modules, **options)
 
     @property
     def logs(self) -> list[tuple[str, str]]:
-        """What each process is, and what it wrote."""
+        """The name and state of each process, and its output."""
         return [(f"{child.name}, {child.state}", child.log) for child in self._children]
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Who is registered with the nameserver of a network."""
+"""The services that are registered with the nameserver of a network."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from pycom_core.runtime._runtime import Runtime
     from pycom_core.server._interfaces import Interface, Method
 
-#: s; nothing that the kit waits for takes a tenth of it on an idle machine.
+#: s; on an idle machine nothing that the kit waits for takes a tenth of it.
 PATIENCE = 30.0
 
 
 class Service(Protocol):
-    """A service of a network, whatever it runs in."""
+    """A service of a network, in a thread or in a process."""
 
     @property
     def name(self) -> str: ...
@@ -35,7 +35,7 @@ class Service(Protocol):
 
 
 class Registry:
-    """Registers services, and hears of those that register themselves.
+    """The registrations of services, those of services that register themselves included.
 
     It is a plugin of the nameserver, and a client of it.
     """
@@ -49,7 +49,7 @@ class Registry:
 
     @hookimpl
     def pycom_posthook(self, iface: Interface, method: Method, data: Response) -> None:
-        """Hear of a registration."""
+        """Note a registration."""
         if method.name == constants.NS_METHOD_REGISTER and iface.name == constants.NS_INTERFACE:
             assert data.request is not None
             with self._news:
@@ -73,18 +73,18 @@ class Registry:
             self._client.invoke(constants.NS_METHOD_UNREGISTER, record)
 
     def forget(self, service: str) -> None:
-        """Wait for a registration that is still to come."""
+        """Forget a registration, so that `wait_for` waits for a new one."""
         with self._news:
             self._records.pop(service, None)
 
     def wait_for(self, service: str, ended: Callable[[], bool]) -> str | None:
-        """The address of a service once it has registered itself; None if it `ended`, or never."""
+        """Return the address of a service once registered; None if it `ended` or timed out."""
         with self._news:
             self._news.wait_for(lambda: service in self._records or ended(), PATIENCE)
             return self._records.get(service, {}).get("address")
 
     def stir(self) -> None:
-        """Look again: a service has ended."""
+        """Wake those that wait, because a service has ended."""
         with self._news:
             self._news.notify_all()
 

@@ -41,13 +41,13 @@ class ServiceThread:
 
     @property
     def alive(self) -> bool:
-        """Whether it runs."""
+        """True while it runs."""
         return self._thread is not None and self._thread.is_alive()
 
     def start(self) -> None:
-        """Run, also again after its end, with its name at its address; it is ready on return.
+        """Run it, also again after its end, with its name at its address. It is ready on return.
 
-        Raises what is wrong with its plugins and settings, and `AccessDenied` for a taken name.
+        Raises the errors of its plugins and settings, and `AccessDenied` for a taken name.
         """
         started: Future[ServiceServer] = Future()
         self._thread = threading.Thread(
@@ -86,7 +86,7 @@ class ServiceThread:
             finish(loop, PATIENCE)
 
     def stop(self) -> None:
-        """End it in order: it unregisters, and what runs comes to its end."""
+        """End it in order: it unregisters and lets running calls end."""
         if self.alive:
             self._registry.unregister(self)
             seconds = self.server.runtime.settings.drain_timeout / 1000

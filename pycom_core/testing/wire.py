@@ -11,7 +11,7 @@ from pycom_core import constants
 
 
 class Dealer:
-    """A client that sends and receives frames, and knows nothing of what they mean.
+    """A client that sends and receives frames, without regard to their meaning.
 
     A context manager. Receiving raises TimeoutError after `timeout` seconds.
     """
@@ -48,7 +48,7 @@ class Dealer:
 
 
 def answer_in(reply: list[bytes]) -> dict[str, Any]:
-    """The response object in the payload of a reply, which must be as the protocol has it."""
+    """Return the response object in the payload of a reply, which must obey the protocol."""
     assert reply[:1] == [constants.PROTO_STATUS_SUCCESS], f"the server failed: {reply}"
     answer: dict[str, Any] = json.loads(reply[1])
     assert type(answer["code"]) is int, answer

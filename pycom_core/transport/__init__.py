@@ -1,6 +1,6 @@
 """Carrying messages between addresses. Public: the base classes of transports.
 
-A transport is a plugin (`pycom_transports`). The kernel has the one that stays in the process.
+A transport is a plugin (`pycom_transports`). The kernel contains one for calls within the process.
 """
 
 from pycom_core.transport._base import AsyncChannel, Channel, Handler, Listener, Transport

@@ -17,7 +17,7 @@ Channels = dict[str, AsyncChannel]  # by address
 class AsyncPool:
     """Channels by event loop and address. Any number of threads may share one, and forks too.
 
-    The channels of a loop that is closed or gone are let go. A pool that is dropped with open
+    The channels of a closed or dropped loop are released. A pool that is dropped with open
     connections warns (`ResourceWarning`) and closes them.
     """
 
@@ -37,7 +37,7 @@ class AsyncPool:
         return channel
 
     def is_alive(self, address: str) -> bool:
-        """Whether the running loop has a channel to an address whose connection stands."""
+        """Tell whether the running loop has a channel to an address with a live connection."""
         channel = self._here().get(address)
         return channel is not None and channel.is_alive()
 
@@ -55,7 +55,7 @@ class AsyncPool:
         return self._begin(loop) if found is None else found
 
     def _begin(self, loop: asyncio.AbstractEventLoop) -> Channels:
-        """Make room for a loop, and let go of what is left of those that were closed."""
+        """Make room for a loop, and release the channels of closed loops."""
         loops = self._loops
         for reference in list(loops):
             closed = reference()

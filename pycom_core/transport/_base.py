@@ -1,4 +1,4 @@
-"""What a transport is: listeners for servers, channels for clients."""
+"""The bases of a transport: listeners for servers, channels for clients."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from pycom_core.messages import Attachment, Delivery
 
 
 class Handler(Protocol):
-    """What messages are handed to: a server, as its transports see it."""
+    """The receiver of messages: a server, as its transports see it."""
 
     loop: asyncio.AbstractEventLoop | None
 
     @property
     def closed(self) -> bool:
-        """Whether it answers no more."""
+        """True once it has stopped answering."""
 
     def accept(self, delivery: Delivery) -> None:
         """Answer a message with `delivery.reply`, now or later. On the event loop's thread."""
@@ -29,10 +29,10 @@ class Handler(Protocol):
 
 
 class Listener(ABC):
-    """What a server answers on: one address, and perhaps more."""
+    """The addresses that a server answers on: one, and perhaps more."""
 
     addresses: list[str]  #: as bound: with the real port
-    holds_sockets = True  #: who forgets to close it is warned
+    holds_sockets = True  #: forgetting to close it causes a warning
 
     @property
     def address(self) -> str:
@@ -45,7 +45,7 @@ class Listener(ABC):
 
     @abstractmethod
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Hand over what arrives from now on, on the thread of `loop`."""
+        """Hand over messages that arrive from now on, on the thread of `loop`."""
 
     async def flush(self) -> None:  # noqa: B027 - where replies arrive at once nothing is to do
         """Wait until clients have taken in the last replies, for a bounded time."""
@@ -58,7 +58,7 @@ class Listener(ABC):
         """
 
     def leave_to_parent(self) -> None:  # noqa: B027
-        """In a forked child: let go of it, without a change to what the parent has."""
+        """In a forked child: release it without any effect on the parent."""
 
 
 class Channel(ABC):
@@ -74,11 +74,11 @@ class Channel(ABC):
 
     @abstractmethod
     def is_alive(self) -> bool:
-        """Whether the connection stands now, as far as can be told without a call."""
+        """Tell whether the connection is live now, as far as can be told without a call."""
 
     @abstractmethod
     def close(self) -> None:
-        """Let go of it. What was not sent is dropped."""
+        """Release it. Unsent messages are dropped."""
 
 
 class AsyncChannel(ABC):
@@ -94,21 +94,21 @@ class AsyncChannel(ABC):
 
     @abstractmethod
     def is_alive(self) -> bool:
-        """Whether the connection stands now, as far as can be told without a call."""
+        """Tell whether the connection is live now, as far as can be told without a call."""
 
     def is_open(self) -> bool:
-        """Whether it holds what `close` has to let go of."""
+        """Tell whether it holds anything that `close` has to release."""
         return False
 
     @abstractmethod
     def close(self) -> None:
-        """Let go of it, from any thread. Calls in flight fail with `ServiceNotAvailable`."""
+        """Release it, from any thread. Calls in flight fail with `ServiceNotAvailable`."""
 
 
 class Transport(ABC):
-    """Makes listeners and channels for the addresses of its schemes."""
+    """A maker of listeners and channels for the addresses of its schemes."""
 
-    #: What its addresses begin with, before "://".
+    #: The schemes of its addresses, without "://".
     schemes: tuple[str, ...] = ()
 
     def serving(self, address: str) -> Transport:
@@ -121,24 +121,24 @@ class Transport(ABC):
 
     @abstractmethod
     def connect(self, address: str) -> Channel:
-        """A channel to `address`, which need not be there yet. Raises `ConfigurationError`."""
+        """Return a channel to `address`, which need not exist yet. Raises `ConfigurationError`."""
 
     @abstractmethod
     def connect_async(self, address: str) -> AsyncChannel:
         """A channel to `address` on the running event loop. Raises `ConfigurationError`."""
 
     def obstacle(self, address: str, timeout: float) -> str | None:
-        """What keeps one from connecting to `address` now; None if nothing is known to.
+        """Say why no connection to `address` is possible now; None if no reason is known.
 
-        It may wait for the system, `timeout` ms at most for a host that keeps silent, so it is for
-        programs, not for the way of a call.
+        It may wait for the system, for a silent host at most `timeout` ms. So it is for programs,
+        not for use within a call.
         """
         return None
 
     def adopt(self, socket: Any) -> Channel | None:
-        """A channel over a connected socket of the user's, which stays open; None: not mine."""
+        """Return a channel on a connected socket of the user's, which stays open, or None."""
         return None
 
     @abstractmethod
     def close(self) -> None:
-        """Let go of everything."""
+        """Release everything."""

@@ -1,4 +1,4 @@
-"""Calls that stay within the process, and the double of a network for tests."""
+"""Calls within the process, and a substitute network for tests."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _ADDRESS = b"local"
 
 
 class LocalChannel(Channel):
-    """A way to a server of this process, through the same corridor as from outside."""
+    """A channel to a server of this process, which takes the same steps as one from outside."""
 
     def __init__(self, server: Handler) -> None:
         self._server = server
@@ -46,7 +46,7 @@ class LocalChannel(Channel):
         return not self._server.closed
 
     def close(self) -> None:
-        """There is nothing to let go of."""
+        """Do nothing, as there is nothing to release."""
 
 
 def _result(answer: concurrent.futures.Future[Any], seconds: float | None) -> Any:
@@ -85,7 +85,7 @@ class AsyncLocalChannel(AsyncChannel):
         return not self._server.closed
 
     def close(self) -> None:
-        """There is nothing to let go of."""
+        """Do nothing, as there is nothing to release."""
 
 
 class LocalListener(Listener):
@@ -101,7 +101,7 @@ class LocalListener(Listener):
         self.addresses.append(self._network.bind(address, self._handler))
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Callers go to the handler themselves."""
+        """Do nothing, as callers find the handler themselves."""
 
     def close(self) -> None:
         for address in self.addresses:
@@ -109,14 +109,14 @@ class LocalListener(Listener):
 
 
 class Network:
-    """Which server is found at which address."""
+    """The servers of a local network, by address."""
 
     def __init__(self) -> None:
         self.handlers: dict[str, Handler] = {}
         self._ports = itertools.count(1)
 
     def bind(self, address: str, handler: Handler) -> str:
-        """Let a server be found; returns the address. Raises `ConfigurationError`."""
+        """Make a server known, and return its address. Raises `ConfigurationError`."""
         if address.endswith((":*", ":0")):
             address = f"{address.rpartition(':')[0]}:{next(self._ports)}"
         if self.handlers.setdefault(address, handler) is not handler:
@@ -140,7 +140,7 @@ class LocalTransport(Transport):
         return _AsyncLookup(self._network.handlers, address)
 
     def close(self) -> None:
-        """There is nothing to let go of."""
+        """Do nothing, as there is nothing to release."""
 
 
 def _found(handlers: dict[str, Handler], address: str) -> Handler:
@@ -151,7 +151,7 @@ def _found(handlers: dict[str, Handler], address: str) -> Handler:
 
 
 class _Lookup(Channel):
-    """Finds its server at each call, as a real connection finds one that was restarted."""
+    """A look-up of the server at each call, as a real connection finds a restarted server."""
 
     def __init__(self, handlers: dict[str, Handler], address: str) -> None:
         self._handlers, self._address = handlers, address

@@ -1,4 +1,4 @@
-"""Channels that are kept for the next call. A call borrows one, and no two calls share one."""
+"""Channels kept for the next call. A call borrows one, and no two calls share one."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Pool:
             channel.close()
 
     def is_alive(self, address: str) -> bool:
-        """Whether there is an idle channel whose connection stands."""
+        """Tell whether there is an idle channel with a live connection."""
         idle = self._idle.get(address)
         if not idle or self._pid != os.getpid():
             return False

@@ -1,4 +1,4 @@
-"""Several transports as one: the first that serves an address takes it."""
+"""Several transports as one: the first that serves an address is used."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pycom_core.transport._base import AsyncChannel, Channel, Handler, Listener,
 
 
 class PreferredTransports(Transport):
-    """Transports in order of preference, each made when an address asks for it."""
+    """Transports in order of preference, each made when an address needs it."""
 
     def __init__(self, names: Sequence[str], make: Callable[[str], Transport]) -> None:
         """`make(name)` gives a transport. It may raise `ConfigurationError`."""

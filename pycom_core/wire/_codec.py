@@ -1,6 +1,6 @@
 """Bytes in, objects out: the frames and the JSON of ZeroJSON 1.0. No socket, no state.
 
-Whatever a stranger sends, the functions of this page return or raise `BadRequest`.
+Whatever a peer sends, the functions of this module return or raise `BadRequest`.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ _FrameT = TypeVar("_FrameT", bound=Attachment)
 
 
 def split_frames(frames: Sequence[_FrameT]) -> tuple[Sequence[_FrameT], Sequence[_FrameT]]:
-    """Part a message to a ROUTER at its first empty frame: return address, payload.
+    """Split a message to a ROUTER at its first empty frame: return address, payload.
 
-    The return address is everything before the delimiter, and is sent back as it came. Raises
-    `BadRequest` when there is no delimiter.
+    The return address is everything before the delimiter, and is sent back unchanged. Raises
+    `BadRequest` if there is no delimiter.
     """
     try:
         index = frames.index(b"")
@@ -37,10 +37,10 @@ def split_frames(frames: Sequence[_FrameT]) -> tuple[Sequence[_FrameT], Sequence
 
 
 def as_frame(value: Any) -> Attachment:
-    """What holds bytes as one frame. Raises TypeError for what holds none.
+    """Return an object that holds bytes as one frame. Raises TypeError if it holds none.
 
-    It is copied only if it does not lie in one piece, as a slice with a step, or is not of plain
-    items.
+    The bytes are copied only if they do not lie in one piece, as in a slice with a step, or if the
+    items are not plain.
     """
     if type(value) is bytes:
         return value
@@ -62,7 +62,7 @@ def dict_to_wire(
     with_version: bool = True,
     encoder: msgspec.json.Encoder = jsonable.ENCODER,
 ) -> bytes:
-    """Pack a dict of JSON values. Raises TypeError for what JSON cannot hold, and says where."""
+    """Pack a dict of JSON values. Raises TypeError, with the place, for what JSON cannot hold."""
     value = {**data, **_VERSION} if with_version else data
     try:
         return encoder.encode(value)
@@ -99,7 +99,7 @@ def _json_type(value: Any) -> str:
 
 
 def status_to_dict(response: Response) -> dict[str, Any]:
-    """The code of a response, and its error text if it is one. Raises TypeError for no code."""
+    """Return the code of a response, and its error text if any. Raises TypeError for a bad code."""
     if response.code:
         if type(response.code) is not int:
             raise TypeError(f"the code of the response is {response.code!r:.100}, and no int")
@@ -108,7 +108,7 @@ def status_to_dict(response: Response) -> dict[str, Any]:
 
 
 def raise_for_status(data: Mapping[str, Any]) -> None:
-    """Raise the `RemoteError` that an answer stands for, if it is one."""
+    """Raise the `RemoteError` of an error answer; otherwise do nothing."""
     code = data.get("code")
     if type(code) is not int:
         raise RemoteError("The answer has no code")

@@ -1,4 +1,4 @@
-"""What a command is: the chain from a request on the wire to a response on the wire."""
+"""Commands: the chain from a request on the wire to a response on the wire."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ Reply = list[Attachment]
 
 
 class CommandServer(Protocol):
-    """What commands find in the server that they are made for."""
+    """The members of a server that its commands use."""
 
     encoder: msgspec.json.Encoder
-    in_flight: int  #: calls that are not answered yet, that of the command among them
+    in_flight: int  #: unanswered calls, including that of the command
     max_in_flight: int
 
     def process(self, request: Request) -> Any:
@@ -41,8 +41,8 @@ class BaseCommand:
                 response_to_wire  (response_to_dict → dict_to_wire)
         client  response_from_wire (dict_from_wire → response_from_dict)
 
-    A server takes these steps one by one. `process_request` takes those of the server together,
-    for programs that carry the protocol over something else.
+    A server takes these steps one by one. `process_request` takes all steps of the server, for
+    programs that use the protocol over something else.
     """
 
     #: Packs JSON: a server, or the runtime of a client, gives its own.
@@ -78,8 +78,8 @@ class BaseCommand:
     def process_request(self, json_body: Attachment, *other_parts: Attachment) -> Any:
         """Answer one request: the JSON of the response, and its attachment if there is one.
 
-        `RemoteError` becomes an answer. Returns a `Future` of these frames where the method
-        answers later, and an awaitable where `real_process_request` gives one. Override
+        `RemoteError` becomes an answer. Returns a `Future` of these frames if the method answers
+        later, and an awaitable if `real_process_request` gives one. Override
         `real_process_request`, not this method.
         """
         try:
@@ -113,7 +113,7 @@ class BaseCommand:
     def real_process_request(
         self, request: Any, *other_parts: Attachment
     ) -> Response | Future | Awaitable[Response]:
-        """Do what the command is for. May be `async def`."""
+        """Do the work of the command. May be `async def`."""
         raise NotImplementedError
 
     def reply(self, response: Response) -> Reply:
@@ -132,14 +132,14 @@ class BaseCommand:
         return [body] if response.attachment is None else [body, response.attachment]
 
     def response_to_wire(self, response: Response, **kw: Any) -> bytes:
-        """Pack a response, with its code and error, and see that its attachment is one."""
+        """Pack a response, with its code and error, and check its attachment."""
         if response.attachment is not None:
             response.attachment = codec.as_frame(response.attachment)
         data = {**codec.status_to_dict(response), **self.response_to_dict(response, **kw)}
         return codec.dict_to_wire(data, False, self.encoder)
 
     def response_to_dict(self, response: Response) -> dict[str, Any]:
-        """What the response holds beside its code and error, as a dict of JSON values."""
+        """Return the response without its code and error, as a dict of JSON values."""
         return {}
 
     def _name(self, request: Request | None) -> str:

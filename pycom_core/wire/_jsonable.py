@@ -1,6 +1,6 @@
-"""What stands in JSON for values that are not JSON's own, and where in a value lies what cannot.
+"""JSON substitutes for other Python values, and the place in a value of a part that has none.
 
-msgspec encodes most of what Python has; here is what it leaves, in the ways of `json`.
+msgspec encodes most Python types. This module handles the others, in the same way as `json`.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ import msgspec
 
 #: Values that JSON has, and msgspec does not take as keys.
 _WORDS = {None: "null", True: "true", False: "false"}
-#: What msgspec encodes, and so asks for only where it is a key.
+#: Types that msgspec encodes, and so asks for only if they are keys.
 _CONTAINERS = (tuple, list, dict, frozenset, msgspec.Struct)
-#: Subclasses go as what they are subclasses of; the first that fits decides.
+#: Conversions of base classes, which apply to subclasses too; the first that fits decides.
 _BASES: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
     (str, str.__str__),
     (int, int.__int__),
@@ -43,9 +43,9 @@ _FLOAT_SIZE = 8  # bytes, of what Python has
 
 
 def substitute(value: Any) -> Any:
-    """What JSON has in place of a value that msgspec does not know. Raises TypeError for nothing.
+    """Return the JSON substitute of a value that msgspec does not know. Raises TypeError if none.
 
-    msgspec asks for None and bools where they are keys.
+    msgspec asks for None and bools if they are keys.
     """
     if value is None or value is True or value is False:
         return _WORDS[value]
@@ -62,14 +62,14 @@ def substitute(value: Any) -> Any:
     raise TypeError(f"{type_name(type(value))} is nothing that JSON knows; convert it")
 
 
-#: Encodes what needs no plugin.
+#: Encodes values that need no plugin.
 ENCODER = msgspec.json.Encoder(enc_hook=substitute)
 
 
 def encode_carefully(value: Any, encoder: msgspec.json.Encoder) -> bytes:
-    """Encode what `encoder` failed to encode: half characters travel as escapes.
+    """Encode a value that `encoder` failed on: lone surrogates become escapes.
 
-    Raises TypeError for anything else, and says where in the value it lies.
+    Raises TypeError for anything else, with its place in the value.
     """
     try:
         return _encode(value, encoder)
@@ -97,7 +97,7 @@ def _encode(value: Any, encoder: msgspec.json.Encoder) -> bytes:
 
 
 def _locate(value: Any, encoder: msgspec.json.Encoder, fault: Exception) -> tuple[str, Exception]:
-    """The place of the first part that cannot be encoded, and how that fails."""
+    """Return the place of the first part that cannot be encoded, and the error."""
     place = ""
     while found := _failing(_parts(value), encoder):
         step, value, fault = found
@@ -122,7 +122,7 @@ def _failing(
 
 
 def _parts(value: Any) -> Iterator[tuple[str, Any]]:
-    """The parts of a value, and where in it they are."""
+    """Return the parts of a value, with their places in it."""
     if isinstance(value, Mapping):
         for key, part in value.items():
             step = f".{key}" if isinstance(key, str) and key.isidentifier() else f"[{key!r:.60}]"

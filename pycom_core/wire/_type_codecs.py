@@ -1,4 +1,4 @@
-"""Types of one's own: how plugins say what travels as JSON in place of an object."""
+"""Types of plugins: the JSON that is sent in place of their objects."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pycom_core.loops._failures import is_failure
 from pycom_core.plugins import _fitness as fitness
 from pycom_core.wire import _jsonable as jsonable
 
-#: What most codecs give.
+#: The types of most results of codecs.
 _PLAIN = (type(None), bool, int, float, str, list, dict)
 #: msgspec encodes objects of subclasses too, though it does not decode them.
 _ENCODED = (list, tuple, dict, set, frozenset, uuid.UUID)
@@ -25,14 +25,15 @@ _Size = Annotated[int, msgspec.Meta(ge=0)]
 
 
 class TypeCodec(ABC):
-    """How the objects of a class, and of its subclasses, travel as JSON (`pycom_types`)."""
+    """The JSON form of the objects of a class, and of its subclasses (`pycom_types`)."""
 
     @abstractmethod
     def decode(self, cls: Any, value: Any) -> Any:
         """Make an object of `cls` of a JSON value.
 
-        Raises ValueError or TypeError for a value that is none. The caller gets its text, after
-        the place of the value; a text such as `.items[3].price: too much` goes on with the place.
+        Raises ValueError or TypeError for an unfit value. The caller gets the text of the error,
+        after the place of the value; a text such as `.items[3].price: too much` continues the
+        place.
         """
 
     @abstractmethod
@@ -40,17 +41,17 @@ class TypeCodec(ABC):
         """Make a JSON value of an object."""
 
     def schema(self, cls: Any, result: bool) -> Mapping[str, Any]:
-        """The JSON Schema of what travels for `cls`, as an argument or as a `result`.
+        """Return the JSON Schema of the JSON for `cls`, as an argument or as a `result`.
 
-        It may have `$defs`, and refer to them as `#/$defs/NAME`. The empty schema says nothing.
+        It may have `$defs`, and refer to them as `#/$defs/NAME`. The empty schema allows anything.
         """
         return {}
 
 
 class TypeCodecs:
-    """The codecs that the plugins of one runtime contribute, asked for when one is needed.
+    """The codecs that the plugins of one runtime contribute, collected on first use.
 
-    `complaint` says what is wrong with the plugin that contributes a class.
+    `complaint` words what is wrong with the plugin that contributes a class.
     """
 
     def __init__(
@@ -59,24 +60,24 @@ class TypeCodecs:
         complaint: Callable[[type, str], str],
     ) -> None:
         self._contributed, self._complaint = contributed, complaint
-        #: Encodes what plugins know, and what needs none.
+        #: Encodes values of plugins' types, and values that need no plugin.
         self.encoder = msgspec.json.Encoder(enc_hook=self.encode)
         self.forget()
 
     def forget(self) -> None:
-        """Ask anew: plugins have come or gone."""
+        """Forget the codecs, because plugins have come or gone."""
         #: By class: the class that is contributed, itself or a base, and its codec.
         self._found: weakref.WeakKeyDictionary[type, tuple[type, TypeCodec] | None]
         self._found = weakref.WeakKeyDictionary()
 
     def knows(self, cls: Any) -> bool:
-        """Whether there is a codec for a class or a base of it. Raises `PluginError`."""
+        """Tell whether there is a codec for a class or a base of it. Raises `PluginError`."""
         return self._find(cls) is not None
 
     def schema(self, cls: Any, result: bool) -> Mapping[str, Any]:
-        """What the codec of a class that is known says of it, as JSON.
+        """Return the schema that the codec of a known class gives for it, as JSON.
 
-        Raises `PluginError` if it fails, and for what is no schema.
+        Raises `PluginError` if the codec fails, or if the result is not a schema.
         """
         base, codec = self._known(cls)
         try:
@@ -93,10 +94,11 @@ class TypeCodecs:
         return schema
 
     def decode(self, cls: Any, value: Any) -> Any:
-        """What the codec of a class that is known makes of a JSON value.
+        """Decode a JSON value with the codec of a known class.
 
-        A ValueError or TypeError says that it is none, and so does an error of arithmetic; any
-        other exception is a `PluginFailed`, and so is a result that is no object of the class.
+        Raises ValueError or TypeError for an unfit value; an error of arithmetic counts as such.
+        Raises `PluginFailed` for any other exception, and for a result that is no object of the
+        class.
         """
         base, codec = self._known(cls)
         try:
@@ -113,9 +115,9 @@ class TypeCodecs:
         return found
 
     def encode(self, value: Any) -> Any:
-        """What stands in JSON for an object that msgspec does not know.
+        """Return the JSON substitute of an object that msgspec does not know.
 
-        Raises TypeError for nothing, and `PluginFailed`.
+        Raises TypeError if there is none, and `PluginFailed`.
         """
         cls = type(value)
         if value is None or cls is bool or not self.knows(cls):
@@ -135,7 +137,7 @@ class TypeCodecs:
             raise PluginFailed(self._failure(base, "encode", cls, error)) from error
 
     def _failure(self, base: type, verb: str, cls: Any, error: BaseException) -> str:
-        """What to say of a codec that failed. Raises what is no failure of its."""
+        """Say how a codec failed. Raises `error` itself if it is not a failure of the codec."""
         if not is_failure(error):
             raise error
         return self._complaint(base, f"failed to {verb} {jsonable.type_name(cls)}: {error!r}")
@@ -160,7 +162,7 @@ class TypeCodecs:
 
 
 def wrong_codec(cls: object, codec: object) -> str | None:
-    """What a contributed codec must be and is not, as the end of a sentence."""
+    """Say what is wrong with a contributed codec, as the end of a sentence; None: nothing."""
     wrong = fitness.wrong_object(codec, TypeCodec)
     if wrong is None and isinstance(cls, type) and _is_known(cls):
         return (
@@ -171,12 +173,12 @@ def wrong_codec(cls: object, codec: object) -> str | None:
 
 
 def _is_known(cls: type) -> bool:
-    """Whether msgspec encodes the objects of a class without a plugin."""
+    """Tell whether msgspec encodes the objects of a class without a plugin."""
     return issubclass(cls, _ENCODED) or not isinstance(info.type_info(cls), info.CustomType)
 
 
 class _Schema(msgspec.Struct):
-    """What the keywords of a JSON Schema have to be, those that are looked at."""
+    """The types of the keywords of a JSON Schema that are checked."""
 
     ref: str = msgspec.field(name="$ref", default="")
     defs: dict[str, _Schema] = msgspec.field(name="$defs", default_factory=dict)

@@ -1,1 +1,1 @@
-"""Who calls, and what they may call: tokens, the authenticator that gives them, roles."""
+"""Authentication and authorization: tokens, the authenticator that gives them, roles."""

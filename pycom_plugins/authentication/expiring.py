@@ -1,4 +1,4 @@
-"""A memory that forgets by itself."""
+"""A store of values that expire."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _ValueT = TypeVar("_ValueT")
 
 
 class Expiring(Generic[_ValueT]):
-    """Values by key, each for `lifetime` s; beyond `limit` of them the oldest goes first.
+    """Values by key, each for `lifetime` s; if there are more than `limit`, the oldest goes first.
 
     For any number of threads. `clock` gives seconds.
     """
@@ -30,7 +30,7 @@ class Expiring(Generic[_ValueT]):
         return len(self._values)
 
     def get(self, key: str) -> _ValueT | None:
-        """The value, unless its time is over."""
+        """Return the value, unless its time is over."""
         end, value = self._values.get(key, (0.0, None))
         return value if self._clock() < end else None
 

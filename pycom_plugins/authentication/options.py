@@ -1,4 +1,4 @@
-"""What the configuration may say to the plugins that authenticate and authorize."""
+"""Options of the plugins that authenticate and authorize."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ def _not_negative(_instance: object, attribute: attrs.Attribute[float], value: f
 
 @attrs.frozen
 class TokenOptions:
-    """What the table `authentication_token` holds."""
+    """The options in the table `authentication_token`."""
 
-    #: s for which a token that was found good is not asked for again, so for which it may
-    #: outlive its end; 0 asks at each call.
+    #: s for which a valid token is not checked again, so that it may outlive its end;
+    #: 0: it is checked at each call.
     cache_lifetime: float = attrs.field(default=5.0, validator=_not_negative)
 
 
 @attrs.frozen
 class RoleOptions:
-    """What the table `authorization_roles` holds."""
+    """The options in the table `authorization_roles`."""
 
-    #: Pattern of interfaces or methods → roles of which a caller needs one.
+    #: Pattern of interfaces or methods → roles; a caller needs one of them.
     rules: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict)

@@ -16,12 +16,12 @@ _hasher = PasswordHasher()
 
 
 def hashed(password: str) -> str:
-    """What to keep of a password. Takes long to compute, on purpose."""
+    """Return the hash of a password, for storage. Takes long to compute, on purpose."""
     return _hasher.hash(_encoded(password))
 
 
 def matches(kept: str, password: str) -> bool:
-    """Whether that is the password; takes as long as `hashed`."""
+    """Tell whether a password fits a stored hash; takes as long as `hashed`."""
     try:
         return _hasher.verify(kept, _encoded(password))
     except VerifyMismatchError:

@@ -1,4 +1,4 @@
-"""The authenticator as a plugin: its service, and the commands that run it and keep its users."""
+"""The authenticator as a plugin: its service, and commands to run it and to manage its users."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Authorization by role: the plugin that reads the rules, and is nothing more without any."""
+"""Authorization by role: the plugin that reads the rules, and does nothing without any."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NAME: Final = "authorization_roles"
 
 @hookimpl
 def pycom_configure(runtime: Runtime) -> None:
-    """Have calls authorized, if there are rules: a plugin of its own then, so none is no cost."""
+    """Add the plugin that authorizes calls, if there are rules; otherwise calls cost no more."""
     # Not above, where the command line would pay for it too.
     from pycom_core.settings import table
     from pycom_plugins.authentication.options import RoleOptions

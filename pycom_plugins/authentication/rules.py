@@ -1,4 +1,4 @@
-"""Rules that say which roles may call what."""
+"""Rules for the roles that may call a method."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ class Rule:
         self.roles = frozenset(roles)
         self._matches = re.compile(fnmatch.translate(pattern)).match
         literals, wildcards = _WILDCARD.subn("", pattern)
-        #: The higher, the more specific: more characters that stand for themselves, then fewer
+        #: The higher, the more specific: more literal characters, then fewer
         #: wildcards.
         self.rank = len(literals), -wildcards
 
     def applies_to(self, interface: str, method: str) -> bool:
-        """Whether the pattern matches the interface, or the method as `interface.method`."""
+        """Tell whether the pattern matches the interface, or the method as `interface.method`."""
         return bool(self._matches(interface) or self._matches(f"{interface}.{method}"))
 
 
 class RoleAuthorization:
-    """Lets a call pass if its caller has one of the roles that the most specific rule names.
+    """A plugin that lets a call pass if its caller has a role that the most specific rule names.
 
-    Of rules that are equally specific each has to be satisfied. What no rule matches is free.
+    All of several equally specific rules must be satisfied. Calls that no rule matches are free.
     """
 
     def __init__(self, rules: Mapping[str, Iterable[str]], policy: str | None) -> None:
@@ -47,7 +47,7 @@ class RoleAuthorization:
         self._decided: dict[tuple[str, str], tuple[frozenset[str], ...]] = {}
 
     def required(self, interface: str, method: str) -> tuple[frozenset[str], ...]:
-        """Sets of roles, of each of which a caller needs one."""
+        """Return sets of roles; a caller needs one role of each set."""
         decided = self._decided.get((interface, method))
         if decided is None:
             matching = [rule for rule in self._rules if rule.applies_to(interface, method)]
@@ -58,7 +58,7 @@ class RoleAuthorization:
 
     @hookimpl
     def pycom_provide(self, iface: Interface) -> None:
-        """Warn of methods that nobody will be able to call."""
+        """Warn of methods that nobody can call."""
         if (iface.authentication or self._policy) != "never":
             return
         closed = [name for name in iface.methods if self.required(iface.name, name)]

@@ -29,13 +29,13 @@ if TYPE_CHECKING:
     from pycom_core import Runtime
 
 NAME: Final = "authenticator"
-#: Passwords that are checked at one time, at 64 MiB each; and all that are checked or wait for it.
+#: Passwords that are checked at one time, at 64 MiB each; and those checked or waiting.
 CHECKS: Final = 2
 MOST_WAITING: Final = 50
-#: Wrong passwords for one name, after which that name has to wait, and for how many s.
+#: Wrong passwords for one name after which that name must wait, and the wait in s.
 TRIES: Final = 10
 PAUSE: Final = 60.0
-#: Names whose wrong passwords are counted.
+#: Number of names whose wrong passwords are counted.
 MOST_NAMES: Final = 100_000
 
 _WRONG = "Wrong user or credentials"
@@ -48,14 +48,14 @@ def _positive(_instance: object, attribute: attrs.Attribute[float], value: float
 
 @attrs.frozen
 class Options:
-    """What the table `authenticator` holds."""
+    """The options in the table `authenticator`."""
 
     users: str | None = None  #: path of the file of users
     token_lifetime: float = attrs.field(default=3600.0, validator=_positive)  #: s
 
 
 def users_of(options: Options) -> Users:
-    """The users that the configuration names. Raises `ConfigurationError`."""
+    """Return the users that the configuration names. Raises `ConfigurationError`."""
     if options.users is None:
         raise ConfigurationError(
             f"Where are the users? Name their file: --users FILE, or {NAME}.users in the "

@@ -13,12 +13,15 @@ if TYPE_CHECKING:
     from pycom_plugins.authentication.validation import Validator
 
 NAME: Final = "authentication_token"
-#: Identities that are remembered at one time.
+#: Number of identities that are remembered at one time.
 CACHE_SIZE: Final = 10_000
 
 
 class TokenAuthentication:
-    """Takes the token from the extension `org.pycom.auth`, and asks the authenticator for it."""
+    """Authentication by the token in the extension `org.pycom.auth`.
+
+    The authenticator checks the token.
+    """
 
     _policy: str | None
     _known: Expiring[Identity]
@@ -29,7 +32,7 @@ class TokenAuthentication:
 
     @hookimpl
     def pycom_configure(self, runtime: Runtime) -> None:
-        """Learn whom to ask."""
+        """Prepare the validator of tokens."""
         # Not above, where the command line would pay for it too.
         from pycom_core.settings import table
         from pycom_plugins.authentication.expiring import Expiring
@@ -46,7 +49,7 @@ class TokenAuthentication:
     def pycom_authenticate(
         self, iface: Interface, request: Request
     ) -> Identity | Awaitable[Identity | None] | None:
-        """The owner of the token; None without one."""
+        """Return the owner of the token; None without one."""
         token: Any = request.extensions.get(constants.AUTH_EXTENSION)
         # The authenticator must not have to ask itself before it answers.
         if token is None or iface.name == constants.AUTH_INTERFACE:

@@ -1,4 +1,4 @@
-"""Tokens: what a user is known by for a while."""
+"""Tokens, which identify a user for a while."""
 
 from __future__ import annotations
 
@@ -10,31 +10,31 @@ from typing import Final, NamedTuple
 
 from pycom_plugins.authentication.expiring import Expiring
 
-#: Tokens that are good at one time; more push out the oldest.
+#: Number of tokens that are valid at one time; more push out the oldest.
 LIMIT: Final = 100_000
 
 
 class Owner(NamedTuple):
-    """Whose a token is."""
+    """The owner of a token."""
 
     name: str
-    password: str  #: the hash when the token was issued: another password, another owner
+    password: str  #: the hash at the issue of the token: a new password ends the token
 
 
 class Tokens:
-    """Random tokens that are good for `lifetime` s; kept in memory, and only as hashes."""
+    """Random tokens that are valid for `lifetime` s; kept in memory, and only as hashes."""
 
     def __init__(self, lifetime: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._owners: Expiring[Owner] = Expiring(lifetime, LIMIT, clock)
 
     def issue(self, owner: Owner) -> str:
-        """A new token."""
+        """Return a new token."""
         token = secrets.token_urlsafe(32)
         self._owners.put(_digest(token), owner)
         return token
 
     def owner(self, token: str) -> Owner | None:
-        """Whose it is; None for one that was never issued, or ended."""
+        """Return the owner of a token; None if it was never issued, or has ended."""
         return self._owners.get(_digest(token))
 
 

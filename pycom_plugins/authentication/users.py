@@ -18,7 +18,7 @@ from pycom_core import ConfigurationError, logger
 
 @attrs.frozen
 class User:
-    """What is kept of a user."""
+    """The stored data of a user."""
 
     password: str  #: its argon2id hash
     roles: tuple[str, ...] = ()
@@ -30,7 +30,7 @@ class _Content:
 
 
 class Users:
-    """The users in one file, read again when it has changed."""
+    """The users in one file, which is read again when it has changed."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         # Not a link but what it points to is replaced.
@@ -58,9 +58,9 @@ class Users:
 
     @contextlib.contextmanager
     def changed(self) -> Iterator[dict[str, User]]:
-        """The users, to be changed in place: the file is replaced at once, or not at all.
+        """Give the users, to change in place; then replace the file at once, or not at all.
 
-        A file that is not there yet is made. Raises `ConfigurationError`.
+        A missing file is created. Raises `ConfigurationError`.
         """
         with self._reported("write"), self._locked():
             users = self._read() if self.path.exists() else {}

@@ -1,4 +1,4 @@
-"""Asking the authenticator whom a token belongs to, while the event loop goes on."""
+"""Asking the authenticator for the owner of a token, while the event loop goes on."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ from pycom_core import (
 if TYPE_CHECKING:
     from pycom_core import Runtime
 
-#: s for a token at most, from the call that brings it: less than its caller waits, who so learns
-#: what is wrong. Half of it is for finding the authenticator.
+#: s for the check of a token at most, from the arrival of its call. That is less than the caller
+#: waits, so that the caller learns what is wrong. Half of it is for finding the authenticator.
 PATIENCE: Final = 3.0
-#: Tokens that are asked for at one time.
+#: Number of tokens that are checked at one time.
 THREADS: Final = 8
 
 
@@ -38,7 +38,7 @@ class Unreachable(PycomError):
 
 
 class Validator:
-    """Asks whatever service provides `org.pycom.authenticator` to the runtime."""
+    """A client of any service that provides `org.pycom.authenticator` to the runtime."""
 
     def __init__(self, runtime: Runtime) -> None:
         from pycom_core import Context
@@ -48,7 +48,7 @@ class Validator:
         self._asked: dict[str, Future[Identity]] = {}
 
     async def identity_of(self, token: str) -> Identity:
-        """The owner of a token. Raises `AccessDenied` if there is none, and `Unreachable`."""
+        """Return the owner of a token. Raises `AccessDenied` for none, and `Unreachable`."""
         if stands_in():
             # The service waits for this very call, so there is nothing to keep the loop free for,
             # and an authenticator beside it could not answer another thread.

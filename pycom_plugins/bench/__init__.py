@@ -1,4 +1,4 @@
-"""Measures services that run, whatever they are."""
+"""Measurements of any running services."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How often which latency occurred, in bounded memory."""
+"""A histogram of latencies, in bounded memory."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ _EDGES = [0, *(digit * 10**exponent for exponent in range(19) for digit in (1, 2
 
 
 class Histogram:
-    """Counts values, ints from 0 on, in buckets whose width grows with the value.
+    """Counts of values, ints from 0 on, in buckets whose width grows with the value.
 
-    What it says of a percentile is never too little, and less than 1 % too much.
+    A percentile is never too low, and less than 1 % too high.
     """
 
     __slots__ = ("_buckets", "count", "maximum", "minimum", "total")
@@ -33,7 +33,7 @@ class Histogram:
         self.count += 1
 
     def percentile(self, percent: float) -> int:
-        """The least value that so many per cent of all do not exceed; 0 if there are none."""
+        """Return the least value that the given per cent of all do not exceed; 0 without values."""
         rank = max(1, math.ceil(round(self.count * percent / 100, 6)))
         for value, count in sorted(self._buckets.items()):
             rank -= count
@@ -42,7 +42,7 @@ class Histogram:
         return 0
 
     def rows(self) -> list[tuple[int, int, int]]:
-        """From, to (exclusive) and count: few buckets for the eye, in steps of 1, 2, 5, 10."""
+        """Return a few buckets to read: from, to (exclusive) and count, in steps of 1, 2, 5, 10."""
         rows: Counter[int] = Counter()
         for value, count in self._buckets.items():
             rows[bisect_right(_EDGES, min(value, self.maximum))] += count

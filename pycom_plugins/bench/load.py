@@ -14,13 +14,13 @@ import attrs
 from pycom_core import AsyncContext, Context, ServiceNotAvailable, ServiceNotFound
 from pycom_plugins.bench.tally import Tally
 
-#: s; a service that is not there is not looked for without end: that would measure the nameserver.
+#: s between searches for a missing service, so that the run does not measure the nameserver.
 _PAUSE = 0.1
 
 
 @attrs.frozen
 class Load:
-    """What is called, and how much."""
+    """The method to call, and the amount of calls."""
 
     interface: str
     service: str | None
@@ -28,12 +28,12 @@ class Load:
     arguments: Mapping[str, Any]
     concurrency: int
     seconds: float
-    calls: float  #: infinite: as many as there is time for
-    rate: float | None  #: calls/s that are to start; None: each when the one before it ended
+    calls: float  #: infinity: as many as there is time for
+    rate: float | None  #: calls/s to start; None: each when the one before it ends
 
 
 class _Schedule:
-    """Says when the calls of a run are due, to all of its workers."""
+    """The times at which the calls of a run are due, for all of its workers."""
 
     def __init__(self, load: Load, started: float) -> None:
         self._load, self._started = load, started
@@ -41,7 +41,7 @@ class _Schedule:
         self.stopped = False
 
     def next(self) -> float | None:
-        """When the next call is due, or None after the last one."""
+        """Return the time when the next call is due, or None after the last one."""
         turn, now = next(self._turns), time.perf_counter()
         due = now if self._load.rate is None else self._started + turn / self._load.rate
         is_over = max(now, due) - self._started >= self._load.seconds
@@ -118,7 +118,7 @@ def _run_in_threads(context: Context, load: Load, tally: Tally) -> None:
 
 
 class _Blocking:
-    """A context whose calls block the event loop of their thread, which has nothing else to do."""
+    """A context whose calls block the event loop of their thread, which has no other tasks."""
 
     def __init__(self, context: Context) -> None:
         self._context = context

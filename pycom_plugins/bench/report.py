@@ -1,4 +1,4 @@
-"""The result of a run, for persons and for programs."""
+"""The result of a run, for people and for programs."""
 
 from __future__ import annotations
 

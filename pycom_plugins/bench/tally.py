@@ -1,4 +1,4 @@
-"""What came of the calls of a run."""
+"""The results of the calls of a run."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ class Failures:
     """Failed calls of one kind."""
 
     count: int
-    first: str  #: what the first of them said
+    first: str  #: the message of the first of them
 
 
 class Tally:
-    """Counts calls, from any thread."""
+    """A count of calls, from any thread."""
 
     def __init__(self) -> None:
         self.latencies = Histogram()  #: ns, of calls that succeeded
@@ -28,7 +28,7 @@ class Tally:
         self._lock = threading.Lock()
 
     def start(self) -> float:
-        """Time goes from now on; what it is."""
+        """Start the clock of the run, and return the time."""
         self._started = self._last = time.perf_counter()
         return self._started
 

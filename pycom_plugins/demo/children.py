@@ -1,4 +1,4 @@
-"""Processes of the demonstration, that surely end with it."""
+"""Processes of the demonstration, which always end with it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class DemoFailed(PycomError):
 
 
 class Child:
-    """`python -m pycom`, and what it logs. A context manager that ends it."""
+    """`python -m pycom`, and its log. A context manager that ends it."""
 
     def __init__(self, arguments: list[str], directory: Path) -> None:
         self._log: queue.SimpleQueue[str | None] = queue.SimpleQueue()
@@ -51,7 +51,7 @@ class Child:
         self._log.put(None)
 
     def wait_for(self, pattern: str) -> str:
-        """What the group of `pattern` matches, once that is logged. Raises `DemoFailed`."""
+        """Wait for a line that matches `pattern` and return its group. Raises `DemoFailed`."""
         deadline = time.monotonic() + PATIENCE
         last: deque[str] = deque(maxlen=5)
         while True:
@@ -85,7 +85,7 @@ def _with_log(problem: str, lines: deque[str]) -> str:
 
 @contextlib.contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Have Ctrl-C and SIGTERM wait for the end of the block, lest a process gets lost."""
+    """Make Ctrl-C and SIGTERM wait for the end of the block, so that no process gets lost."""
     came: list[int] = []
     before = {
         number: signal.signal(number, lambda number, _frame: came.append(number))
@@ -101,9 +101,9 @@ def uninterrupted() -> Iterator[None]:
 
 
 def environment() -> dict[str, str]:
-    """Our environment without settings for PyCOM: the demonstration brings its own.
+    """Return our environment without settings for PyCOM: the demonstration brings its own.
 
-    Only a plugin that is broken may have to be taken out of it.
+    Only PYCOM_PLUGINS is kept, since a broken plugin may have to be disabled.
     """
     return {
         name: value

@@ -1,4 +1,4 @@
-"""What `pycom demo` shows: a nameserver, a service and a client, at work."""
+"""The show of `pycom demo`: a nameserver, a service and a client at work."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from pycom_plugins.demo.children import Child, DemoFailed, environment, uninterr
 
 ANY_PORT = "tcp://127.0.0.1:*"
 INTERFACE = "com.example.fruit"
-#: s that calls are made for, to count them.
+#: s for which calls are made, to count them.
 MEASURED = 0.5
 
-#: The module that the service is made of; shown, and run.
+#: The module of the service, which is shown and run.
 SERVICE = '''\
 import pycom
 
@@ -52,7 +52,7 @@ class Fruit(pycom.Service):
 
 
 def show() -> None:
-    """Run the demonstration. Whatever happens, its processes have ended afterwards."""
+    """Run the demonstration. Its processes have ended afterwards in any case."""
     with interrupted_by_sigterm():
         try:
             Show().run()
@@ -62,7 +62,7 @@ def show() -> None:
 
 @contextlib.contextmanager
 def interrupted_by_sigterm() -> Iterator[None]:
-    """SIGTERM is as good as Ctrl-C, so that it too leaves time to clean up."""
+    """Treat SIGTERM like Ctrl-C, so that it too leaves time to clean up."""
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield
@@ -71,7 +71,7 @@ def interrupted_by_sigterm() -> Iterator[None]:
 
 
 class Show:
-    """One demonstration, from the first process to the last word."""
+    """One demonstration, from the first process to the last line."""
 
     def __init__(self) -> None:
         # Plain lines where no person looks at a terminal.
@@ -173,7 +173,7 @@ class Show:
             self._say(text)
 
     def _call(self, expression: str, fruit: Any) -> None:
-        """Show a call, make just this call, and show what came of it."""
+        """Show a call, make just this call, and show its outcome."""
         self._code(f">>> {expression}")
         try:
             self._code(repr(eval(expression, {"fruit": fruit})))

@@ -1,4 +1,4 @@
-"""What a service says of its interface: the answer of `introspect`."""
+"""The description of an interface by its service: the answer of `introspect`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pycom_plugins.descriptions.types import ANYTHING, Type
 
 
 class NotUnderstood(PycomError):
-    """What was read describes no interface."""
+    """The given data does not describe an interface."""
 
 
 @attrs.frozen
@@ -34,7 +34,7 @@ class Schemas:
 
 @attrs.frozen
 class Method:
-    """How a method is called and what it answers."""
+    """The arguments and the results of a method."""
 
     required_arguments: list[str]
     optional_arguments: list[str]
@@ -55,18 +55,18 @@ class Method:
 
     @property
     def takes_more(self) -> bool:
-        """Whether it may take arguments that it does not declare."""
+        """True if it may take arguments that it does not declare."""
         said = self.additional_arguments
         return not self.arguments if said is None else said
 
     @property
     def types(self) -> Mapping[str, Type]:
-        """The types of the arguments, as far as they are known."""
+        """The known types of the arguments."""
         return {} if self.schema is None else _type(self.schema.arguments).properties
 
     @property
     def result(self) -> Type:
-        """The type of the result; of several results that of the object of them."""
+        """The type of the result, or of the object that holds several results."""
         return ANYTHING if self.schema is None else _type(self.schema.result)
 
     @property

@@ -1,7 +1,7 @@
-"""What differs between two descriptions of an interface, and whether it breaks its callers.
+"""Differences between two descriptions of an interface, and their effect on callers.
 
-A change breaks when a call that was right is refused or misunderstood, or when its answer holds
-what it never held. So arguments may accept more than before, and results may give less.
+A change breaks callers if a call that was right is now refused or misunderstood, or if its answer
+holds something new. So arguments may accept more than before, and results may give less.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Change:
 
 @attrs.frozen
 class Difference:
-    """A difference between two types, and what it does to the values that they allow."""
+    """A difference between two types, and its effect on the values that they allow."""
 
     where: str
     what: str
@@ -38,7 +38,7 @@ class Difference:
 
 
 def compare(old: Description, new: Description) -> list[Change]:
-    """All changes from `old` to `new`, those that break first."""
+    """Return all changes from `old` to `new`, breaking ones first."""
     changes: list[Change] = []
     if old.name != new.name:
         changes.append(Change(True, "", "name", f"{old.name} → {new.name}"))
@@ -71,7 +71,7 @@ def _method(name: str, old: Method, new: Method) -> Iterator[Change]:
 
 
 def _arguments(old: Method, new: Method) -> Iterator[tuple[bool, str, str]]:
-    """Whether it breaks, where and what, of each argument that comes, goes or becomes required."""
+    """Yield (breaks, place, change) for each argument that comes, goes or becomes required."""
     for name in old.arguments:
         where = f"args.{name}"
         if name not in new.arguments:
@@ -100,7 +100,7 @@ def _change(old: Method, new: Method, side: str) -> str:
 
 
 def differences(old: Type, new: Type, where: str) -> Iterator[Difference]:
-    """The differences between two types, those of a class where it is met first."""
+    """Yield the differences between two types, those of a class only where it first occurs."""
     return _differences(old, new, where, set())
 
 
@@ -125,7 +125,7 @@ def _differences(old: Type, new: Type, where: str, seen: _Seen) -> Iterator[Diff
 
 
 def _by_kind(*types: Type) -> list[dict[str, Type]]:
-    """The alternatives of types by what tells them apart in JSON; none: it may be anything."""
+    """Return the alternatives of types by their distinction in JSON; empty: it may be anything."""
     found: list[dict[str, Type]] = []
     several = any(
         sum("object" in one.resolved().kinds for one in type_.alternatives) > 1 for type_ in types
@@ -155,7 +155,7 @@ def _parts(type_: Type) -> Iterator[tuple[str, Type]]:
 
 
 def _tag(type_: Type) -> str:
-    """The value that tells an object of this class from those of others, if there is one."""
+    """Return the value that tells objects of this class from those of others, if any."""
     for name in type_.required:
         values = type_.properties[name].values
         if values is not None and len(values) == 1:
@@ -164,7 +164,7 @@ def _tag(type_: Type) -> str:
 
 
 def _partner(kind: str, kinds: Mapping[str, Type]) -> Type | None:
-    """What takes the values of a kind."""
+    """Return the type that takes the values of a kind, or None."""
     return kinds.get(kind) or (kinds.get("number") if kind == "integer" else None)
 
 

@@ -1,4 +1,4 @@
-"""Where descriptions come from: services, and files."""
+"""Sources of descriptions: services and files."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from pycom_plugins.descriptions.description import NotUnderstood, understand
 
 
 def introspect(context: Context, interface: str, service: str | None = None) -> Any:
-    """What a service answers. Raises `RemoteError`, `ServiceNotAvailable`."""
+    """Ask a service for its description. Raises `RemoteError`, `ServiceNotAvailable`."""
     with cli.located(context, interface, service) as component:
         return component.introspect()
 
 
 def read(context: Context, source: str, interface: str) -> Any:
-    """What a file holds, or the service or the nameserver at an address answers.
+    """Read a description from a file, or from the service or nameserver at an address.
 
     Raises `PycomError`.
     """
@@ -51,7 +51,7 @@ def _read_file(name: str) -> Any:
 
 @contextmanager
 def not_too_deep() -> Iterator[None]:
-    """Raise `NotUnderstood` for what is nested deeper than functions can call themselves."""
+    """Raise `NotUnderstood` for data that is nested too deeply for recursive functions."""
     try:
         yield
     except RecursionError:

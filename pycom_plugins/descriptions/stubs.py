@@ -1,7 +1,7 @@
 """Typed clients, written from descriptions of interfaces.
 
-A description comes from a stranger, and code is made of it: every name in it becomes an identifier
-and every text a literal before it is written down.
+A description is untrusted, and code is made of it. So every name in it becomes an identifier, and
+every text a literal, before it is written.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def _pair(answer: Any) -> Any:
     return answer if isinstance(answer, tuple) else (answer, None)
 '''
 
-#: What the file itself defines; nothing else may have these names.
+#: The names that the file itself defines; nothing else may have them.
 _OURS = frozenset(
     re.findall(r"\w+", "annotations TYPE_CHECKING Any Literal TypedDict cast UNSET UnsetType")
     + re.findall(r"\w+", "builtins TypeAlias NotRequired BaseComponent AsyncComponent")
@@ -82,7 +82,7 @@ class _Module:
         self._arguments = {
             name: _identifiers(method.arguments) for name, method in self._methods.items()
         }
-        #: Names that hide those of types where they are in scope: of methods, arguments, fields.
+        #: Names of methods, arguments and fields, which hide names of types within their scope.
         self._hiding = {*self._names.values()}
         for name, method in self._methods.items():
             self._hiding.update(self._arguments[name].values())
@@ -188,7 +188,7 @@ class _Module:
     # Types.
 
     def _annotation(self, type_: Type, hint: str) -> str:
-        """A type as it is written; `hint` is a name for it if it needs one and has none."""
+        """Return the text of a type; `hint` is a name for it if it needs one and has none."""
         if type_.reference:
             return self._class(type_.resolved(), type_.title or type_.reference)
         members = type_.alternatives
@@ -215,7 +215,7 @@ class _Module:
         return name if name == "None" else self._builtin(name)
 
     def _class(self, type_: Type, title: str) -> str:
-        """The name of a type that has one; what defines it is written once."""
+        """Return the name of a type that has one, and write its definition once."""
         # A field that may be left out of an argument is there in a result.
         same = {key: value for key, value in type_.schema.items() if key != "required"}
         key = (title, as_json(same))
@@ -260,7 +260,7 @@ def _property_names(schema: Any) -> Iterator[str]:
 
 
 def _call(head: str, arguments: list[str], tail: str = "") -> str:
-    """A call or a signature, on one line if it fits."""
+    """Return the text of a call or a signature, on one line if it fits."""
     line = f"{head}({', '.join(arguments)}){tail}"
     if len(line) <= _WIDTH:
         return line
@@ -280,7 +280,7 @@ def _capitals(text: str) -> str:
 
 
 def _identifier(name: str, taken: set[str]) -> str:
-    """A name that may stand in code and is not taken; takes it."""
+    """Return a valid identifier that is not taken, and take it."""
     found = re.sub(r"\W", "_", unicodedata.normalize("NFKC", name))
     if not found.isidentifier():
         found = "_" + re.sub(r"[^A-Za-z0-9_]", "_", found)
@@ -293,7 +293,7 @@ def _identifier(name: str, taken: set[str]) -> str:
 
 
 def _others(arguments: Mapping[str, str]) -> str:
-    """A name for the arguments that have none."""
+    """Return a name for the arguments that have none."""
     return _identifier("kwargs", {*_OURS, *arguments.values()})
 
 
@@ -310,7 +310,7 @@ def _literal(value: Any) -> str:
 
 
 def _docstring(text: str, indent: str = "    ") -> str:
-    """A text as a docstring, whatever is in it."""
+    """Return any text as a docstring."""
     shown = "".join(map(_printable, inspect.cleandoc(text)))
     if '"""' in shown or shown.endswith('"'):
         shown = shown.replace('"', '\\"')

@@ -1,4 +1,4 @@
-"""Methods as persons read them."""
+"""Methods as text for people."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pycom_plugins.descriptions.types import ANYTHING, declaration
 
 
 def signature(name: str, method: Method) -> str:
-    """One line that says how a method is called, with types where they are known."""
+    """Return the signature of a method on one line, with its known types."""
     if method.schema is None:
         return cli.signature(name, attrs.asdict(method))
     arguments = [

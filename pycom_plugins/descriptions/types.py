@@ -1,6 +1,6 @@
-"""JSON Schemas as types: what is in them, and how to write them down.
+"""JSON Schemas as types: their parts, and their text.
 
-The schemas come from strangers. What is not understood in them may be anything.
+The schemas are untrusted. A part that is not understood may be anything.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _FORMATS = {
     "uuid": "UUID",
     "decimal": "Decimal",
 }
-#: Keys that bound a type from below, from above, and that change it altogether.
+#: Keys that bound a type from below, that bound it from above, and that change it altogether.
 LOWER = ("minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties")
 UPPER = ("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties")
 OTHER = ("format", "contentEncoding", "pattern", "multipleOf", "uniqueItems")
@@ -56,12 +56,12 @@ class Type:
 
     @property
     def reference(self) -> str:
-        """Name of the definition that this is a reference to, or nothing."""
+        """The name of the definition that this refers to, or nothing."""
         name = self._text("$ref")
         return name.removeprefix(_REFERENCE) if name.startswith(_REFERENCE) else ""
 
     def resolved(self) -> Type:
-        """The type itself, where this is a reference."""
+        """Return the referred type if this is a reference, otherwise this type."""
         found, seen = self, {""}
         while found.reference not in seen:
             seen.add(found.reference)
@@ -75,12 +75,12 @@ class Type:
 
     @property
     def description(self) -> str:
-        """What its author says of the type."""
+        """The description of the type by its author."""
         return self._text("description")
 
     @property
     def alternatives(self) -> list[Type]:
-        """What a union is a union of; of any other type itself alone."""
+        """The members of a union; for any other type, only the type itself."""
         return list(self._alternatives(()))
 
     def _alternatives(self, above: tuple[str, ...]) -> Iterator[Type]:
@@ -94,14 +94,14 @@ class Type:
 
     @property
     def values(self) -> list[Any] | None:
-        """The values that it may have, if they are known one by one."""
+        """The values that it may have, if it lists them; otherwise None."""
         if "const" in self.schema:
             return [self.schema["const"]]
         return self._list("enum") if "enum" in self.schema else None
 
     @property
     def kinds(self) -> list[str]:
-        """The JSON types that it may be; none: all."""
+        """The JSON types that it may be; empty: all."""
         if "type" not in self.schema:
             return list(dict.fromkeys(map(kind_of, self.values or ())))
         names = [self._text("type")] if self._text("type") else self._list("type")
@@ -120,22 +120,22 @@ class Type:
 
     @property
     def first_items(self) -> list[Type]:
-        """What an array holds first, each of a type of its own."""
+        """The types of the first items of an array, each with a type of its own."""
         return [self.inner(schema) for schema in self._list("prefixItems")]
 
     @property
     def items(self) -> Type:
-        """What an array holds after that."""
+        """The type of all further items of an array."""
         return self.inner(self.schema.get("items"))
 
     @property
     def extras(self) -> Type:
-        """What an object holds beside its properties."""
+        """The type of the values of an object beside its properties."""
         return self.inner(self.schema.get("additionalProperties"))
 
     @property
     def is_closed(self) -> bool:
-        """Whether an object holds nothing beside its properties."""
+        """True if an object holds nothing beside its properties."""
         return self.schema.get("additionalProperties") is False
 
     def __str__(self) -> str:
@@ -150,7 +150,7 @@ class Type:
         return [key for key in keys if key in self.schema and key not in hidden]
 
     def bare(self) -> str:
-        """How it is written without its name and its limits."""
+        """Return its text without its name and its limits."""
         if self.alternatives[0] is not self:
             return " | ".join(map(str, self.alternatives))
         if self.values is not None:
@@ -171,7 +171,7 @@ class Type:
         return " | ".join(_WORDS.get(kind, kind) for kind in self.kinds) or "Any"
 
     def declarations(self) -> list[str]:
-        """The properties of an object, as they would be declared."""
+        """Return the declarations of the properties of an object."""
         return [
             declaration(name, inner, name in self.required)
             for name, inner in self.properties.items()
@@ -182,7 +182,7 @@ ANYTHING = Type({})
 
 
 def declaration(name: str, type_: Type, required: bool) -> str:
-    """An argument or a property with its type, and its default where it is known."""
+    """Return the declaration of an argument or a property: its type, and its default if known."""
     if required:
         return f"{name}: {type_}"
     default = as_json(type_.schema["default"]) if "default" in type_.schema else "…"
@@ -190,7 +190,7 @@ def declaration(name: str, type_: Type, required: bool) -> str:
 
 
 def as_json(value: Any) -> str:
-    """A value for persons."""
+    """Return a value as text for people."""
     return json.dumps(value, ensure_ascii=False)
 
 

@@ -1,4 +1,4 @@
-"""Introspection: a service says what it provides."""
+"""Introspection: services describe their interfaces."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @hookimpl
 def pycom_provide(iface: Interface) -> None:
-    """Let classes that say what to pass on be introspected without the base class too."""
+    """Add `introspect` to interfaces with `introspection_data` that lack the base class."""
     if hasattr(iface.wrapped, "introspection_data"):
         from pycom_plugins.introspection.service import METHOD
 

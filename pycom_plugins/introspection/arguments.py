@@ -1,4 +1,4 @@
-"""Whether a method may take arguments that it does not declare."""
+"""The search for methods that may take arguments that they do not declare."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from weakref import WeakKeyDictionary
 from pycom_core import Method
 
 _ATTRIBUTE = ("LOAD_ATTR", "LOAD_METHOD")
-#: What was found out about functions of methods, which do not change.
+#: The results for methods so far, whose functions do not change.
 _known: WeakKeyDictionary[Method, bool] = WeakKeyDictionary()
 
 
 def takes_additional(method: Method) -> bool:
-    """Whether arguments that a method does not declare may mean something to it."""
+    """Tell whether arguments that a method does not declare may mean something to it."""
     if method not in _known:
         _known[method] = _function_takes(method)
     declares = bool(method.required_arguments or method.optional_arguments)
@@ -35,9 +35,9 @@ def _function_takes(method: Method) -> bool:
 
 
 def _may_look(function: Callable[..., Any]) -> bool:
-    """Whether a function of `self` and a request may look at the request's `args`.
+    """Tell whether a function of `self` and a request may look at the request's `args`.
 
-    It does not if all that it does with the request is to use other attributes of it.
+    It does not if it only uses other attributes of the request.
     """
     code = getattr(function, "__code__", None)
     if code is None or code.co_argcount < 2 or hasattr(function, "__wrapped__"):

@@ -1,4 +1,4 @@
-"""What a service says of itself."""
+"""The description that a service gives of itself."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pycom_plugins.introspection.arguments import takes_additional
 
 
 class _Introspect(Method):
-    """Describes the interface that it is called on: one object's may have more than its class's."""
+    """A method that describes its interface; that of an object may have more than its class's."""
 
     def run(self, iface: Interface, request: Request) -> Any:
         return introspect(iface.instance, iface)
@@ -41,13 +41,13 @@ METHOD.details["additional_arguments"] = False  # it runs in a way of its own, b
 
 
 def introspect(instance: Any, iface: Interface) -> tuple[str, dict[str, Any], str | None, Any]:
-    """Name, methods, docstring and data of the interface of an object."""
+    """Return name, methods, docstring and data of the interface of an object."""
     methods = {name: describe(info) for name, info in iface.methods.items()}
     return iface.name, methods, type(instance).__doc__, instance.introspection_data
 
 
 def describe(info: Method) -> dict[str, Any]:
-    """What a caller needs to know of one method."""
+    """Return the description of one method for its callers."""
     incoming, outgoing = info.attachments
     # Said where it is not what callers expect of what is declared.
     declares = bool(info.required_arguments or info.optional_arguments)

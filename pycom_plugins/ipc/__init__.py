@@ -1,1 +1,1 @@
-"""Services of the same host: reached over a Unix socket, which costs less than loopback TCP."""
+"""Calls to services of the same host over a Unix socket, which is faster than loopback TCP."""

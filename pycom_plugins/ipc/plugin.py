@@ -1,6 +1,6 @@
-"""The hooks: a service says in its record where its socket is, and clients go there.
+"""The hooks: a service names its socket in its record, and clients connect there.
 
-Whoever runs on the same host as the same user, and sees the socket, connects to it; all others use
+Clients of the same user on the same host, which can see the socket, connect to it. All others use
 the address.
 """
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 
 class Ipc:
-    """One for each runtime: remembers the sockets of its servers."""
+    """The sockets of the servers of one runtime."""
 
     def __init__(self) -> None:
         self._places: dict[Server, Place] = {}
 
     @hookimpl
     def pycom_record(self, server: Server, record: ServiceRecord) -> None:
-        """Listen on a socket too, and say so in the record."""
+        """Listen on a socket too, and name it in the record."""
         place = self._places.get(server)
         if place is None and server.runtime.settings.ipc:
             from pycom_plugins.ipc import sockets
@@ -41,7 +41,7 @@ class Ipc:
 
     @hookimpl
     def pycom_address(self, record: ServiceRecord) -> str | None:
-        """The socket of a service of this host, if it can be reached."""
+        """Return the socket of a service of this host, if it can be reached."""
         address = record.metadata.get("ipc")
         if not isinstance(address, str):
             return None

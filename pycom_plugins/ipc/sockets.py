@@ -1,7 +1,7 @@
-"""Where the Unix sockets of services lie: in a folder that is the user's alone.
+"""The Unix sockets of services, in a folder that is the user's alone.
 
-The socket is a process's own. Records name a link to it, which belongs to the address: a service
-that starts again takes it over, and who held a connection finds it again, as over TCP.
+Each process has a socket of its own. Records name a link to it, which belongs to the address. A
+service that starts again takes over the link, so that its clients find it again, as over TCP.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ class Place:
 
     @property
     def address(self) -> str:
-        """The address to connect to: of the link, or of the socket where there can be none."""
+        """The address to connect to: that of the link, or of the socket if no link is possible."""
         return f"{_SCHEME}{self._link if self._leads_here() else self._path}"
 
     def link(self) -> None:
-        """Lead those to the socket who look for the server."""
+        """Let the link of the address lead to this socket."""
         fresh = self._path.with_name(f"{self._path.name}-link")
         with contextlib.suppress(OSError):
             fresh.symlink_to(self._path.name)
@@ -51,7 +51,7 @@ class Place:
             return False
 
     def remove(self) -> None:
-        """Remove the socket of a server that closes, and the link unless it is another's now."""
+        """Remove the socket of a closing server, and the link unless it leads elsewhere now."""
         with contextlib.suppress(OSError):
             if self._leads_here():
                 self._link.unlink()
@@ -59,7 +59,7 @@ class Place:
 
 
 def new_place(bound: str) -> Place | None:
-    """A place for the server that is bound to an address; None where there is no safe one."""
+    """Return a place for the server that is bound to an address; None if no safe one exists."""
     if not hasattr(os, "getuid"):
         return None
     folder = Path(tempfile.gettempdir(), f"pycom-{os.getuid()}")
@@ -78,7 +78,7 @@ def new_place(bound: str) -> Place | None:
 
 
 def _sweep(folder: Path) -> None:
-    """Remove what processes left that were killed."""
+    """Remove the sockets and links that killed processes left."""
     for path in folder.iterdir():
         with contextlib.suppress(ValueError, OSError):
             if path.is_symlink() and not path.exists():
@@ -90,7 +90,7 @@ def _sweep(folder: Path) -> None:
 
 
 def _network() -> int:
-    """Tells the network of this process from those of others on the same host."""
+    """Return a number that tells this process's network from others on the same host."""
     try:
         return os.stat("/proc/self/ns/net").st_ino
     except OSError:
@@ -98,5 +98,5 @@ def _network() -> int:
 
 
 def is_reachable(address: str) -> bool:
-    """Whether this user may connect to a socket of this host."""
+    """Tell whether this user may connect to a socket of this host."""
     return os.access(address.removeprefix(_SCHEME), os.R_OK | os.W_OK)

@@ -1,4 +1,4 @@
-"""Leases in memory: which keys end when, without a timer and without scanning them all."""
+"""Leases in memory: the ends of keys, without a timer and without a scan of all keys."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ Key = TypeVar("Key", bound=str)
 
 
 class Leases(Generic[Key]):
-    """The ends of leases, in seconds of whatever clock its user reads. Not thread-safe.
+    """The ends of leases, in seconds of any clock of the user. Not thread-safe.
 
-    A heap knows which lease may end next. Renewing only moves the end; the heap's entry, too early
-    from then on, is put right when it comes up. So a renewal costs one assignment, and a key that
+    A heap holds the lease that may end next. Renewing only moves the end. The heap's entry is then
+    too early, and is corrected when it comes up. So a renewal costs one assignment, and a key that
     is renewed for ever has one entry.
     """
 
@@ -23,7 +23,7 @@ class Leases(Generic[Key]):
         self._heap: list[tuple[float, Key]] = []
 
     def set(self, key: Key, end: float) -> None:
-        """Let `key` live until `end`, whenever it was to end before."""
+        """Let `key` live until `end`, regardless of its earlier end."""
         before = self._ends.get(key)
         self._ends[key] = end
         if before is None or end < before:

@@ -15,7 +15,7 @@ from pycom_plugins.memory.leases import Leases
 class MemoryStore(SessionStore):
     """Sessions of one process, gone with it. Every method may be used from any thread.
 
-    The data is kept as it is given, not copied: `load` returns the object that was saved.
+    The data is not copied: `load` returns the object that was saved.
     """
 
     guarantees: ClassVar[Guarantee] = Guarantee.LINEARIZABLE

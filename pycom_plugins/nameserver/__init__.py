@@ -1,1 +1,1 @@
-"""The nameserver: its service, and where it keeps its records."""
+"""The nameserver: its service, and the store of its records."""

@@ -1,4 +1,4 @@
-"""Regular expressions of strangers, matched in linear time."""
+"""Untrusted regular expressions, matched in linear time."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _LONGEST = 1000
 
 
 def matcher(argument: str, pattern: Any) -> Callable[[str], Any]:
-    """A function that matches `pattern` from the beginning of a text; None matches all.
+    """Return a function that matches `pattern` from the beginning of a text; None matches all.
 
-    RE2 has no backtracking, so no expression can stall the nameserver. Raises `BadRequest` for
-    what is no expression, or one that RE2 does not know (backreferences, look-around).
+    RE2 has no backtracking, so no expression can stall the nameserver. Raises `BadRequest` for a
+    malformed expression, or one that RE2 does not support (backreferences, look-around).
     """
     if pattern is None:
         return lambda text: True

@@ -1,4 +1,4 @@
-"""The service that others are found through."""
+"""The service through which others are found."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pycom_core import Runtime
 
 TTL = constants.NS_SERVICE_TIMEOUT / 1000  # s
-#: What other programs can connect to; a wildcard is for binding only.
+#: Addresses that other programs can connect to; a wildcard is for binding only.
 _ENDPOINT = re.compile(
     r"tcp://(?:(?!\*)[^\s/:\[\]]+|\[[^\s\]]+\]):(?P<port>[1-9][0-9]{0,4})|(?:ipc|inproc)://[^\s]+"
 )
@@ -132,7 +132,7 @@ class NameServer:
 
 
 def as_dict(record: ServiceRecord) -> dict[str, Any]:
-    """A record as it has always travelled; its metadata only go to those who ask for them."""
+    """Return a record in its original form; metadata are only for callers that ask for them."""
     return {
         "service": record.service,
         "address": record.address,

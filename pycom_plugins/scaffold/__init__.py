@@ -1,1 +1,1 @@
-"""`pycom plugins new`: the beginning of a plugin, which works."""
+"""`pycom plugins new`: the skeleton of a working plugin."""

@@ -1,4 +1,4 @@
-"""Writing the project of a plugin: a plugin named acme, which gets another name."""
+"""Writing the project of a plugin: that of a plugin named acme, under another name."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from typing import Final, NamedTuple
 
 from pycom_core import installed_names
 
-#: What plugins can give, each with a template of its module and one of its tests.
+#: The kinds of plugins, each with a template of its module and one of its tests.
 FAMILIES: Final = (
     *("command", "hooks", "backend", "store"),
     *("balancer", "authentication", "types", "cli"),
 )
-#: Families whose plugin is an object of a class, because it keeps something; others are modules.
+#: Families whose plugin is an object of a class, because it has state; others are modules.
 _OBJECTS = ("hooks", "authentication")
 _NAME = re.compile(r"[a-z][a-z0-9]*(?:[-_][a-z0-9]+)*")
 _OURS = ("core", "plugins")
 
 
 class Names(NamedTuple):
-    """The names of a plugin, for each place where one stands."""
+    """The names of a plugin, for each place that needs one."""
 
     plugin: str
     distribution: str
@@ -31,7 +31,7 @@ class Names(NamedTuple):
 
     @classmethod
     def of(cls, name: str) -> Names:
-        """From `geo-ip`, `geo_ip` or `pycom-geo-ip`. Raises ValueError for what is no name."""
+        """Derive names from `geo-ip`, `geo_ip` or `pycom-geo-ip`. Raises ValueError for no name."""
         short = name.removeprefix("pycom-").removeprefix("pycom_")
         if not _NAME.fullmatch(short):
             raise ValueError(f"{name!r} is no name; write small letters, digits and dashes: geo-ip")
@@ -47,7 +47,7 @@ class Names(NamedTuple):
         return cls(plugin, f"pycom-{plugin.replace('_', '-')}", f"pycom_{plugin}")
 
     def put_into(self, text: str) -> str:
-        """A template with these names instead of those of the plugin acme."""
+        """Return a template with these names instead of those of the plugin acme."""
         named = {
             "pycom-acme": self.distribution,
             "acme": self.plugin,
@@ -58,7 +58,7 @@ class Names(NamedTuple):
 
 
 def write(names: Names, family: str, directory: Path) -> list[Path]:
-    """Write a project; the files. Raises ValueError for a directory that holds something."""
+    """Write a project, and return its files. Raises ValueError for a non-empty directory."""
     if directory.exists() and any(directory.iterdir()):
         raise ValueError(f"{directory} is there already, and not empty")
     written = []

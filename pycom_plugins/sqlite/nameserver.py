@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 class SqliteBackend(NameserverBackend):
     """Records that survive a restart; processes of one machine may share the file.
 
-    A statement takes less time than handing it to a thread would, so the coroutines do not wait;
-    only while another process writes they block, for `table.BUSY_TIMEOUT` at most,
-    and then raise `Overloaded`.
+    A statement takes less time than a switch of threads, so the coroutines do not wait. They block
+    only while another process writes, for at most `table.BUSY_TIMEOUT`, and then raise
+    `Overloaded`.
     """
 
     guarantees: ClassVar[Guarantee] = (

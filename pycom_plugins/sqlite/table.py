@@ -1,4 +1,4 @@
-"""A table of leases in an SQLite file, for the backends that keep one."""
+"""A table of leases in an SQLite file, for backends."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from pycom_core.host import boot_id
 
 BUSY_TIMEOUT: Final = 1.0  # s; another process holds the file for some 100 µs at a time
 
-#: Columns that a table of leases ends with; `LeaseTable.lease` gives their values.
+#: The last columns of a table of leases; `LeaseTable.lease` gives their values.
 LEASE_COLUMNS: Final = "ttl REAL NOT NULL, ends REAL NOT NULL, boot TEXT NOT NULL"
 
 
 def path_of(url: str) -> str:
-    """The absolute path that `sqlite:///path/to/file` names. Raises `ConfigurationError`."""
+    """Return the absolute path in `sqlite:///path/to/file`. Raises `ConfigurationError`."""
     parts = urlsplit(url)
     path = unquote(parts.path)
     if parts.netloc or parts.query or parts.fragment or not path.strip("/") or path[0] != "/":
@@ -37,8 +37,8 @@ class LeaseTable:
     Ends of leases are seconds of a monotonic clock, which all processes of a machine share. After
     a reboot that clock starts anew: rows of an earlier run get their full `ttl` once more.
 
-    Commits survive the end of the process at once, and the loss of power some time later: a sync
-    of the disk for each renewal would be dear, and leases are soon renewed anyway.
+    Commits survive the end of the process at once, and a loss of power only some time later: a
+    sync of the disk for each renewal would be expensive, and leases are soon renewed anyway.
     """
 
     def __init__(
@@ -96,17 +96,17 @@ class LeaseTable:
             time.sleep(0.005)
 
     def lease(self, ttl: float) -> tuple[float, float, str]:
-        """Values of `LEASE_COLUMNS` for a lease of `ttl` seconds from now."""
+        """Return the values of `LEASE_COLUMNS` for a lease of `ttl` seconds from now."""
         return ttl, self.now() + ttl, self._boot
 
     def read(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
-        """Rows of a SELECT, which has to look at `ends` itself."""
+        """Return the rows of a SELECT, which must check `ends` itself."""
         with self._lock, self._translated():
             return self._connection.execute(statement, parameters).fetchall()
 
     @contextlib.contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:
-        """A transaction, from whose start on rows that have ended are gone.
+        """Open a transaction, and delete the rows that have ended at its start.
 
         Raises `Overloaded` if other processes hold the file for longer than `BUSY_TIMEOUT`.
         """

@@ -15,7 +15,7 @@ from pycom_plugins.transport_zmq.frames import NOBLOCK, POLLIN, receive_frames
 
 
 class AdoptedDealer(DealerChannel):
-    """A socket that goes on after a timeout: late replies are told by correlation ids."""
+    """A DEALER that stays usable after a timeout: correlation ids identify late replies."""
 
     def __init__(self, socket: zmq.Socket[bytes], address: str) -> None:
         super().__init__(socket, address)
@@ -48,11 +48,11 @@ class AdoptedDealer(DealerChannel):
         return True  # for all that can be told of a socket whose options are its owner's
 
     def close(self) -> None:
-        """The socket is its owner's."""
+        """Do nothing, as the socket belongs to its owner."""
 
 
 class AdoptedReq(AdoptedDealer):
-    """A REQ that goes on after a timeout."""
+    """A REQ that stays usable after a timeout."""
 
     def __init__(self, socket: zmq.Socket[bytes], address: str) -> None:
         super().__init__(socket, address)
@@ -69,7 +69,7 @@ _KINDS = {zmq.SocketType.DEALER: AdoptedDealer, zmq.SocketType.REQ: AdoptedReq}
 
 
 def adopted(socket: zmq.Socket[bytes]) -> Channel:
-    """A channel over a socket. Raises TypeError for one that is neither DEALER nor REQ."""
+    """Return a channel over a socket. Raises TypeError if it is neither DEALER nor REQ."""
     kind = zmq.SocketType(int(socket.getsockopt(zmq.TYPE)))
     if kind not in _KINDS:
         raise TypeError(f"A client needs an address, or a DEALER or REQ socket, not {kind.name}")

@@ -28,7 +28,7 @@ Reply = list[Attachment]
 
 
 class AsyncDealerChannel(AsyncChannel):
-    """A connected DEALER on the running event loop, which goes with the loop if not before."""
+    """A connected DEALER on the running event loop, which ends with the loop at the latest."""
 
     def __init__(self, socket: zmq.Socket[bytes], address: str) -> None:
         self._socket = socket
@@ -113,9 +113,9 @@ class AsyncDealerChannel(AsyncChannel):
         return bool(socket_events(self._socket) & POLLOUT)
 
     def when_known(self, only_ipv6: Future[bool]) -> None:
-        """Connect by IPv6 if the name of the host turns out to have nothing else.
+        """Connect by IPv6 if the name of the host turns out to have no other address.
 
-        In any thread, while the name is looked up beside the first calls.
+        In any thread, while the name is looked up in parallel with the first calls.
         """
         loop = self._loop()
         if loop is not None and only_ipv6.result():

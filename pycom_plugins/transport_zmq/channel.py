@@ -30,11 +30,11 @@ from pycom_plugins.transport_zmq.frames import (
 class DealerChannel(Channel):
     """A connected DEALER that one call at a time has to itself.
 
-    A channel whose call failed is closed, so what comes is the reply to the request before it.
-    Channels with one `turn` receive in turns: each frame lets go of Python's lock, and threads
-    that do so at once would wake each other up for every single one.
+    A channel whose call failed is closed, so a message is always the reply to the last request.
+    Channels with a common `turn` receive in turns: each frame releases Python's lock, and threads
+    that did so at the same time would wake each other up for every frame.
 
-    It never waits within 0MQ, whose timeouts begin anew with every signal that the process gets.
+    It never waits within 0MQ, whose timeouts restart with every signal that the process gets.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class DealerChannel(Channel):
         return reply
 
     def _take(self) -> list[Attachment] | None:
-        """What came after the delimiter; None: the descriptor told of something else."""
+        """Receive the frames after the delimiter; None: the descriptor told of something else."""
         socket = self.socket
         with self._turn:
             try:

@@ -1,4 +1,4 @@
-"""What is left of a listener in a child that a method forked."""
+"""The clean-up of a listener in a child that a method forked."""
 
 from __future__ import annotations
 
@@ -28,6 +28,6 @@ def close_sockets_of(addresses: Sequence[str]) -> None:
 
 
 def come_back(*_: object) -> NoReturn:
-    """End a child that was forked in a method, and goes on with the work of its parent."""
+    """End a child that was forked in a method and now goes on with the work of its parent."""
     logger().error("A child that a method forked came back from it; it has to end by os._exit")
     os._exit(1)

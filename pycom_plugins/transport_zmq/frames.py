@@ -1,4 +1,4 @@
-"""Messages over 0MQ sockets, at less than what pyzmq's own methods cost."""
+"""Messages over 0MQ sockets, faster than with pyzmq's own methods."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _get_option: Callable[..., Any] = _Backend.get
 NOBLOCK, SNDMORE = int(zmq.NOBLOCK), int(zmq.SNDMORE)
 _EVENTS, POLLIN, POLLOUT = int(zmq.EVENTS), int(zmq.POLLIN), int(zmq.POLLOUT)
 
-#: Bytes from which a frame is sent from where it lies; copying less is cheaper than not copying.
+#: Bytes from which a frame is sent without a copy; for less a copy is cheaper.
 _WORTH_SHARING = 65_536
 
 
@@ -32,7 +32,7 @@ def send_frames(socket: zmq.Socket[bytes], frames: Sequence[Attachment], flags: 
 
 
 def receive_frames(socket: zmq.Socket[bytes], flags: int = 0) -> list[Attachment]:
-    """Receive one message; large frames as views of where they lie. Raises `zmq.ZMQError`."""
+    """Receive one message; large frames as views, without a copy. Raises `zmq.ZMQError`."""
     frame = receive_frame(socket, flags, False)
     frames = [_content(frame)]
     while frame.more:
@@ -46,7 +46,7 @@ def _content(frame: zmq.Frame) -> Attachment:
 
 
 def socket_events(socket: zmq.Socket[bytes]) -> int:
-    """`zmq.POLLIN` and `zmq.POLLOUT`, as they are now."""
+    """Return the current state of `zmq.POLLIN` and `zmq.POLLOUT`."""
     events: int = _get_option(socket, _EVENTS)
     return events
 

@@ -20,17 +20,17 @@ from pycom_plugins.transport_zmq.lookups import Lookups
 from pycom_plugins.transport_zmq.sockets import HIGH_WATER_MARK, reason
 from pycom_plugins.transport_zmq.stand_in import StandIn
 
-#: Messages that are taken in at one wake-up, before other callbacks of the loop have their turn.
+#: Messages that are received at one wake-up, before other callbacks of the loop have their turn.
 BURST = 256
-#: s that the reply of a quick method may wait for those of others, to leave together with them.
+#: s that the reply of a quick method may wait, to be sent together with others.
 HOLD = 0.0005
-#: s for clients to take in the last replies: where the connection ends first, 0MQ may drop them,
-#: and it does not tell when they have arrived.
+#: s for clients to receive the last replies: 0MQ may drop them if the connection ends first, and
+#: does not tell when they have arrived.
 PARTING = 0.1
 
 
 class RouterListener(Listener):
-    """Its socket is used by one thread at a time, under a lock."""
+    """A listener whose socket is used by one thread at a time, under a lock."""
 
     def __init__(self, socket: zmq.Socket[bytes], handler: Handler, lookups: Lookups) -> None:
         self.socket = socket
@@ -96,7 +96,7 @@ class RouterListener(Listener):
         self._loop.call_soon(self._on_readable)
 
     def receive(self) -> Delivery | None:
-        """The next message that waits, or None."""
+        """Return the next message that waits, or None."""
         if self._backlog:
             return self._backlog.popleft()
         with self._lock:
@@ -104,9 +104,9 @@ class RouterListener(Listener):
         return None if frames is None else Delivery(frames, time.monotonic(), self._reply)
 
     def stand_in(self) -> bool:
-        """Take in what waits, from the stand-in's thread, so that its time of arrival is known.
+        """Receive waiting messages in the stand-in's thread, so that their arrival times are known.
 
-        Replies that are ready leave. True if something waited.
+        Sends the replies that are ready. True if a message waited.
         """
         self._send_replies()
         found = False

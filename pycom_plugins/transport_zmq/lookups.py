@@ -1,4 +1,4 @@
-"""Names of hosts that IPv6 alone reaches: 0MQ has to be told before it looks them up."""
+"""Names of hosts that only IPv6 reaches: 0MQ must know that before it looks them up."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ import socket
 import threading
 from concurrent.futures import Future, TimeoutError
 
-from pycom_core import _threads as threads
+from pycom_core import threads
 from pycom_core.addresses import tcp
 
-#: s that a lookup may hold up who connects. It goes on afterwards, for who comes next.
+#: s for which a look-up may delay a connection. It goes on afterwards, for the next one.
 PATIENCE = 1.0
 
 
 class Lookups:
-    """Looks each name up once, in a thread of its own, and again if it was not found."""
+    """Look-ups of names: once each, in a thread of its own, and again if not found."""
 
     def __init__(self) -> None:
         self._answers: dict[tuple[int, str], Future[bool]] = {}  # by process and host
 
     def only_ipv6(self, address: str) -> Future[bool]:
-        """Comes to whether nothing but IPv6 reaches the host of an address."""
+        """Return a future that tells whether only IPv6 reaches the host of an address."""
         parts = tcp(address)
         host = "*" if parts is None else parts.host
         answer: Future[bool] = Future()
@@ -37,7 +37,7 @@ class Lookups:
         return found
 
     def wait(self, address: str) -> bool:
-        """The same; False if it takes too long to find out."""
+        """Wait for the same; False if it takes too long."""
         with contextlib.suppress(TimeoutError):
             return self.only_ipv6(address).result(PATIENCE)
         return False

@@ -1,4 +1,4 @@
-"""Why an address cannot be reached: 0MQ tries again without a word, a plain socket says it."""
+"""Reasons why an address cannot be reached: 0MQ silently tries again, a plain socket tells."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from urllib.parse import urlsplit
 
 
 def obstacle(address: str, timeout: float) -> str | None:
-    """What keeps one from connecting to an address now; None if nothing does, or nobody can tell.
+    """Say why no connection to an address is possible now; None if one is, or nobody can tell.
 
-    A host that keeps silent for `timeout` s may be far.
+    A host that keeps silent for `timeout` s may be far: that is no reason.
     For programs that would rather know than wait. It asks the system for the address of a host,
     which may take seconds.
     """

@@ -1,4 +1,4 @@
-"""What the 0MQ sockets of this transport have in common."""
+"""Common parts of the 0MQ sockets of this transport."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ HIGH_WATER_MARK = 100_000
 
 
 class QuietSocket(zmq.Socket[bytes]):
-    """Closes without a word when nobody holds it: programs need not close what they drop.
+    """A socket that closes silently when it is dropped, so that programs need not close it.
 
-    pyzmq's own warns first, and a warning that is made an error would leave the socket open, and
-    whoever then ends its 0MQ context waiting.
+    pyzmq's own socket warns first. If warnings are errors, that would leave the socket open, and
+    the end of its 0MQ context would wait for it.
     """
 
     def __del__(self) -> None:
@@ -25,9 +25,9 @@ class QuietSocket(zmq.Socket[bytes]):
 
 
 class QuietContext(zmq.Context[zmq.Socket[bytes]]):
-    """Ends without a word when nobody holds it, and lets nobody wait for that.
+    """A context that ends silently when it is dropped, without making anybody wait.
 
-    Its end waits for its sockets, and where they are dropped together the collector may come to
+    Its end waits for its sockets. If they are dropped together, the garbage collector may reach
     the sockets last.
     """
 
@@ -38,7 +38,7 @@ class QuietContext(zmq.Context[zmq.Socket[bytes]]):
 
 
 def reason(error: zmq.ZMQError) -> str:
-    """Why an address was refused."""
+    """Say why an address was refused."""
     if error.errno == errno.EINVAL:
         return "0MQ's addresses look like tcp://127.0.0.1:2013 or ipc:///path/to/socket"
     if error.errno == errno.ENODEV:

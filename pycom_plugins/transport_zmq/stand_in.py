@@ -1,9 +1,9 @@
-"""A thread that takes in what arrives while a method holds the event loop.
+"""A thread that receives messages while a method blocks the event loop.
 
-Methods run on the loop's own thread, which costs no switch of threads. While one of them takes
-long, nothing would be received, and nobody could say later how long a request had waited, or
-whether its caller is still there; and replies that are ready would wait for it. The stand-in
-receives and sends in its place; the loop answers later.
+Methods run on the loop's own thread, which costs no switch of threads. While a slow method runs,
+the loop would receive nothing. Later nobody could tell how long a request had waited, or whether
+its caller is still there. Replies that are ready would wait, too. So the stand-in receives and
+sends in place of the loop, and the loop answers later.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ import time
 import weakref
 from collections.abc import Callable
 
-from pycom_core import _threads as threads
+from pycom_core import threads
 
-#: s; how long a method may hold the loop before the stand-in comes, and how exact arrivals are.
+#: s for which a method may block the loop before the stand-in acts; the precision of arrivals.
 PATIENCE = 0.02
 #: s without calls, after which the stand-in sleeps until it is woken.
 IDLE = 1.0
 
 
 class StandIn:
-    """Watches one listener, which says when it starts and ends working.
+    """A watch on one listener, which reports the start and the end of its work.
 
     `receive` is a method of the listener, which the thread does not keep alive.
     """
@@ -39,7 +39,7 @@ class StandIn:
         threads.start(self._thread)
 
     def busy(self) -> None:
-        """The loop works on what it received."""
+        """Note that the loop works on received messages."""
         if not self._since:
             self._since = time.monotonic()
         if self._asleep:
@@ -47,7 +47,7 @@ class StandIn:
             self._wake.set()
 
     def free(self) -> None:
-        """The loop is done with all that waited."""
+        """Note that the loop is done with all waiting messages."""
         self._since = 0.0
 
     def stop(self) -> None:

@@ -1,4 +1,4 @@
-"""The transport: which sockets there are, and how they are set up."""
+"""The transport: its sockets and their options."""
 
 from __future__ import annotations
 

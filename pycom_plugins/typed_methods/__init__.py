@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @hookimpl(trylast=True)
 def pycom_provide(server: Server, iface: Interface) -> None:
-    """Check the methods of an interface, those too that other plugins have added to it."""
+    """Check the methods of an interface, including those that other plugins have added."""
     from pycom_plugins.typed_methods.contracts import apply_contracts
     from pycom_plugins.typed_methods.options import checks_results
 

@@ -1,4 +1,4 @@
-"""Contracts: methods that check and decode their arguments, and say what they take and give."""
+"""Contracts: methods that check, decode and describe their arguments and results."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from pycom_core import Runtime as Runtime
 from pycom_plugins.typed_methods import defaults, faults, hints, results
 from pycom_plugins.typed_methods.schemas import Schema, Schemas
 
-#: Defaults that a struct takes as they are; of others it would make copies, or refuse them.
+#: Defaults that a struct takes as they are; others it would copy, or refuse.
 _SIMPLE = (type(None), bool, int, float, str, bytes)
 
 
 def typed(provider: Any, runtime: Runtime | None = None) -> Interface:
-    """The interface of a class or an object, to call its methods in place as a server does.
+    """Return the interface of a class or an object, to call its methods in place as a server does.
 
-    Results are checked. `runtime` has the plugins that know types; without one it is that of the
+    Results are checked. `runtime` supplies the plugins for types; by default it is that of the
     process. Raises `ConfigurationError` for an annotation that is no contract.
     """
     from pycom_core import default_runtime
@@ -42,7 +42,7 @@ def typed(provider: Any, runtime: Runtime | None = None) -> Interface:
 
 
 def apply_contracts(iface: Interface, types: TypeCodecs, check_results: bool = False) -> None:
-    """Exchange the annotated methods of an interface for copies that keep to their annotations.
+    """Replace the annotated methods of an interface by copies that enforce their annotations.
 
     Raises `ConfigurationError` for an annotation that is no contract.
     """
@@ -89,7 +89,7 @@ def _check(
 
 
 def _decoder(met: Schemas, types: TypeCodecs) -> Callable[..., Any]:
-    """What makes a type of JSON, if it has no other classes than those that were met."""
+    """Return a converter of JSON to types whose classes are all among those that were met."""
     convert: Callable[..., Any] = partial(msgspec.convert, str_keys=True)
     if met.has_foreign:
         convert = partial(convert, dec_hook=types.decode)
@@ -107,7 +107,7 @@ def _decoder(met: Schemas, types: TypeCodecs) -> Callable[..., Any]:
 def _decoding(
     method: Method, signature: hints.Signature, decode: Callable[..., Any]
 ) -> Callable[[Interface, Request], Any]:
-    """What runs the method with decoded arguments."""
+    """Return a function that runs the method with decoded arguments."""
     arguments = msgspec.defstruct(
         method.name, [_field(argument) for argument in signature.arguments], kw_only=True, gc=False
     )

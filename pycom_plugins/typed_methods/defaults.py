@@ -1,7 +1,7 @@
-"""Defaults of dataclasses, where decoding leaves them to the class.
+"""Defaults of dataclasses that decoding leaves to the class.
 
-msgspec sets no field whose default is found through the class; then `vars`, and whoever encodes the
-object, know nothing of it.
+msgspec does not set a field whose default is found through the class. Such a field is missing in
+`vars`, and if the object is encoded.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import msgspec
 
 
 def of_class(cls: Any) -> list[dataclasses.Field[Any]]:
-    """The fields of a class, if it is a dataclass, that decoded objects of it may lack."""
+    """Return the fields that decoded objects of a class may lack, if it is a dataclass."""
     cls = get_origin(cls) or cls
     if not dataclasses.is_dataclass(cls):
         return []
@@ -29,7 +29,7 @@ def of_class(cls: Any) -> list[dataclasses.Field[Any]]:
 
 
 def complete(value: Any) -> None:
-    """Set the defaults in a decoded value, and in all that it holds, as constructors do."""
+    """Set the defaults in a decoded value, and in all its parts, as constructors do."""
     if isinstance(value, (list, tuple, set, frozenset)):
         _complete_all(value)
     elif isinstance(value, dict):

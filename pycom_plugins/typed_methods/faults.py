@@ -1,4 +1,4 @@
-"""What is wrong with the arguments of a call, in words for the caller."""
+"""Faults in the arguments of a call, in words for the caller."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 
 import msgspec
 
-#: What converting arguments raises for JSON that is not as it should be.
+#: The errors that the conversion of arguments raises for wrong JSON.
 FAULTS = (msgspec.ValidationError, ValueError, TypeError, ArithmeticError, RecursionError)
 
 _EXPECTED = re.compile(r"Expected (`.*?`.*?)(?:, got .*)?", re.S)
@@ -16,7 +16,7 @@ _FIELD = re.compile(r"Object (missing required|contains unknown) field `(.*)`", 
 
 
 def explain(fault: Exception) -> str:
-    """The place of a fault and what was expected there: `args.items[3].price: expected float`.
+    """Return the place of a fault and the expectation: `args.items[3].price: expected float`.
 
     msgspec says: Expected `float`, got `str` - at `$.items[3].price`
     """

@@ -1,4 +1,4 @@
-"""A JSON value beside the JSON Schema that it should fit."""
+"""The comparison of a JSON value with its JSON Schema."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import msgspec
 
 from pycom_plugins.typed_methods.schemas import Schema, referred
 
-#: The JSON types that values of a type of Python are of, the widest last.
+#: The JSON types of the values of a Python type, the widest last.
 _KINDS: dict[type, tuple[str, ...]] = {
     type(None): ("null",),
     bool: ("boolean",),
@@ -27,7 +27,7 @@ _KINDS: dict[type, tuple[str, ...]] = {
     list: ("array",),
     dict: ("object",),
 }
-#: What they are called in errors.
+#: The names of JSON types in errors.
 _WORDS = {"boolean": "bool", "integer": "int", "number": "float", "string": "str"}
 _FORMATS: dict[str, Any] = {
     "date-time": datetime.datetime,
@@ -63,7 +63,7 @@ def _matches(value: str, pattern: str) -> bool:
         return True
 
 
-#: By JSON type and keyword: whether a value is within a limit.
+#: Tests of a value against a limit, by JSON type and keyword.
 _LIMITS: dict[str, dict[str, Callable[[Any, Any], bool]]] = {
     "number": {
         "minimum": operator.ge,
@@ -84,7 +84,7 @@ _LIMITS: dict[str, dict[str, Callable[[Any, Any], bool]]] = {
 
 @attrs.frozen
 class Fault:
-    """A place in a value, and what is wrong there."""
+    """A place in a value, and the fault there."""
 
     place: str
     what: str
@@ -94,13 +94,13 @@ class Fault:
 
 
 def misfit(value: Any, schema: Schema, place: str) -> Fault | None:
-    """The first fault of a value; None if it fits. Keywords that are not known ask for nothing."""
+    """Return the first fault of a value; None if it fits. Unknown keywords are ignored."""
     return next(_Fitting(schema.get("$defs", {})).faults(value, schema, place), None)
 
 
 @attrs.frozen
 class _Fitting:
-    """Looks at values, for schemas that may refer to definitions."""
+    """A check of values against schemas that may refer to definitions."""
 
     definitions: Mapping[str, Schema]
 
@@ -127,7 +127,7 @@ class _Fitting:
     def _faults_of_all(
         self, value: Any, choices: Sequence[Schema], schema: Schema, place: str
     ) -> Iterator[Fault]:
-        """What is wrong with a value that fits no choice: with a part of it if it nearly does."""
+        """Yield the fault of a value that fits no choice: of a part of it if it nearly fits."""
         faults = [next(self.faults(value, choice, place), None) for choice in choices]
         if faults and all(faults):
             whole = Fault(place, f"expected {self._words(schema)}, got {_shown(value)}")
@@ -166,7 +166,7 @@ class _Fitting:
         return schema
 
     def _words(self, schema: Schema) -> str:
-        """What a schema asks for, in a few words."""
+        """Say what a schema asks for, in a few words."""
         is_named = bool(referred(schema))
         schema = self._resolved(schema)
         choices = schema.get("anyOf") or schema.get("oneOf")
@@ -207,7 +207,7 @@ def _faults_of_text(value: str, schema: Schema, place: str) -> Iterator[Fault]:
 
 
 def _shown(value: Any) -> str:
-    """A value in an error."""
+    """Return the text of a value in an error."""
     if isinstance(value, (list, dict)):
         return _KINDS[type(value)][0]
     return json.dumps(value) if len(str(value)) < 40 else f"{json.dumps(value)[:40]}…"

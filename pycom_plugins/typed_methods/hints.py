@@ -1,4 +1,4 @@
-"""What the annotations of a method say."""
+"""The annotations of a method, read."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pycom_core import ConfigurationError, Interface, Method
 
 @attrs.frozen
 class Argument:
-    """One argument. What has no annotation may be anything."""
+    """One argument. Without an annotation it may be anything."""
 
     name: str
     type: Any
@@ -23,7 +23,7 @@ class Argument:
 
     @property
     def required(self) -> bool:
-        """Whether it has no default."""
+        """True if it has no default."""
         return self.default is inspect.Parameter.empty
 
 
@@ -36,7 +36,7 @@ class Signature:
 
 
 def read(iface: Interface, method: Method) -> Signature | None:
-    """The signature of a method, or None where its annotations promise nothing.
+    """Return the signature of a method, or None if its annotations promise nothing.
 
     Raises `ConfigurationError` for an annotation that cannot be resolved.
     """
@@ -73,7 +73,7 @@ class _Names:
         self._known: dict[str, Any] | None = None
 
     def resolve(self, what: str, annotation: Any) -> Any:
-        """The type that an annotation stands for. Raises `ConfigurationError`."""
+        """Return the type that an annotation stands for. Raises `ConfigurationError`."""
         if annotation is inspect.Parameter.empty:
             return Any
         try:

@@ -1,4 +1,4 @@
-"""Results that are checked against their annotation."""
+"""The check of results against their annotation."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from pycom_plugins.typed_methods.schemas import Schema
 def checking(
     method: Method, annotation: Any, schema: Schema, encoder: msgspec.json.Encoder
 ) -> Callable[[Interface, Request, Any], Response]:
-    """What makes a response of a result, and raises TypeError for one that breaks its promise.
+    """Return a function that makes a response of a result, and checks the result.
 
-    What counts is the JSON that leaves, before hooks change it.
+    It raises TypeError for a result that breaks its promise. It checks the JSON to send, before
+    hooks change it.
     """
     unhooked = copy.copy(method)
     unhooked.posthooks = []

@@ -1,6 +1,6 @@
-"""JSON Schemas of types, written from what msgspec says of them.
+"""JSON Schemas of types, written from msgspec's information on them.
 
-msgspec writes schemas too, but says only "string" of a time that may lack its zone.
+msgspec writes schemas too, but describes a time that may lack its zone as a mere "string".
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pycom_core import PycomError, TypeCodecs
 Schema = dict[str, Any]
 
 _REFERENCE = "#/$defs/"
-#: Types of which there is no more to say than this.
+#: Types with a fixed schema.
 _PLAIN: dict[type[info.Type], Schema] = {
     info.AnyType: {},
     info.RawType: {},
@@ -36,10 +36,10 @@ _PLAIN: dict[type[info.Type], Schema] = {
     info.ByteArrayType: {"type": "string", "contentEncoding": "base64"},
     info.MemoryViewType: {"type": "string", "contentEncoding": "base64"},
 }
-#: The texts that numbers are as keys.
+#: The text forms of numbers as keys.
 _INTEGER = {"pattern": r"^-?[0-9]+$"}
 _FLOAT = {"pattern": r"^-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?$"}
-#: The texts of times that have a zone, and of those that have none.
+#: The text forms of times with a zone, and of those without.
 _ZONES: dict[Any, Schema] = {
     True: {"pattern": "(Z|[-+][0-9:]+)$"},
     False: {"pattern": "^([0-9-]+T)?[0-9:.]+$"},
@@ -59,7 +59,7 @@ _OF_DICT = {"min_length": "minProperties", "max_length": "maxProperties"}
 class Schemas:
     """The schemas of the types of one interface, in which each class has one name.
 
-    In `results` a field is there also if it has its default; in arguments it may be left out.
+    In `results` a field with its default is present too; in arguments it may be left out.
     `types` describes the classes that plugins know.
     """
 
@@ -67,10 +67,10 @@ class Schemas:
         self._types, self._of_results = types, results
         self._names: dict[Any, str] = {}
         self._definitions: dict[str, Schema] = {}
-        self.has_foreign = False  #: whether a class has been met that only a plugin knows
+        self.has_foreign = False  #: True once a class was met that only a plugin knows
 
     def of(self, type_: Any) -> Schema:
-        """The schema of a type, without definitions. Raises TypeError for what no JSON can be."""
+        """Return the schema of a type, without definitions. Raises TypeError if JSON has none."""
         before = dict(self._names), dict(self._definitions)
         try:
             return self._schema(info.type_info(type_))
@@ -84,7 +84,7 @@ class Schemas:
         return list(self._names)
 
     def complete(self, schema: Schema) -> Schema:
-        """The schema, with the definitions that it needs."""
+        """Return the schema, with the definitions that it needs."""
         needed: dict[str, Schema] = {}
         self._find_definitions(schema, needed)
         return {**schema, "$defs": needed} if needed else schema
@@ -153,7 +153,7 @@ class Schemas:
         )
 
     def _keys(self, type_: info.Type) -> Schema:
-        """What is asked of the keys of a dict, which are texts; nothing where it may be any."""
+        """Return the schema for the keys of a dict, which are texts; empty if any text will do."""
         match type_:
             case info.Metadata():
                 return self._keys(type_.type)
@@ -174,7 +174,7 @@ class Schemas:
         return schema if schema.get("type") == "string" else {}
 
     def _named(self, cls: Any, describe: Callable[[], Schema]) -> Schema:
-        """A reference to the definition of a class, which may refer to itself."""
+        """Return a reference to the definition of a class, which may refer to itself."""
         if cls not in self._names:
             title = _title(cls)
             name = self._names[cls] = self._free_name(title)
@@ -182,7 +182,7 @@ class Schemas:
         return {"$ref": _REFERENCE + self._names[cls]}
 
     def _free_name(self, title: str) -> str:
-        """A name for a definition, which is there from then on."""
+        """Return a new name for a definition, and reserve it."""
         name = plain = re.sub(r"\W+", "_", title).strip("_")
         for number in itertools.count(2):
             if name not in self._definitions:
@@ -192,7 +192,7 @@ class Schemas:
         return name
 
     def _foreign(self, cls: Any) -> Schema:
-        """A reference to what a plugin says of a class, and the definitions that belong to it."""
+        """Return a reference to a plugin's schema of a class, and add its definitions."""
         self.has_foreign = True
         if cls not in self._names:
             schema = {**self._types.schema(cls, self._of_results)}
@@ -210,7 +210,7 @@ class Schemas:
         return {"$ref": _REFERENCE + self._names[cls]}
 
     def _name_for(self, title: str, schema: Schema) -> str:
-        """The name of a definition that is there already, or a free one."""
+        """Return the name of an existing equal definition, or a free one."""
         return title if self._definitions.get(title) == schema else self._free_name(title)
 
     def _object(self, type_: info.StructType | info.DataclassType | info.TypedDictType) -> Schema:
@@ -250,7 +250,7 @@ class Schemas:
         return {**self._schema(field.type), **self.default(field.default)}
 
     def default(self, value: Any) -> Schema:
-        """What a schema says of a default, if it is one that JSON or a plugin knows."""
+        """Return the schema's entry for a default; empty if neither JSON nor a plugin knows it."""
         if value is msgspec.NODEFAULT:
             return {}
         try:
@@ -261,7 +261,7 @@ class Schemas:
 
 
 def _renamed(schema: Any, names: Mapping[str, str]) -> Any:
-    """A schema whose references follow their definitions to new names."""
+    """Return a schema with its references renamed like their definitions."""
     if isinstance(schema, list):
         return [_renamed(inner, names) for inner in schema]
     if not isinstance(schema, dict):
@@ -273,7 +273,7 @@ def _renamed(schema: Any, names: Mapping[str, str]) -> Any:
 
 
 def referred(schema: Schema) -> str:
-    """The name of the definition that a schema is a reference to, or nothing."""
+    """Return the name of the definition that a schema refers to, or nothing."""
     target = schema.get("$ref")
     if isinstance(target, str) and target.startswith(_REFERENCE):
         return target.removeprefix(_REFERENCE)
@@ -301,7 +301,7 @@ def _title(cls: Any) -> str:
 
 
 def _description(cls: Any) -> Schema:
-    """The docstring of a class, if somebody wrote it."""
+    """Return the docstring of a class, if it was written by hand."""
     text = inspect.cleandoc(vars(get_origin(cls) or cls).get("__doc__") or "")
     written = text and not text.startswith((f"{cls.__name__}(", "An enumeration."))
     return {"description": text} if written else {}

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from pycom_core import _threads as threads
+from pycom_core import threads
 
 
 def blocked() -> set[int]:

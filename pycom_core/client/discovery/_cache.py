@@ -1,4 +1,4 @@
-"""What a context remembers of nameservers' answers."""
+"""The cache of nameservers' answers in a context."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import attrs
 from pycom_core import constants
 from pycom_core.records import ServiceRecord
 
-#: s an answer may serve: as long as nameservers believe in a service they do not hear of.
+#: s for which an answer is valid: the time that nameservers keep a silent service.
 LEASE = constants.NS_SERVICE_TIMEOUT / 1000
-#: s after which an answer is asked for anew, beside the calls that it still serves.
+#: s after which an answer is refreshed, while calls still use it.
 REFRESH = 5.0
 
 Key = tuple[str, str | None]
@@ -26,9 +26,10 @@ class _Answer:
 
 
 class RecordCache:
-    """Answers by what was asked for: interface, and service or None. For any number of threads.
+    """Answers by question: interface, and service or None. For any number of threads.
 
-    An answer alone proves nothing: who uses it sees to it that a connection to the record stands.
+    An answer alone proves nothing: its user must make sure that there is a connection to the
+    record.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -36,7 +37,7 @@ class RecordCache:
         self._answers: dict[Key, _Answer] = {}
 
     def get(self, key: Key) -> Sequence[ServiceRecord]:
-        """The records of a live answer, or none."""
+        """Return the records of a valid answer, or none."""
         answer = self._answers.get(key)
         if answer is None or self._clock() - answer.given > LEASE:
             return ()
@@ -48,7 +49,7 @@ class RecordCache:
         self._answers[key] = _Answer(records, now, now)
 
     def wants_refresh(self, key: Key) -> bool:
-        """Whether an answer is due to be asked for anew. True for one caller, who then asks."""
+        """Tell whether an answer is due for a refresh. True for one caller only, who then asks."""
         answer, now = self._answers.get(key), self._clock()
         if answer is None or now - answer.asked < REFRESH:
             return False
@@ -56,7 +57,7 @@ class RecordCache:
         return True
 
     def forget(self, key: Key) -> None:
-        """Drop an answer: what it was asked for is gone."""
+        """Drop an answer whose service is gone."""
         self._answers.pop(key, None)
 
     def drop(self, address: str) -> None:

@@ -1,4 +1,4 @@
-"""Records, as nameservers are asked for them and send them."""
+"""Records in the requests to nameservers and in their answers."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from pycom_core.records import ServiceRecord
 
 
 class NoNameserver(ServiceNotFound):
-    """No replica answers: nothing new is known of services, and nothing old is wrong."""
+    """No replica answers, so that what is known of services can still be right."""
 
 
 def find_arguments(interface: str, service: str | None) -> dict[str, Any]:
-    """Arguments of `find`."""
+    """Return the arguments of `find`."""
     return {"interface": interface, "service": service}
 
 
 def list_arguments(interface: str, service: str | None) -> dict[str, Any]:
-    """Arguments of `list_services` that find the same."""
+    """Return arguments of `list_services` that find the same."""
     return {
         "interface": f"{re.escape(interface)}$",
         "service": None if service is None else f"{re.escape(service)}$",
@@ -40,7 +40,7 @@ class _Received(msgspec.Struct):
 def records_from(found: Any, interface: str) -> list[ServiceRecord]:
     """Read records as nameservers send them.
 
-    Raises `ServiceNotFound` if there is none, `ServiceNotAvailable` for what is no record.
+    Raises `ServiceNotFound` if there is none, `ServiceNotAvailable` for a malformed one.
     """
     if not found:
         raise ServiceNotFound(f"Service with interface {interface!r} not found")

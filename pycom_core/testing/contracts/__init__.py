@@ -1,4 +1,4 @@
-"""What every plugin of a kind has to do, as test suites to subclass.
+"""The duties of every plugin of a kind, as test suites to subclass.
 
 Subclass a suite, supply the one fixture it names, and pytest runs it on your backend:
 
@@ -7,11 +7,11 @@ Subclass a suite, supply the one fixture it names, and pytest runs it on your ba
         def backend_factory(self, clock):
             return lambda: MyBackend("my:", clock=clock.now)
 
-The factory is called inside the running event loop. Every call within one test gives another
-backend on the same content, and every test finds it empty. The second call happens only where the
-backend claims to be `PERSISTENT` or `SHARED`: what a backend does not claim is not asked of it.
-The fixtures for commands, authentication and types are no factories, but a `SampleCommand`,
-`SampleCredentials` and `SampleObjects`.
+The factory is called inside the running event loop. Every call within one test must give another
+backend on the same content, which is empty at the start of each test. The second call happens only
+if the backend claims to be `PERSISTENT` or `SHARED`: only claims are tested. The fixtures for
+commands, authentication and types are not factories, but a `SampleCommand`, `SampleCredentials` and
+`SampleObjects`.
 
 The suites move `clock`, a `pycom_core.testing.Clock`, so they need not wait. A backend that keeps
 time elsewhere overrides two things: `ttl`, its shortest sensible lease in seconds, and `advance`,

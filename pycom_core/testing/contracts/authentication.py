@@ -21,12 +21,12 @@ from pycom_core.testing.threads import ServiceThread
 
 Extensions = Mapping[str, Any]
 
-#: What nobody can be known by.
+#: Values that identify nobody.
 STRANGE: tuple[Any, ...] = (
     *(None, True, False, 0, -1, 1.5, 2**70, "", " ", "\0", "☃𝄞", "half of a pair: \ud83d"),
     *("x" * 100_000, "a.b.c", [], {}, [None], [[]], {"name": "root"}, {"": {}}),
 )
-#: s; far more than anything takes here.
+#: s; far more than anything here takes.
 PATIENCE = 30.0
 NOBODY: Extensions = {}
 GUEST: Extensions = {"org.pycom.testing.guest": "guest"}
@@ -41,12 +41,12 @@ class _WhoAmI:
 
 @interface("org.pycom.testing.open")
 class Open(_WhoAmI):
-    """For everybody."""
+    """An interface for everybody."""
 
 
 @interface("org.pycom.testing.secret", authentication="required")
 class Secret(_WhoAmI):
-    """For those who are known."""
+    """An interface for known callers."""
 
 
 class Guests:
@@ -59,7 +59,7 @@ class Guests:
 
 
 class Neighbour:
-    """A plugin that is asked before the others, and does what it may not."""
+    """A plugin that is asked before the others, and breaks the rules."""
 
     def __init__(self, act: Callable[[], Any]) -> None:
         self._act = act
@@ -77,17 +77,17 @@ class SampleCredentials:
     plugin: str | object
     good: Extensions
     identity: Identity  #: whose they are
-    #: Its own kind, and wrong: at least one.
+    #: Wrong credentials of its own kind: at least one.
     bad: Sequence[Extensions]
     settings: Mapping[str, Any] = attrs.field(factory=dict)  #: of the service
-    #: Breaks what the plugin depends on, for one that depends on something.
+    #: Breaks the dependency of the plugin, if it has one.
     breakdown: Callable[[], object] | None = None
 
 
 class AuthenticationContract:
     """Subclass it and supply the fixture `credentials`: `SampleCredentials`.
 
-    The fixture may use `network`, a `LocalNetwork`, to run what the plugin depends on.
+    The fixture may use `network`, a `LocalNetwork`, to run services that the plugin depends on.
     """
 
     @pytest.fixture
@@ -211,7 +211,7 @@ def _serve(
 
 
 def _whoami(network: LocalNetwork, service: ServiceThread, iface: Any, sent: Extensions) -> Any:
-    """Whom the service takes the sender for. Raises what it answers."""
+    """Return the service's name for the sender. Raises the error that it answers."""
     name = iface.__interface__.name
     request = Request(name, "whoami", extensions={**sent})
     context = network.context()
@@ -230,7 +230,7 @@ async def _ask(context: AsyncContext, address: str, sent: Extensions) -> Any:
 def _is_refused(
     network: LocalNetwork, service: ServiceThread, iface: Any, sent: Extensions
 ) -> bool:
-    """Whether the service answers 5. Raises what else it answers."""
+    """Tell whether the service answers with code 5. Raises any other error that it answers."""
     try:
         _whoami(network, service, iface, sent)
     except AccessDenied:

@@ -24,7 +24,7 @@ def records(count: int, start: int = 0) -> list[ServiceRecord]:
 def use(
     balancer: Balancer, candidates: list[ServiceRecord], key: str | None = None
 ) -> ServiceRecord:
-    """One call that takes a ms and goes well."""
+    """Make one call that takes a ms and succeeds."""
     chosen = balancer.choose(candidates, key)
     balancer.observe(chosen, 0.001, None)
     return chosen
@@ -37,7 +37,7 @@ class BalancerContract:
     no healthy service is left out.
     """
 
-    #: How much memory a balancer may gain over 10,000 addresses it never sees again, in bytes.
+    #: The memory that a balancer may gain over 10,000 addresses it never sees again, in bytes.
     leak: int = 200_000
 
     @pytest.fixture

@@ -1,4 +1,4 @@
-"""What the suites share."""
+"""Common parts of the suites."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pycom_core.testing.clock import Clock
 
 
 class Closable(Protocol):
-    """What the suites need of any backend."""
+    """The members of any backend that the suites need."""
 
     guarantees: ClassVar[Guarantee]
     immediate: ClassVar[bool]
@@ -29,7 +29,7 @@ Result = TypeVar("Result")
 
 
 class LeaseContract:
-    """Time, for the suites of backends that give leases."""
+    """The passing of time, for the suites of backends that give leases."""
 
     #: Length of the leases that the suite takes, in seconds.
     ttl: ClassVar[float] = 60.0
@@ -48,7 +48,7 @@ class LeaseContract:
 
 
 def in_loop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
-    """Make an ordinary test of an `async def` one, whatever pytest plugins are there."""
+    """Make an ordinary test of an `async def` one, whatever pytest plugins are installed."""
 
     @functools.wraps(test)
     def run(*args: Any, **kwargs: Any) -> None:
@@ -61,7 +61,7 @@ def in_loop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., Non
 async def opened(
     factory: Callable[[], Backend], claims: Guarantee = Guarantee.NONE, immediate: bool = False
 ) -> AsyncIterator[Backend]:
-    """A backend, closed in the end. Skips the test of one that does not claim what is asked."""
+    """Open a backend and close it in the end. Skips the test if it lacks the given guarantees."""
     backend = factory()
     try:
         if claims not in backend.guarantees:
@@ -74,7 +74,7 @@ async def opened(
 
 
 def at_once(coroutine: Coroutine[Any, Any, Result]) -> Result:
-    """The result of a coroutine that never waits. Raises AssertionError if it does."""
+    """Return the result of a coroutine that never waits. Raises AssertionError if it does."""
     try:
         coroutine.send(None)
     except StopIteration as stop:
@@ -84,7 +84,7 @@ def at_once(coroutine: Coroutine[Any, Any, Result]) -> Result:
 
 
 def in_threads(count: int, work: Callable[[int], object]) -> None:
-    """Run `work(0)`, `work(1)`… each in a thread, all at one time; raises what one of them did."""
+    """Run `work(0)`, `work(1)`… each in a thread, all at one time; raises the error of any."""
     errors: list[Exception] = []
     barrier = threading.Barrier(count)
 

@@ -21,12 +21,12 @@ ANYTHING: tuple[Any, ...] = (
 
 @attrs.frozen
 class SampleObjects:
-    """A codec, and what to try it on."""
+    """A codec, and values to test it with."""
 
     codec: TypeCodec
-    #: Objects that travel: equal to their copies, and to nothing that differs from them.
+    #: Objects to send: equal to their copies, and unequal to all different objects.
     objects: Sequence[Any]
-    #: Classes, and JSON values that are none of them.
+    #: Classes, and JSON values that do not stand for one of their objects.
     wrong: Sequence[tuple[Any, Any]] = ()
 
 
@@ -77,7 +77,7 @@ class TypeCodecContract:
 
 
 def _travelled(value: Any) -> Any:
-    """A value on the other side of the wire. Raises TypeError for what is no JSON."""
+    """Return a value as it arrives on the other side. Raises TypeError if it is not JSON."""
     return codec.dict_from_wire(codec.dict_to_wire({"value": value}))["value"]
 
 

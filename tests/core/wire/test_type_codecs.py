@@ -251,7 +251,7 @@ class Given(TypeCodec):
         return self.said
 
 
-@pytest.mark.parametrize("given", [None, 3, Box(), Money], ids=str)
+@pytest.mark.parametrize("given", [None, 3, Box(), Money])
 def test_what_is_decoded_to_something_else_names_the_plugin(
     given: Any, make_runtime: MakeRuntime
 ) -> None:
@@ -260,7 +260,7 @@ def test_what_is_decoded_to_something_else_names_the_plugin(
         types.decode(Money, 3)
 
 
-@pytest.mark.parametrize("given", ["itself", object(), Box(), pytest], ids=str)
+@pytest.mark.parametrize("given", ["itself", object(), Box(), pytest])
 def test_what_is_encoded_as_no_json_names_the_plugin(given: Any, make_runtime: MakeRuntime) -> None:
     runtime = make_runtime({"bad": Giving({Money: Given(given)})})
     with pytest.raises(TypeError, match=r"^value\[0\]: The plugin 'bad' .* to encode \S*Money: "):
@@ -280,7 +280,7 @@ NO_SCHEMAS: list[Any] = [
 ]
 
 
-@pytest.mark.parametrize("schema", NO_SCHEMAS, ids=str)
+@pytest.mark.parametrize("schema", NO_SCHEMAS)
 def test_what_is_no_schema_names_the_plugin(schema: Any, make_runtime: MakeRuntime) -> None:
     types = make_runtime({"bad": Giving({Money: Given(schema=schema)})}).types
     with pytest.raises(PluginError, match=r"plugin 'bad' .* described \S*Money by .* no JSON Sch"):

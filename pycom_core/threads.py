@@ -10,9 +10,9 @@ _CRASHES = {signal.SIGSEGV, signal.SIGFPE, signal.SIGABRT, signal.SIGBUS, signal
 
 
 def start(thread: threading.Thread) -> None:
-    """Start a thread that is given no signals, and so takes none from who waits for it.
+    """Start a thread that receives no signals, and so takes none from the threads that wait for it.
 
-    Not for threads that run others' code: processes that they start would be deaf as well.
+    Not for threads that run foreign code: processes that they start would ignore signals as well.
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
     try:
