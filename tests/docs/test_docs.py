@@ -118,6 +118,7 @@ def test_every_error_is_explained() -> None:
 FOR_USERS = [
     *PAGES,
     ROOT / "CONTRIBUTING.md",
+    ROOT / "CHANGELOG.md",
     *(ROOT / "changelog.d").glob("*.md"),
     *(ROOT / "pycom_plugins" / "scaffold" / "templates").glob("*.template"),
     *(
