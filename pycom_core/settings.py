@@ -297,6 +297,8 @@ def _build(merged: dict[str, Any]) -> Settings:
     for key, cls in _NESTED.items():
         if key in known:
             known[key] = _convert(key, known[key], cls)
+    if known.get("transport") == ():
+        raise ConfigurationError("transport is an empty list; name at least one, such as zmq")
     if "nameserver" in known:
         value = known["nameserver"]
         known["nameserver"] = (value,) if isinstance(value, str) else tuple(value)

@@ -19,7 +19,11 @@ class Use:
         self._balancer = caller.runtime.guarded("balancer")
         self._claimed = True  # choosing a record counts as the first call of it
         self.record = record
-        self.address = address_of(caller, record)
+        try:
+            self.address = address_of(caller, record)
+        except BaseException:
+            self.release()
+            raise
 
     def begin(self) -> None:
         """Note that a call begins."""

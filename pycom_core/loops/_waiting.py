@@ -13,7 +13,7 @@ from typing import Any
 
 from pycom_core.errors import DeadlineExceeded
 from pycom_core.loops._failures import Cancelled
-from pycom_core.loops._private import claim
+from pycom_core.loops._private import claim, running_loop
 from pycom_core.messages import Future, Request, Response
 
 EAGER_TASKS = sys.version_info >= (3, 12)
@@ -203,15 +203,18 @@ def run_to_end(
 
     If this thread already runs a loop, that loop runs it later.
     """
-    try:
-        running = asyncio.get_running_loop()
-    except RuntimeError:
+
+    async def whole() -> None:
+        await knowing(coroutine)
+
+    running = running_loop()
+    if running is None:
         if loop is None or loop.is_running() or loop.is_closed():
-            asyncio.run(coroutine)
+            asyncio.run(whole())
         else:
-            loop.run_until_complete(coroutine)
+            loop.run_until_complete(whole())
     else:
-        task = running.create_task(coroutine)
+        task = running.create_task(whole())
         _left.add(task)
         task.add_done_callback(_left.discard)
 
@@ -253,8 +256,24 @@ class Drive:
             self.wait(waited_for)
 
 
-def run_by_hand(answer: Coroutine[Any, None, Response], request: Request) -> Response | Future:
-    """Run a coroutine as far as it goes. Returns its response, or a `Future` of it."""
+def run_by_hand(
+    answer: Coroutine[Any, None, Response],
+    request: Request,
+    loop: asyncio.AbstractEventLoop | None,
+) -> Response | Future:
+    """Run a coroutine as far as it goes. Returns its response, or a `Future` of it.
+
+    Where no loop runs in this thread, it runs on `loop` if that runs in another one; else it runs
+    here to its end.
+    """
+    if running_loop() is None:
+        if loop is None or not loop.is_running():
+            return asyncio.run(answer)
+        later = Future(request)
+        asyncio.run_coroutine_threadsafe(answer, loop).add_done_callback(
+            lambda done: later._complete(done.result())
+        )
+        return later
     try:
         waited_for = answer.send(None)
     except StopIteration as stop:

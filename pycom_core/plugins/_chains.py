@@ -131,24 +131,29 @@ def _through_pluggy(caller: Any, arguments: tuple[str, ...]) -> Link:
 
 def _checked(name: str, function: Link, blame: Blame) -> Link:
     denies = name in ("authorize", "admit")
+    refusals = AccessDenied if name == "admit" else RemoteError
+    wanted = "raise AccessDenied or" if denies else "change the data in place and"
 
     def link(*values: Any) -> None:
         try:
             result = function(*values)
-        except RemoteError:
+            if result is not None:
+                raise blame(
+                    f"returned {type(result).__name__} from pycom_{name}; it must {wanted} return "
+                    "None"
+                )
+        except refusals:
             raise
         except BaseException as error:
             check_failure(error)
-            failure = blame(f"failed in pycom_{name}: {error!r}")
-            if not denies:
-                raise failure from error
+            if isinstance(error, HookFailed):
+                failure, cause = error, None
+            else:
+                failure, cause = blame(f"failed in pycom_{name}: {error!r}"), error
+            if not denies or (cause is None and name != "admit"):
+                raise failure from cause
             logger().exception("%s", failure)
             raise AccessDenied("Access denied") from failure
-        if result is not None:
-            raise blame(
-                f"returned {type(result).__name__} from pycom_{name}; it must change the data in "
-                "place and return None"
-            )
 
     return link
 

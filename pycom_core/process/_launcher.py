@@ -29,6 +29,7 @@ from pycom_core.records import ServiceRecord
 from pycom_core.runtime._runtime import Runtime
 from pycom_core.server._interfaces import Interface
 from pycom_core.server._service import Provider, ServiceServer
+from pycom_core.wire._codec import dict_to_wire
 
 #: Modules that are being imported to be served.
 _importing: list[str] = []
@@ -157,7 +158,15 @@ class ServiceProcess:
 
     def _record(self, address: str) -> ServiceRecord:
         record = ServiceRecord(self.name, address, tuple(self.server.interfaces))
-        self.runtime.plugins.notify("pycom_record", server=self.server, record=record)
+
+        def spoilt() -> str | None:
+            try:
+                dict_to_wire({"metadata": record.metadata}, False, self.runtime.types.encoder)
+            except TypeError as error:
+                return f"the record cannot be sent: {error}"
+            return None
+
+        self.runtime.plugins.notify("pycom_record", spoilt, server=self.server, record=record)
         return record
 
     def run(self) -> int:

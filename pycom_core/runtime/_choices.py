@@ -69,6 +69,10 @@ def make_transport(
     if not isinstance(given, Transport):
         what = f"contributes the transport {name!r}, whose factory gave {given!r:.100}"
         raise PluginError(complaint(f"{what}; it must be a Transport"))
+    schemes: Any = given.schemes
+    if not isinstance(schemes, tuple) or not all(isinstance(one, str) for one in schemes):
+        what = f"contributes the transport {name!r}, whose schemes are {schemes!r:.100}"
+        raise PluginError(complaint(f"{what}; write a tuple of names, as in ('tcp',)"))
     return given
 
 

@@ -32,18 +32,13 @@ from pycom_core.wire._commands import BaseCommand, refusal
 _LONGEST_WAIT = 1e12
 
 
-#: Stands for an unreadable request, and for requests of other commands.
-_UNREAD = Request("", "")
-#: Stands for the response of a command that packed it itself.
-_WHOLE = Response(None)
 _CHAIN = BaseCommand.process_request
 
 
 async def answer(server: AnyServer, delivery: Delivery) -> list[Attachment]:
     """Answer one message: frames in, frames out, whatever their content."""
     envelope: Sequence[Attachment] = delivery.frames[:1]
-    packer, request = server.fallback, None
-    parts: Any = None
+    packer, request, parts = server.fallback, None, None
     try:
         try:
             # Frames: the return address before the delimiter, and what follows it.
@@ -54,16 +49,18 @@ async def answer(server: AnyServer, delivery: Delivery) -> list[Attachment]:
             if server.in_flight > server.max_in_flight:
                 raise Overloaded("The server has too many calls in flight")
 
-            response: Any = _WHOLE
+            response: Any = Response(None)
             if getattr(command.process_request, "__func__", None) is not _CHAIN:
                 # A plugin's, which does all the steps itself.
-                parts = await settle(command.process_request(*payload[1:]))
+                whole = command.process_request(*payload[1:])
+                whole = whole if isinstance(whole, list) else await settle(whole)
+                parts = [codec.as_frame(part) for part in whole]
             else:
                 packer = command
 
                 # Decode.
                 request = command.request_from_wire(payload[1])
-                if type(request) is Request:
+                if isinstance(request, Request):
                     request.delivery = delivery
 
                 # Run: for CALL, `process` below.
@@ -76,8 +73,7 @@ async def answer(server: AnyServer, delivery: Delivery) -> list[Attachment]:
 
         # Encode. Each part is checked, since a message that breaks off spoils the next one.
         if parts is None:
-            parts = packer.reply(response)
-        parts = [codec.as_frame(part) for part in parts]
+            parts = [codec.as_frame(part) for part in packer.reply(response)]
         status = constants.PROTO_STATUS_SUCCESS
     except BaseException as error:
         if not isinstance(error, Cancelled):
@@ -90,9 +86,9 @@ async def answer(server: AnyServer, delivery: Delivery) -> list[Attachment]:
 
     # The end, for those who count.
     for hook in server.chains.end:
-        # Other commands make of their bodies what they like.
+        # Unreadable requests have no names, and other commands make of their bodies what they like.
         try:
-            hook(request if isinstance(request, Request) else _UNREAD, response)
+            hook(request if isinstance(request, Request) else Request("", ""), response)
         except BaseException as error:  # of a signal: failures are logged, not raised
             asyncio.get_running_loop().call_soon(_raise, error)
     return [*envelope, b"", status, *parts]

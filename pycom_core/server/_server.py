@@ -106,7 +106,7 @@ class Server:
         it returns an awaitable.
         """
         answer = self._process(request)
-        return answer if request.delivery is not None else run_by_hand(answer, request)
+        return answer if request.delivery is not None else run_by_hand(answer, request, self.loop)
 
     def dispatch(self, request: Request) -> Coroutine[Any, None, Response]:
         """Answer a prepared request."""
@@ -188,8 +188,10 @@ class Server:
 
     def _reply(self, delivery: Delivery, frames: list[Attachment]) -> None:
         assert delivery.reply is not None
-        delivery.reply(frames)
-        self._one_less()
+        try:
+            delivery.reply(frames)
+        finally:
+            self._one_less()
 
     def _one_less(self) -> None:
         self.in_flight -= 1

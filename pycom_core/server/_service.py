@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from pycom_core.errors import BadRequest, ConfigurationError, MethodNotFound
+from pycom_core.loops._nested import keeps_thread_waiting
 from pycom_core.loops._waiting import in_worker
 from pycom_core.messages import Request, Response
 from pycom_core.runtime._runtime import Runtime
@@ -99,7 +100,8 @@ class ServiceServer(Server):
         """Run a method here, or in a worker if there are workers."""
         if self._pool is None or method.is_async:
             return method.start(iface, request)
-        nested = request.delivery is not None and request.delivery.nested
+        delivery = request.delivery  # None: a command hands its requests over itself
+        nested = keeps_thread_waiting() if delivery is None else delivery.nested
         if nested and asyncio.get_running_loop() is not self.loop:
             return method.start(iface, request)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Generator
 from typing import Any, Protocol
 
 import msgspec
@@ -17,6 +17,30 @@ from pycom_core.wire import _jsonable as jsonable
 
 #: JSON of the response, and its attachment if there is one.
 Reply = list[Attachment]
+
+
+class _Now(Reply):
+    """A reply that commands written as coroutines may await."""
+
+    def __await__(self) -> Generator[None, None, Reply]:
+        return list(self)
+        yield
+
+
+class _Later(Future):
+    """A reply that comes later, which they may await too."""
+
+    def __await__(self) -> Generator[Any, None, Reply]:
+        import asyncio
+
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[Reply] = loop.create_future()
+
+        def take(reply: Any) -> None:
+            loop.call_soon_threadsafe(done.set_result, reply)
+
+        self.add_done_callback(take)
+        return (yield from done)
 
 
 class CommandServer(Protocol):
@@ -86,13 +110,15 @@ class BaseCommand:
             request = self.request_from_wire(json_body)
             response: Any = self.real_process_request(request, *other_parts)
         except RemoteError as error:
-            return self.reply(refusal(error))
+            return _Now(self.reply(refusal(error)))
         if isinstance(response, Future):
-            later = Future(response.request)
+            later = _Later(response.request)
             response.add_done_callback(lambda done: later._complete(self.reply(done)))
             return later
         return (
-            self._reply_later(response) if hasattr(response, "__await__") else self.reply(response)
+            self._reply_later(response)
+            if hasattr(response, "__await__")
+            else _Now(self.reply(response))
         )
 
     async def _reply_later(self, waiting: Awaitable[Response]) -> Reply:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pycom_core import hookimpl
+from pycom_core import ConfigurationError, hookimpl
 
 if TYPE_CHECKING:
     from pycom_core import Server, ServiceRecord
@@ -25,7 +25,7 @@ class Ipc:
     def pycom_record(self, server: Server, record: ServiceRecord) -> None:
         """Listen on a socket too, and name it in the record."""
         place = self._places.get(server)
-        if place is None and server.runtime.settings.ipc:
+        if place is None and server.runtime.settings.ipc and _can_have_one(server):
             from pycom_plugins.ipc import sockets
 
             place = sockets.new_place(server.addresses[0])
@@ -58,3 +58,14 @@ class Ipc:
         place = self._places.pop(server, None)
         if place is not None:
             place.remove()
+
+
+def _can_have_one(server: Server) -> bool:
+    """Tell whether a server listens on TCP, and on sockets as well if it is told to."""
+    address = "ipc:///"
+    try:
+        return server.addresses[0].startswith("tcp://") and (
+            "ipc" in server.runtime.transport.serving(address).schemes
+        )
+    except ConfigurationError:  # no transport serves them
+        return False

@@ -17,6 +17,7 @@ import pycom_core
 from pycom_core import (
     AccessDenied,
     AsyncContext,
+    BadRequest,
     Balancer,
     BaseCommand,
     Client,
@@ -530,6 +531,54 @@ def test_hook_pycom_close(make_runtime: MakeRuntime) -> None:
     assert closed == []
     runtime.close()
     assert closed == [runtime]
+
+
+def test_record_that_cannot_be_sent_names_the_plugin(make_runtime: MakeRuntime) -> None:
+    def pycom_record(record: ServiceRecord) -> None:
+        record.metadata["zone"] = object()
+
+    runtime = make_runtime({"mine": plugin(pycom_record=pycom_record)}, address="local://a")
+    with pytest.raises(
+        PluginError, match=r"'mine'.*pycom_record: the record cannot be sent: .*zone"
+    ):
+        ServiceProcess(runtime, [Greeter])
+    assert runtime.servers == []
+
+
+def test_what_a_hook_at_the_end_leaves_is_for_nobody_else(make_runtime: MakeRuntime) -> None:
+    seen: list[tuple[int | None, Any]] = []
+
+    def pycom_end(request: Request, response: Response) -> None:
+        seen.append((response.code, dict(request.extensions)))
+        response.code = 77
+        request.extensions["left"] = True
+
+    class Whole(BaseCommand):
+        def process_request(self, json_body: Any, *other_parts: Any) -> Any:
+            return None if bytes(json_body) == b"none" else [b"{}"]
+
+    runtime = make_runtime({"mine": plugin(pycom_end=pycom_end)})
+    server = ServiceServer(["local://a"], [Greeter], runtime)
+    server.commands[b"WHOLE"] = Whole(server)
+
+    def ask(body: bytes) -> Any:
+        return asyncio.run(server.answer([b"client", b"", b"WHOLE", body]))[2:]
+
+    assert [ask(b"{}"), ask(b"{}")] == [[b"OK", b"{}"]] * 2
+    assert ask(b"none")[0] == b"FAIL"
+    assert seen == [(0, {}), (0, {}), (1, {})]
+
+
+@pytest.mark.parametrize("error", ["value", BadRequest("mine"), ZeroDivisionError()])
+def test_peers_are_denied_whatever_goes_wrong(error: Any, make_runtime: MakeRuntime) -> None:
+    def pycom_admit(peer: Peer) -> Any:
+        if isinstance(error, Exception):
+            raise error
+        return error
+
+    runtime = make_runtime({"mine": plugin(pycom_admit=pycom_admit)})
+    with pytest.raises(AccessDenied, match="Access denied"):
+        runtime.admit(Peer("tcp://10.0.0.1:7"))
 
 
 def test_hook_pycom_admit(make_runtime: MakeRuntime) -> None:

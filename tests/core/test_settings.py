@@ -95,6 +95,11 @@ def test_json(tmp_path: Path) -> None:
     assert set(EVERYTHING) == set(names()), "the test knows every setting"
 
 
+def test_no_transport_at_all(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="transport is an empty list; name at least one"):
+        loaded(tmp_path, {"transport": []})
+
+
 def test_plain_is_what_a_file_would_hold(tmp_path: Path) -> None:
     content = {**EVERYTHING, "mine": {"color": "red"}}
     settings = loaded(tmp_path, content, tables=["mine"])

@@ -12,8 +12,10 @@ from typing import Any
 import pycom
 
 NAMESERVER = os.environ.get("NAMESERVER", "")
-CONTEXT = pycom.Context(NAMESERVER)
-ASYNC_CONTEXT = pycom.AsyncContext(NAMESERVER)
+# Processes that start and end hold up the loop, with calls in flight on it.
+PATIENCE = 60_000  # ms
+CONTEXT = pycom.Context(NAMESERVER, timeout=PATIENCE)
+ASYNC_CONTEXT = pycom.AsyncContext(NAMESERVER, timeout=PATIENCE)
 
 
 def echo(value: Any) -> Any:

@@ -28,6 +28,7 @@ from pycom_core import (
     method,
 )
 from pycom_core.constants import DEADLINE_EXTENSION
+from pycom_core.messages import Delivery
 
 ANY_PORT = "tcp://127.0.0.1:*"
 IFACE = "com.foo.work"
@@ -368,3 +369,14 @@ def test_in_flight_is_counted(make_runtime: MakeRuntime) -> None:
         return [during, server.in_flight]
 
     assert asyncio.run(run()) == [1, 0]
+
+
+def test_reply_that_cannot_be_handed_back_is_no_call_in_flight(make_runtime: MakeRuntime) -> None:
+    def reply(frames: object) -> None:
+        raise ConnectionError("gone")
+
+    server = Echo(["local://a"], make_runtime())
+    message = [b"client", b"", *payload("any", "plain", 1)]
+    with pytest.raises(ConnectionError):
+        server.accept(Delivery(message, time.monotonic(), reply))
+    assert server.in_flight == 0

@@ -6,6 +6,8 @@ import asyncio
 import contextvars
 import functools
 import gc
+import json
+import queue
 import threading
 import warnings
 from collections.abc import Callable, Generator
@@ -16,6 +18,7 @@ import helpers
 import pytest
 from in_process import MakeRuntime, answer, payload, running
 
+import pycom
 from pycom_core import (
     Future,
     Interface,
@@ -281,3 +284,74 @@ def test_what_hooks_have_set_is_there_for_what_is_awaited(
         ]
         results = [call.result(helpers.PATIENCE)["result"] for call in calls]
     assert results == [["a"], ["b"], ["c"]]
+
+
+# Commands that take the whole of a call in hand.
+
+
+@interface("com.foo.inside")
+class Inside(pycom.Service):
+    @method
+    def outer(self, request: Request) -> Any:
+        with request.context().connect(request.server.addresses[0], "com.foo.inside") as component:
+            return component.invoke("inner", timeout=helpers.PATIENCE * 1000)
+
+    @method
+    def inner(self, request: Request) -> str:
+        return "in"
+
+    @method
+    async def later(self, request: Request) -> str:
+        await asyncio.sleep(0)
+        return "later"
+
+
+def overriding(call: Any) -> Any:
+    class Mine(type(call)):  # type: ignore[misc]
+        def process_request(self, json_body: Any, *other_parts: Any) -> Any:
+            return super().process_request(json_body, *other_parts)
+
+    return Mine
+
+
+def deriving(call: Any) -> Any:
+    class Own(Request):
+        pass
+
+    class Mine(type(call)):  # type: ignore[misc]
+        def request_from_dict(self, data: dict[str, Any]) -> Request:
+            found = super().request_from_dict(data)
+            return Own(found.interface, found.method, found.session_id, found.args)
+
+    return Mine
+
+
+@pytest.mark.parametrize("variant", [overriding, deriving])
+def test_call_of_its_own_process_under_a_command_that_is_a_plugins(
+    variant: Callable[[Any], Any], make_runtime: MakeRuntime
+) -> None:
+    server = ServiceServer(["local://a"], [Inside], make_runtime(threads=1))
+    server.commands[b"CALL"] = variant(server.commands[b"CALL"])(server)
+    with running(server):
+        waiting = answer(server, "com.foo.inside", "outer")
+        assert server.loop is not None
+        answered = asyncio.run_coroutine_threadsafe(waiting, server.loop)
+        assert answered.result(helpers.PATIENCE) == {"code": 0, "result": "in"}
+
+
+BODY = b'{"interface": "com.foo.inside", "method": "later", "args": {}}'
+
+
+def test_answer_by_hand_where_no_loop_runs(make_runtime: MakeRuntime) -> None:
+    server = ServiceServer(["local://a"], [Inside], make_runtime())
+    [body] = server.commands[b"CALL"].process_request(BODY)
+    assert json.loads(body) == {"code": 0, "result": "later"}
+
+
+def test_answer_by_hand_while_the_loop_runs_in_another_thread(make_runtime: MakeRuntime) -> None:
+    with running(ServiceServer(["local://a"], [Inside], make_runtime())) as server:
+        promised = server.commands[b"CALL"].process_request(BODY)
+        came: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        promised.add_done_callback(came.put)
+        [body] = came.get(timeout=helpers.PATIENCE)
+    assert json.loads(body) == {"code": 0, "result": "later"}

@@ -137,6 +137,16 @@ def test_called_by_hand_it_gives_a_future_of_what_comes_later() -> None:
     assert (json.loads(body)["result"], bytes(blob)) == (1, b"blob")
 
 
+@pytest.mark.parametrize("work", [lambda: Response(None, 1), slow, later, task])
+def test_command_in_a_coroutine_awaits_the_rest_of_the_chain(work: Callable[[], Any]) -> None:
+    class Framed(Command):
+        async def process_request(self, json_body: Attachment, *other_parts: Attachment) -> Any:
+            return [*await super().process_request(json_body, *other_parts), b"seen"]
+
+    body, seen = run(Framed(lambda request: work()))
+    assert (json.loads(bytes(body))["result"], seen) == (1, b"seen")
+
+
 # What is answered.
 
 

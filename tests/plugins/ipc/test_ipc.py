@@ -10,7 +10,15 @@ from pathlib import Path
 import helpers
 import pytest
 
-from pycom_core import AsyncContext, Context, Runtime, ServiceRecord
+from pycom_core import (
+    AsyncContext,
+    Context,
+    LocalTransport,
+    Runtime,
+    ServiceRecord,
+    ServiceServer,
+    Settings,
+)
 from pycom_core.host import boot_id
 from pycom_plugins.ipc import sockets
 from pycom_plugins.ipc.plugin import Ipc
@@ -147,3 +155,24 @@ def test_a_service_without_a_socket_is_reached_by_its_address(
     service = processes.service("life_services", nameserver=nameserver, PYCOM_IPC="false")
     with Context(nameserver.address, runtime=runtime).locate("test.life") as component:
         assert component.address == service.address
+
+
+# Servers that have none.
+
+
+@pytest.mark.parametrize("address", ["ipc:///tmp/pycom-test-ipc-{}", "inproc://test-ipc-{}"])
+def test_socket_is_only_beside_tcp(address: str, runtime: Runtime) -> None:
+    server = ServiceServer([address.format(os.getpid())], [], runtime)
+    record = ServiceRecord("/a", server.addresses[0], [])
+    Ipc().pycom_record(server, record)
+    assert (len(server.addresses), record.metadata) == (1, {})
+    server.close()
+
+
+def test_socket_is_only_where_a_transport_serves_it() -> None:
+    network = Runtime(Settings(), transport=LocalTransport())
+    server = ServiceServer(["tcp://service:1"], [], network)
+    record = ServiceRecord("/a", server.addresses[0], [])
+    Ipc().pycom_record(server, record)
+    assert (server.addresses, record.metadata) == (["tcp://service:1"], {})
+    network.close()
