@@ -97,11 +97,15 @@ class RouterListener(Listener):
 
     def receive(self) -> Delivery | None:
         """Return the next message that waits, or None."""
-        if self._backlog:
-            return self._backlog.popleft()
-        with self._lock:
-            frames = receive_waiting(self.socket)
-        return None if frames is None else Delivery(frames, time.monotonic(), self._reply)
+        if not self._backlog:
+            with self._lock:
+                # The stand-in may have received some while it had the lock.
+                if not self._backlog:
+                    frames = receive_waiting(self.socket)
+                    if frames is None:
+                        return None
+                    return Delivery(frames, time.monotonic(), self._reply)
+        return self._backlog.popleft()
 
     def stand_in(self) -> bool:
         """Receive waiting messages in the stand-in's thread, so that their arrival times are known.

@@ -187,6 +187,30 @@ def test_reply_arrives_while_signals_do(pair: Pair) -> None:
         service.join()
 
 
+def test_what_the_stand_in_receives_is_not_overtaken(pair: Pair) -> None:
+    listener, lock = pair.listener, pair.listener._lock
+    earlier = Delivery([b"earlier"], time.monotonic())
+
+    class Awaited:
+        """The lock, which the stand-in has had until it is there."""
+
+        def __enter__(self) -> None:
+            lock.acquire()
+            listener._backlog.append(earlier)
+
+        def __exit__(self, *_: object) -> None:
+            lock.release()
+
+    until(pair.channel.is_alive)
+    with pytest.raises(CallTimeout):
+        pair.channel.exchange([b"later"], 1)
+    assert listener.socket.poll(helpers.PATIENCE * 1000)
+    listener._lock = Awaited()  # type: ignore[assignment]
+    assert listener.receive() is earlier
+    listener._lock = lock
+    assert pair.arrives().frames[-1] == b"later"
+
+
 @pytest.mark.parametrize("address", ["nonsense", "tcp://nowhere", "tcp://1.2.3.4:99999", ""])
 def test_addresses_that_are_none(address: str, transport: ZmqTransport) -> None:
     with pytest.raises(ConfigurationError, match="Invalid address"):
