@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from typing import Any, TypeVar
 
-from pycom_core import constants
 from pycom_core.client._caller import Caller
 from pycom_core.client._conversations import Conversation
 from pycom_core.client._drivers import drive_async
-from pycom_core.runtime._runtime import Runtime
 from pycom_core.transport._async_pool import AsyncPool
 
 _CallerT = TypeVar("_CallerT", bound="AsyncCaller")
@@ -19,15 +16,7 @@ _CallerT = TypeVar("_CallerT", bound="AsyncCaller")
 class AsyncCaller(Caller):
     """Calls from event loops, each with channels of its own, for many calls at a time."""
 
-    def __init__(
-        self,
-        nameserver: str | Sequence[str] | None = None,
-        *,
-        timeout: float | None = constants.PROTO_DEFAULT_TIMEOUT,
-        views: bool = False,
-        runtime: Runtime | None = None,
-    ) -> None:
-        super().__init__(nameserver, timeout=timeout, views=views, runtime=runtime)
+    def _open(self) -> None:
         self.pool = AsyncPool(self.runtime.connect_async)
         self._borrowed = False
         self._refreshes: set[asyncio.Task[Any]] = set()

@@ -48,6 +48,7 @@ class Caller(ABC):
         self.nameservers = [addresses] if isinstance(addresses, str) else list(addresses)
         if not self.nameservers:
             raise ConfigurationError("nameserver is an empty list; name at least one address")
+        self._open()
 
     def __copy__(self: _CallerT) -> _CallerT:
         """Return an independent copy of this context, over the same connections."""
@@ -113,6 +114,10 @@ class Caller(ABC):
             replacement = hook(component, response)
             response = response if replacement is None else replacement
         return response
+
+    @abstractmethod
+    def _open(self) -> None:
+        """Make the pool that connections come from."""
 
     @abstractmethod
     def is_connected(self, address: str) -> bool:

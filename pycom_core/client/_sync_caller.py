@@ -3,29 +3,18 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
 from typing import Any
 
-from pycom_core import constants
 from pycom_core.client._caller import Caller
 from pycom_core.client._conversations import Conversation
 from pycom_core.client._drivers import drive
-from pycom_core.runtime._runtime import Runtime
 from pycom_core.transport._pool import Pool
 
 
 class SyncCaller(Caller):
     """Calls from any number of threads, each with a channel of its own."""
 
-    def __init__(
-        self,
-        nameserver: str | Sequence[str] | None = None,
-        *,
-        timeout: float | None = constants.PROTO_DEFAULT_TIMEOUT,
-        views: bool = False,
-        runtime: Runtime | None = None,
-    ) -> None:
-        super().__init__(nameserver, timeout=timeout, views=views, runtime=runtime)
+    def _open(self) -> None:
         self.pool = Pool(self.runtime.connect)
 
     def is_connected(self, address: str) -> bool:

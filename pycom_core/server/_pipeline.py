@@ -30,8 +30,7 @@ from pycom_core.wire._commands import BaseCommand, refusal
 
 #: ms; excludes NaN, infinity, and times that no clock can handle.
 _LONGEST_WAIT = 1e12
-
-
+#: The steps of a command that does not override them as a whole; `answer` takes them one by one.
 _CHAIN = BaseCommand.process_request
 
 
