@@ -58,15 +58,26 @@ def call(
     caller: Caller, address: str, request: Request, timeout: float, session_id: str | None
 ) -> Conversation[Response]:
     """Send a request with the command CALL."""
-    command = _call_command(caller)
+    reply = yield _message(caller, address, request, timeout, session_id)
+    return _response(caller, address, request, reply)
+
+
+def _message(
+    caller: Caller, address: str, request: Request, timeout: float, session_id: str | None
+) -> Message:
     try:
         deadline = None if timeout > timeouts.LONGEST else round(timeout)
     except ValueError:
         deadline = round(timeouts.limit(timeout))  # which says what is wrong with it
-    wire = command.request_to_wire(request, session_id=session_id, deadline=deadline)
-    payload = _payload(constants.PROTO_CMD_CALL, wire, request.attachment)
+    wire = _call_command(caller).request_to_wire(request, session_id=session_id, deadline=deadline)
+    return address, _payload(constants.PROTO_CMD_CALL, wire, request.attachment), timeout
+
+
+def _response(
+    caller: Caller, address: str, request: Request, reply: Sequence[Attachment]
+) -> Response:
     response: Response
-    response, attachment = _answer(caller, address, command, (yield address, payload, timeout))
+    response, attachment = _answer(caller, address, _call_command(caller), reply)
     response.request, response.attachment = request, attachment
     return response
 
@@ -131,13 +142,13 @@ def invoke_with_request(
     """Make a call, and tell the balancer how it went."""
     caller, use = component._caller, component._use
     left = caller.time_left(component._timeout if timeout is None else timeout)
-    talk = call(caller, component.address, request, left, component._held.session_id)
+    message = _message(caller, component.address, request, left, component._held.session_id)
     started = 0.0
     if use is not None:
         use.begin()
         started = time.monotonic()
     try:
-        response = yield from talk
+        response = _response(caller, component.address, request, (yield message))
     except BaseException as error:
         if isinstance(error, ServiceNotAvailable):
             _name_call(error, request, use)

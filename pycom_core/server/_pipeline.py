@@ -38,6 +38,7 @@ async def answer(server: AnyServer, delivery: Delivery) -> list[Attachment]:
     """Answer one message: frames in, frames out, whatever their content."""
     envelope: Sequence[Attachment] = delivery.frames[:1]
     packer, request, parts = server.fallback, None, None
+    response: Any
     try:
         try:
             # Frames: the return address before the delimiter, and what follows it.
@@ -48,12 +49,11 @@ async def answer(server: AnyServer, delivery: Delivery) -> list[Attachment]:
             if server.in_flight > server.max_in_flight:
                 raise Overloaded("The server has too many calls in flight")
 
-            response: Any = Response(None)
             if getattr(command.process_request, "__func__", None) is not _CHAIN:
                 # A plugin's, which does all the steps itself.
                 whole = command.process_request(*payload[1:])
                 whole = whole if isinstance(whole, list) else await settle(whole)
-                parts = [codec.as_frame(part) for part in whole]
+                parts, response = [codec.as_frame(part) for part in whole], Response(None)
             else:
                 packer = command
 
@@ -70,9 +70,9 @@ async def answer(server: AnyServer, delivery: Delivery) -> list[Attachment]:
         except RemoteError as error:
             response = refusal(error)
 
-        # Encode. Each part is checked, since a message that breaks off spoils the next one.
+        # Encode.
         if parts is None:
-            parts = [codec.as_frame(part) for part in packer.reply(response)]
+            parts = packer.reply(response)
         status = constants.PROTO_STATUS_SUCCESS
     except BaseException as error:
         if not isinstance(error, Cancelled):

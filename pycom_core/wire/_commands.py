@@ -144,8 +144,11 @@ class BaseCommand:
 
     def reply(self, response: Response) -> Reply:
         """Pack a response; one that cannot be sent is logged, and an error is sent instead."""
+        # Each part is checked, since a message that breaks off spoils the next one.
         try:
-            body = self.response_to_wire(response)
+            body = codec.as_frame(self.response_to_wire(response))
+            blob = response.attachment
+            return [body] if blob is None else [body, codec.as_frame(blob)]
         except BaseException as error:
             if not is_failure(error):
                 raise
@@ -154,8 +157,7 @@ class BaseCommand:
             response.code = constants.ERROR_UNKNOWN
             response.message = "Unknown error during request"
             response.result, response.attachment, response.extensions = None, None, {}
-            body = self.response_to_wire(response)
-        return [body] if response.attachment is None else [body, response.attachment]
+            return [codec.as_frame(self.response_to_wire(response))]
 
     def response_to_wire(self, response: Response, **kw: Any) -> bytes:
         """Pack a response, with its code and error, and check its attachment."""
