@@ -43,8 +43,6 @@ class NameserverBackend(ABC):
     """
 
     guarantees: ClassVar[Guarantee] = Guarantee.NONE
-    #: The coroutines of this backend never wait, so that they may be run without an event loop.
-    immediate: ClassVar[bool] = False
 
     @abstractmethod
     async def register(self, record: ServiceRecord, ttl: float) -> None:
@@ -73,8 +71,6 @@ class SessionStore(ABC):
     """The data of sessions between calls."""
 
     guarantees: ClassVar[Guarantee] = Guarantee.NONE
-    #: The coroutines of this store never wait, so that they may be run without an event loop.
-    immediate: ClassVar[bool] = False
 
     @abstractmethod
     async def load(self, session_id: str) -> dict[str, Any] | None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextlib
+import dis
 import inspect
 import sys
 import time
 from collections.abc import Awaitable, Callable, Coroutine
+from types import CodeType
 from typing import Any
 
 from pycom_core.errors import DeadlineExceeded
@@ -36,6 +38,23 @@ async def settle(value: Any, deadline: float | None = None) -> Any:
 def waits(value: object) -> bool:
     """Tell whether a value can be awaited or is a future."""
     return hasattr(value, "__await__") or isinstance(value, Future)
+
+
+def never_waits(function: object) -> bool:
+    """Tell whether a function is an `async def` without any `await` in it.
+
+    Its coroutines need no Task around them, and no event loop.
+    """
+    code = getattr(function, "__code__", None)
+    return (
+        inspect.iscoroutinefunction(function)
+        and type(code) is CodeType
+        and not any(step.opname in _AWAITS for step in dis.get_instructions(code))
+    )
+
+
+#: The instructions of `await` and `async with`, and of `async for`.
+_AWAITS = ("GET_AWAITABLE", "GET_ANEXT")
 
 
 class _Raised:

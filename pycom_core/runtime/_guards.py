@@ -8,7 +8,7 @@ from typing import Any
 
 from pycom_core.errors import PluginFailed, PycomError
 from pycom_core.log import logger
-from pycom_core.loops._waiting import is_cancelled
+from pycom_core.loops._waiting import is_cancelled, never_waits
 from pycom_core.plugins._chains import check_failure
 from pycom_core.records import ServiceRecord
 
@@ -22,7 +22,6 @@ class _Guard:
     def __init__(self, given: Any, blame: Blame) -> None:
         self.given = given
         self._blame = blame
-        self.immediate: bool = getattr(given, "immediate", False)
 
     def _failed(self, method: str, error: BaseException) -> PluginFailed:
         """Return the error that reports a failure. Raises `error` itself if it is not a failure."""
@@ -49,6 +48,11 @@ class GuardedStore(_Guard):
 
     save, drop, close = _guarded("save"), _guarded("drop"), _guarded("close")
     _load = _guarded("load")
+
+    def __init__(self, given: Any, blame: Blame) -> None:
+        super().__init__(given, blame)
+        methods = (getattr(given, name) for name in ("load", "save", "drop", "close"))
+        self.never_waits = all(map(never_waits, methods))
 
     async def load(self, session_id: str) -> dict[str, Any] | None:
         """The data of a session, or None."""

@@ -9,11 +9,11 @@ import secrets
 from collections import deque
 from collections.abc import Callable
 
-from pycom_core.backends import SessionStore
 from pycom_core.errors import SessionExpired
 from pycom_core.log import logger
 from pycom_core.loops._waiting import finished, run_to_end, settle
 from pycom_core.messages import Request, Session
+from pycom_core.runtime._guards import GuardedStore
 
 
 def new_session() -> Session:
@@ -24,14 +24,14 @@ def new_session() -> Session:
 class Sessions:
     """Gives requests their sessions, and hands these to a store between calls."""
 
-    def __init__(self, open_store: Callable[[], SessionStore], timeout: float) -> None:
+    def __init__(self, open_store: Callable[[], GuardedStore], timeout: float) -> None:
         self._open_store = open_store
         self.timeout = timeout  #: idle life, s
         self.factory: Callable[[], Session] = new_session
         self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
 
     @functools.cached_property
-    def store(self) -> SessionStore:
+    def store(self) -> GuardedStore:
         """The store, opened at the first use: many servers never have a session."""
         return self._open_store()
 
@@ -45,7 +45,7 @@ class Sessions:
         await self._take(wanted)
         try:
             load = self.store.load(wanted)
-            data = await (load if self.store.immediate else settle(load))
+            data = await (load if self.store.never_waits else settle(load))
         except BaseException:
             self._release(wanted)
             raise
@@ -67,7 +67,7 @@ class Sessions:
             else:
                 request.session = None
                 return
-            await (coroutine if self.store.immediate else settle(coroutine))
+            await (coroutine if self.store.never_waits else settle(coroutine))
         finally:
             self._release(session.session_id)
 
@@ -75,7 +75,7 @@ class Sessions:
         """Close the store, if one was opened; on the loop that used it, if possible."""
         if "store" not in vars(self):
             return
-        if self.store.immediate:
+        if self.store.never_waits:
             with contextlib.suppress(StopIteration):
                 self._close_store().send(None)
         else:

@@ -20,7 +20,6 @@ class MemoryBackend(NameserverBackend):
     """Records of one process, gone with it. Every method may be used from any thread."""
 
     guarantees: ClassVar[Guarantee] = Guarantee.LINEARIZABLE
-    immediate: ClassVar[bool] = True
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         """`clock` gives seconds."""

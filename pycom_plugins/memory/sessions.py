@@ -19,7 +19,6 @@ class MemoryStore(SessionStore):
     """
 
     guarantees: ClassVar[Guarantee] = Guarantee.LINEARIZABLE
-    immediate: ClassVar[bool] = True
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         """`clock` gives seconds."""

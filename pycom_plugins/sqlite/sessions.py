@@ -22,7 +22,6 @@ class SqliteStore(SessionStore):
     guarantees: ClassVar[Guarantee] = (
         Guarantee.PERSISTENT | Guarantee.SHARED | Guarantee.LINEARIZABLE
     )
-    immediate: ClassVar[bool] = True
 
     def __init__(
         self, url: str, clock: Callable[[], float] | None = None, boot: str | None = None

@@ -6,12 +6,13 @@ import asyncio
 import contextlib
 import functools
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from typing import Any, ClassVar, Protocol, TypeVar, cast
 
 import pytest
 
 from pycom_core.backends import Guarantee
+from pycom_core.loops._waiting import never_waits
 from pycom_core.testing.clock import Clock
 
 
@@ -19,7 +20,6 @@ class Closable(Protocol):
     """The members of any backend that the suites need."""
 
     guarantees: ClassVar[Guarantee]
-    immediate: ClassVar[bool]
 
     async def close(self) -> None: ...
 
@@ -59,28 +59,33 @@ def in_loop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., Non
 
 @contextlib.asynccontextmanager
 async def opened(
-    factory: Callable[[], Backend], claims: Guarantee = Guarantee.NONE, immediate: bool = False
+    factory: Callable[[], Backend],
+    claims: Guarantee = Guarantee.NONE,
+    without_loop: Iterable[str] = (),
 ) -> AsyncIterator[Backend]:
-    """Open a backend and close it in the end. Skips the test if it lacks the given guarantees."""
+    """Open a backend and close it in the end.
+
+    Skips the test if it lacks the given guarantees, or if one of the methods `without_loop` awaits.
+    """
     backend = factory()
     try:
         if claims not in backend.guarantees:
             pytest.skip(f"{type(backend).__name__} does not claim {claims}")
-        if immediate and not backend.immediate:
-            pytest.skip(f"{type(backend).__name__} does not claim to be immediate")
+        for name in without_loop:
+            if not never_waits(getattr(backend, name)):
+                pytest.skip(f"{type(backend).__name__}.{name} awaits, and needs an event loop")
         yield backend
     finally:
         await backend.close()
 
 
 def at_once(coroutine: Coroutine[Any, Any, Result]) -> Result:
-    """Return the result of a coroutine that never waits. Raises AssertionError if it does."""
+    """Return the result of a coroutine that never waits."""
     try:
         coroutine.send(None)
     except StopIteration as stop:
         return cast("Result", stop.value)
-    coroutine.close()
-    raise AssertionError("claims to be immediate, but waits")
+    raise AssertionError("an `async def` without `await` has waited")
 
 
 def in_threads(count: int, work: Callable[[int], object]) -> None:

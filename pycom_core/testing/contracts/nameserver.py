@@ -24,6 +24,7 @@ Factory = Callable[[], NameserverBackend]
 ONE = ServiceRecord("/com/foo/one", "tcp://10.0.0.1:2013", ("com.foo", "com.bar"), {"zone": "a"})
 TWO = ServiceRecord("/com/foo/two", "tcp://10.0.0.2:2013", ("com.foo",))
 RIVAL = ServiceRecord(ONE.service, "tcp://10.0.0.9:2013", ("com.rival",))
+METHODS = ("register", "unregister", "find", "list")
 
 
 async def check(backend: NameserverBackend, *expected: ServiceRecord) -> None:
@@ -228,17 +229,10 @@ class NameserverBackendContract(LeaseContract):
             await self._contend([backend] * 8)
 
     @in_loop
-    async def test_immediate(self, backend_factory: Factory) -> None:
-        async with opened(backend_factory, immediate=True) as backend:
-            at_once(backend.register(ONE, self.ttl))
-            with pytest.raises(AccessDenied):
-                at_once(backend.register(RIVAL, self.ttl))
-            assert list(at_once(backend.find("com.foo"))) == list(at_once(backend.list())) == [ONE]
-            at_once(backend.unregister(ONE.service, ONE.address))
-
-    @in_loop
-    async def test_immediate_in_threads(self, backend_factory: Factory) -> None:
-        async with opened(backend_factory, immediate=True) as backend:
+    async def test_in_threads(self, backend_factory: Factory) -> None:
+        async with opened(
+            backend_factory, without_loop=("register", "unregister", "find", "list")
+        ) as backend:
 
             def work(number: int) -> None:
                 own = ServiceRecord(f"/own/{number}", f"tcp://10.0.1.{number}:1", ("com.own",))

@@ -153,15 +153,8 @@ class SessionStoreContract(LeaseContract):
             await asyncio.gather(*map(use, range(20)))
 
     @in_loop
-    async def test_immediate(self, store_factory: Factory) -> None:
-        async with opened(store_factory, immediate=True) as store:
-            at_once(store.save("a", {"a": 1}, self.ttl))
-            assert at_once(store.load("a")) == {"a": 1}
-            at_once(store.drop("a"))
-
-    @in_loop
-    async def test_immediate_in_threads(self, store_factory: Factory, clock: Clock) -> None:
-        async with opened(store_factory, immediate=True) as store:
+    async def test_in_threads(self, store_factory: Factory, clock: Clock) -> None:
+        async with opened(store_factory, without_loop=("load", "save", "drop")) as store:
 
             def work(number: int) -> None:
                 for step in range(25):

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import threading
 import time
-from collections.abc import Coroutine, Generator
+from collections.abc import AsyncIterator, Coroutine, Generator
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 
 from pycom_core import DeadlineExceeded, Future, Request
-from pycom_core.loops._waiting import Drive, settle, waits
+from pycom_core.loops._waiting import Drive, never_waits, settle, waits
 
 
 async def later(value: Any) -> Any:
@@ -64,6 +66,42 @@ def test_runs_in_a_task_of_its_own() -> None:
         return "done"
 
     assert asyncio.run(settle(run())) == "done"
+
+
+class Methods:
+    async def plain(self) -> int:
+        return 1
+
+    async def awaits(self) -> None:
+        await asyncio.sleep(0)
+
+    async def enters(self) -> None:
+        async with asyncio.Lock():
+            pass
+
+    async def loops(self) -> None:
+        async for _ in self.yields():
+            pass
+
+    async def yields(self) -> AsyncIterator[int]:
+        yield 1
+
+    def sync(self) -> None:
+        pass
+
+
+def test_async_def_without_await_never_waits() -> None:
+    assert never_waits(Methods().plain)
+
+
+@pytest.mark.parametrize("name", ["awaits", "enters", "loops", "yields", "sync"])
+def test_other_functions_may_wait(name: str) -> None:
+    assert not never_waits(getattr(Methods(), name))
+
+
+@pytest.mark.parametrize("thing", [None, AsyncMock(), functools.partial(Methods().plain)])
+def test_what_has_no_code_may_wait(thing: Any) -> None:
+    assert not never_waits(thing)
 
 
 @pytest.mark.parametrize("when", ["before", "during", "from a thread"])

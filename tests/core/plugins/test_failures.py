@@ -636,8 +636,8 @@ def test_backend_that_cannot_be_closed_is_named(
             "failed in load: CancelledError()",
         ),
         (
-            "immediate = True\n    async def load(self, session_id):\n        import asyncio\n"
-            "        raise asyncio.CancelledError",
+            "async def load(self, session_id):\n        import asyncio\n"
+            "        await asyncio.sleep(0)\n        raise asyncio.CancelledError",
             "failed in load: CancelledError()",
         ),
         ("async def save(self, session_id, data, ttl): raise OSError", "failed in save: OSError()"),
@@ -657,11 +657,11 @@ def test_store_that_fails_is_named(
     named(caplog.text, "the session_store 'bad', which " + reason)
 
 
-@pytest.mark.parametrize("immediate", [False, True])
+@pytest.mark.parametrize("first", ["pass", "await asyncio.sleep(0)"])
 @pytest.mark.parametrize("error", ["OSError('disk full')", "SystemExit(4)", "CancelledError()"])
 def test_store_that_cannot_be_closed_is_named(
     error: str,
-    immediate: bool,
+    first: str,
     distributions: Distributions,
     make_runtime: MakeRuntime,
     caplog: pytest.LogCaptureFixture,
@@ -670,10 +670,12 @@ def test_store_that_cannot_be_closed_is_named(
         distributions,
         "session_store",
         f"""
+        import asyncio
         from asyncio import CancelledError
         class make(Fit):
-            immediate = {immediate}
-            async def close(self): raise {error}
+            async def close(self):
+                {first}
+                raise {error}
         """,
     )
     start(choosing(make_runtime, "session_store")).close()

@@ -21,6 +21,8 @@ from pycom_core import (
     interface,
     method,
 )
+from pycom_core.errors import PluginFailed
+from pycom_core.runtime._guards import GuardedStore
 from pycom_core.runtime._sessions import Sessions
 from pycom_core.testing import Clock
 from pycom_plugins.memory.sessions import MemoryStore
@@ -75,10 +77,13 @@ class Cart:
             self.inside -= 1
 
 
+def guarded(store: SessionStore) -> GuardedStore:
+    """The store as its runtime gives it to a server."""
+    return GuardedStore(store, PluginFailed)
+
+
 class Waiting(MemoryStore):
     """A store whose coroutines wait, as those of a remote one do."""
-
-    immediate = False
 
     async def load(self, session_id: str) -> Any:
         await asyncio.sleep(0)
@@ -264,7 +269,7 @@ def test_store_that_fails_blocks_nobody(
 ) -> None:
     server = ServiceServer(["local://a"], [Cart()], make_runtime())
     store = Broken()
-    server.sessions.store = store
+    server.sessions.store = guarded(store)
     session = call(server, IFACE, "add")["session_id"]
     store.fails = where
     failed = call(server, IFACE, name, session_id=session)
@@ -276,10 +281,10 @@ def test_store_that_fails_blocks_nobody(
 
 
 def test_store_is_opened_at_the_first_use_only() -> None:
-    opened: list[MemoryStore] = []
+    opened: list[GuardedStore] = []
 
-    def open_store() -> MemoryStore:
-        opened.append(MemoryStore())
+    def open_store() -> GuardedStore:
+        opened.append(guarded(MemoryStore()))
         return opened[-1]
 
     sessions = Sessions(open_store, 60.0)
@@ -305,7 +310,8 @@ class Closing(Waiting):
 
 def test_store_is_closed_with_the_server(make_runtime: MakeRuntime) -> None:
     server = ServiceServer(["local://a"], [Cart()], make_runtime())
-    server.sessions.store = store = Closing()
+    store = Closing()
+    server.sessions.store = guarded(store)
     loop = server.loop = asyncio.new_event_loop()
     server.close()
     server.close()
@@ -316,7 +322,8 @@ def test_store_is_closed_with_the_server(make_runtime: MakeRuntime) -> None:
 def test_store_is_closed_while_a_loop_runs(make_runtime: MakeRuntime) -> None:
     async def run() -> None:
         server = ServiceServer(["local://a"], [Cart()], make_runtime())
-        server.sessions.store = store = Closing()
+        store = Closing()
+        server.sessions.store = guarded(store)
         server.close()
         await comes_true(lambda: store.closed)
         assert store.closed == [asyncio.get_running_loop()]
@@ -326,13 +333,14 @@ def test_store_is_closed_while_a_loop_runs(make_runtime: MakeRuntime) -> None:
 
 def test_store_of_a_server_that_never_ran_is_closed_too(make_runtime: MakeRuntime) -> None:
     server = ServiceServer(["local://a"], [Cart()], make_runtime())
-    server.sessions.store = store = Closing()
+    store = Closing()
+    server.sessions.store = guarded(store)
     server.close()
     assert len(store.closed) == 1
 
 
 def test_without_a_session_nothing_is_kept() -> None:
-    sessions = Sessions(MemoryStore, 60.0)
+    sessions = Sessions(lambda: guarded(MemoryStore()), 60.0)
     request = Request("com.foo", "bar")
     asyncio.run(sessions.close(request))
     assert request.session is None

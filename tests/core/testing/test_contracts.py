@@ -20,6 +20,7 @@ from pycom_core.testing import (
     NameserverBackendContract,
     SessionStoreContract,
 )
+from pycom_core.testing.contracts.common import at_once
 from pycom_plugins.balancing import RandomBalancer
 from pycom_plugins.memory.nameserver import MemoryBackend
 from pycom_plugins.memory.sessions import MemoryStore
@@ -201,8 +202,6 @@ class FirstPageOnly(MemoryBackend):
 class LooksThenLeaps(MemoryBackend):
     """Lets others in between its look and its write."""
 
-    immediate = False
-
     async def register(self, record: ServiceRecord, ttl: float) -> None:
         held = self._services.get(record.service)
         await asyncio.sleep(0)
@@ -218,13 +217,7 @@ class LooksThenLeapsInThreads(MemoryBackend):
         if held is None:
             with self._lock:
                 self._remove(record.service)
-        await super().register(record, ttl)
-
-
-class Waits(MemoryBackend):
-    async def list(self) -> Sequence[ServiceRecord]:
-        await asyncio.sleep(0)
-        return await super().list()
+        at_once(super().register(record, ttl))
 
 
 class Boasts(MemoryBackend):
@@ -252,8 +245,7 @@ NAMESERVER_BACKENDS: dict[type[MemoryBackend], set[str]] = {
     Truncates: {"test_large_record"},
     FirstPageOnly: {"test_many_records"},
     LooksThenLeaps: {"test_one_of_many_wins_the_name"},
-    LooksThenLeapsInThreads: {"test_immediate_in_threads"},
-    Waits: {"test_immediate"},
+    LooksThenLeapsInThreads: {"test_in_threads"},
     Boasts: {"test_persistent", "test_shared", "test_shared_name_has_one_winner"},
 }
 
@@ -337,7 +329,6 @@ class Small(MemoryStore):
 class OneSlot(MemoryStore):
     """Mixes up what several tasks do at one time."""
 
-    immediate = False
     slot = ""
 
     async def save(self, session_id: str, data: dict[str, Any], ttl: float) -> None:
@@ -352,13 +343,7 @@ class OneSlotInThreads(MemoryStore):
     async def save(self, session_id: str, data: dict[str, Any], ttl: float) -> None:
         self.slot = session_id
         time.sleep(0.000_1)  # noqa: ASYNC251 - to let other threads in
-        await super().save(self.slot, data, ttl)
-
-
-class WaitingStore(MemoryStore):
-    async def load(self, session_id: str) -> dict[str, Any] | None:
-        await asyncio.sleep(0)
-        return await super().load(session_id)
+        at_once(super().save(self.slot, data, ttl))
 
 
 class BoastingStore(MemoryStore):
@@ -378,8 +363,7 @@ SESSION_STORES: dict[type[MemoryStore], set[str]] = {
     Tidies: {"test_ids_are_taken_literally"},
     Small: {"test_large_session"},
     OneSlot: {"test_many_at_once"},
-    OneSlotInThreads: {"test_immediate_in_threads"},
-    WaitingStore: {"test_immediate"},
+    OneSlotInThreads: {"test_in_threads"},
     BoastingStore: {"test_persistent", "test_shared"},
 }
 
