@@ -254,7 +254,10 @@ def pycom_shutdown(server: Server) -> None:
 
 @hookspec
 def pycom_close(runtime: Runtime) -> None:
-    """The runtime closes: let go of what was opened for it. Exceptions are logged."""
+    """The runtime closes: let go of what was opened for it. Exceptions are logged.
+
+    Called once. For the default runtime of a process that is at the end of the process.
+    """
 
 
 @hookspec

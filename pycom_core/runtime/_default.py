@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
+from weakref import ref
 
 from pycom_core import settings
 from pycom_core.loops._eventloop import PeriodicTask
@@ -30,6 +32,8 @@ class _Default:
             if self._runtime is None:
                 self._runtime = Runtime(self._load(self._file, self._defaults, self._overrides))
                 self._runtime._loop = self._loop
+                # Its owner is the process. Its connections may be in use by threads to the last.
+                atexit.register(_at_exit, ref(self._runtime), os.getpid())
             return self._runtime
 
     def configure(
@@ -59,6 +63,12 @@ class _Default:
         overrides: Mapping[str, Any],
     ) -> Settings:
         return load_settings(file, defaults, **overrides)
+
+
+def _at_exit(made: ref[Runtime], pid: int) -> None:
+    runtime = made()
+    if runtime is not None and pid == os.getpid():  # else it is the parent of this process
+        runtime.close_plugins()
 
 
 _default = _Default()

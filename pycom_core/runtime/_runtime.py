@@ -99,6 +99,7 @@ class Runtime:
         self._shared: dict[str, Any] = {}  # what is made once for all threads, by name
         self._loop: asyncio.AbstractEventLoop | None = None
         self._pid = os.getpid()
+        self._is_over = False
         forks.watch(self)
         # What is wrong with a contribution stops the start, and not the first use of it.
         for choice in choices.CHOICES.values():
@@ -247,8 +248,14 @@ class Runtime:
         """Close servers and connections."""
         for server in list(self.servers):
             server.close()
-        self.plugins.notify_all("pycom_close", runtime=self)
+        self.close_plugins()
         self.transport.close()
+
+    def close_plugins(self) -> None:
+        """Tell the plugins that the runtime closes; once."""
+        if not self._is_over:
+            self._is_over = True
+            self.plugins.notify_all("pycom_close", runtime=self)
 
     def __del__(self) -> None:
         # Clients need no close. In a forked child, and at the end of the process, what is left is

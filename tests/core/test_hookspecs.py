@@ -530,6 +530,7 @@ def test_hook_pycom_close(make_runtime: MakeRuntime) -> None:
     runtime = make_runtime({"mine": plugin(pycom_close=lambda runtime: closed.append(runtime))})
     assert closed == []
     runtime.close()
+    runtime.close()
     assert closed == [runtime]
 
 
