@@ -12,7 +12,7 @@ of a call but `pycom_authenticate`, `pycom_address` and `pycom_end`.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Generator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pluggy
 
@@ -43,6 +43,23 @@ if TYPE_CHECKING:
 hookspec = pluggy.HookspecMarker("pycom")
 #: Marks the hooks that a plugin implements.
 hookimpl = pluggy.HookimplMarker("pycom")
+
+
+_SpecT = TypeVar("_SpecT", bound=Callable[..., Any])
+
+
+def of_call(part: str) -> Callable[[_SpecT], _SpecT]:
+    """Mark a hook that is run within calls, for which it is compiled. Its part is one of:
+
+    "changes" the data in place, "denies" (and `AccessDenied` passes as it is), "wraps" what the
+    kernel does, "answers" (the first answer wins), "admits" connections, "listens".
+    """
+
+    def mark(spec: _SpecT) -> _SpecT:
+        vars(spec)["of_call"] = part
+        return spec
+
+    return mark
 
 
 # Contributions. Asked once; two plugins that contribute one name are an error at start.
@@ -117,6 +134,7 @@ def pycom_cli(group: click.Group) -> None:
 # A call, in the order of its life. `iface` and `method` are `pycom.interfaces` objects.
 
 
+@of_call("answers")
 @hookspec(firstresult=True)
 def pycom_authenticate(
     iface: Interface, method: Method, request: Request
@@ -130,6 +148,7 @@ def pycom_authenticate(
     """
 
 
+@of_call("denies")
 @hookspec
 def pycom_authorize(
     identity: Identity | None, iface: Interface, method: Method, request: Request
@@ -140,6 +159,7 @@ def pycom_authorize(
     """
 
 
+@of_call("changes")
 @hookspec
 def pycom_prehook(iface: Interface, method: Method, data: Request) -> None:
     """See or change a request in place, before its arguments are bound; raise to refuse it.
@@ -148,6 +168,7 @@ def pycom_prehook(iface: Interface, method: Method, data: Request) -> None:
     """
 
 
+@of_call("wraps")
 @hookspec
 def pycom_invoke(iface: Interface, method: Method, request: Request) -> Generator[None, Any, Any]:  # type: ignore[empty-body]
     """Wrap the running of a method, to time, trace, cache or limit it.
@@ -159,6 +180,7 @@ def pycom_invoke(iface: Interface, method: Method, request: Request) -> Generato
     """
 
 
+@of_call("changes")
 @hookspec
 def pycom_posthook(iface: Interface, method: Method, data: Response) -> None:
     """See or change a response in place, before it is encoded; raise to answer an error instead.
@@ -167,6 +189,7 @@ def pycom_posthook(iface: Interface, method: Method, data: Response) -> None:
     """
 
 
+@of_call("listens")
 @hookspec
 def pycom_end(request: Request, response: Response) -> None:
     """A request was answered: for access logs and metrics.
@@ -180,6 +203,7 @@ def pycom_end(request: Request, response: Response) -> None:
 # The calling side.
 
 
+@of_call("changes")
 @hookspec
 def pycom_client_prehook(component: RemoteComponent, data: Request) -> None:
     """See or change a request in place before it is sent; raise to give the call up.
@@ -188,6 +212,7 @@ def pycom_client_prehook(component: RemoteComponent, data: Request) -> None:
     """
 
 
+@of_call("changes")
 @hookspec
 def pycom_client_posthook(component: RemoteComponent, data: Response) -> None:
     """See or change a response in place before its caller gets it.
@@ -196,6 +221,7 @@ def pycom_client_posthook(component: RemoteComponent, data: Response) -> None:
     """
 
 
+@of_call("wraps")
 @hookspec
 def pycom_client_invoke(  # type: ignore[empty-body]
     component: RemoteComponent, request: Request
@@ -216,6 +242,7 @@ def pycom_record(server: Server, record: ServiceRecord) -> None:
     """A service is about to register: add to `record.metadata`. An exception stops the start."""
 
 
+@of_call("answers")
 @hookspec(firstresult=True)
 def pycom_address(record: ServiceRecord) -> str | None:
     """The address by which this process reaches a record; None: "not mine".
@@ -260,6 +287,7 @@ def pycom_close(runtime: Runtime) -> None:
     """
 
 
+@of_call("admits")
 @hookspec
 def pycom_admit(peer: Peer) -> None:
     """A connection has shown who it is: raise `AccessDenied` to refuse it.

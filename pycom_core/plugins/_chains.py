@@ -9,32 +9,24 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from operator import itemgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from pycom_core import hookspecs
 from pycom_core.errors import AccessDenied, PluginFailed, RemoteError
 from pycom_core.log import logger
 
 Link = Callable[..., Any]
 Chain = tuple[Link, ...]
 
-#: The hooks of a call, without their prefix. Their arguments are in `hookspecs`.
-NAMES = (
-    "authenticate",
-    "authorize",
-    "prehook",
-    "invoke",
-    "posthook",
-    "end",
-    "client_invoke",
-    "client_prehook",
-    "client_posthook",
-    "address",
-    "admit",
-)
-#: Chains of wrappers only.
-WRAPPERS = ("invoke", "client_invoke")
-#: Chains that pluggy cannot wrap: their results and failures are checked one by one.
-UNWRAPPED = ("authenticate", "end", "address", "admit")
+#: The parts of the hooks of a call, as their specs tell them, by name without prefix.
+_PARTS: dict[str, str] = {
+    name.removeprefix("pycom_"): spec.of_call
+    for name, spec in vars(hookspecs).items()
+    if hasattr(spec, "of_call")
+}
+#: Hooks that must be wrappers, and those that may be. Of the others each result is checked.
+WRAPPERS = tuple(name for name, part in _PARTS.items() if part == "wraps")
+WRAPPABLE = tuple(name for name, part in _PARTS.items() if part in ("wraps", "changes", "denies"))
 
 
 class HookFailed(PluginFailed):
@@ -49,29 +41,22 @@ Blame = Callable[[str], HookFailed]
 class Chains:
     """The chains of one runtime; changed in place when a plugin comes or goes."""
 
-    __slots__ = (*NAMES, "_blames")
+    __slots__ = (*_PARTS, "_blames")
 
-    authenticate: Chain
-    authorize: Chain
-    prehook: Chain
-    invoke: Chain
-    posthook: Chain
-    end: Chain
-    client_invoke: Chain
-    client_prehook: Chain
-    client_posthook: Chain
-    address: Chain
-    admit: Chain
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Chain:
+            """The chain of a hook of a call, by its name without prefix."""
 
     def __init__(self) -> None:
         self._blames: dict[Link, Blame] = {}
-        for name in NAMES:
+        for name in _PARTS:
             setattr(self, name, ())
 
     def compile(self, hook: Any, complaint: Complaint, trace: bool = False) -> None:
         """Read the implementations that `hook` (pluggy's) has; `trace` logs every call of them."""
         self._blames = {}
-        for name in NAMES:
+        for name, part in _PARTS.items():
             caller = getattr(hook, f"pycom_{name}")
             arguments: tuple[str, ...] = caller.spec.argnames
             impls = list(reversed(caller.get_hookimpls()))
@@ -91,12 +76,12 @@ class Chains:
                     function = traced(function, f"pycom_{name}", ", ".join(names))
                 link = _with_all_arguments(function, taken, arguments)
                 blame = partial(_failure, complaint, names)
-                if name == "end":
+                if part == "listens":
                     link = _logged(link, blame)
                 elif name == "address":
                     link = _asked(link, blame)
-                elif name not in (*WRAPPERS, "authenticate"):
-                    link = _checked(name, link, blame)
+                elif part in ("changes", "denies", "admits"):
+                    link = _checked(name, part, link, blame)
                 self._blames[link] = blame
                 links.append(link)
             setattr(self, name, tuple(links))
@@ -129,9 +114,9 @@ def _through_pluggy(caller: Any, arguments: tuple[str, ...]) -> Link:
     return link
 
 
-def _checked(name: str, function: Link, blame: Blame) -> Link:
-    denies = name in ("authorize", "admit")
-    refusals = AccessDenied if name == "admit" else RemoteError
+def _checked(name: str, part: str, function: Link, blame: Blame) -> Link:
+    denies = part != "changes"
+    refusals = AccessDenied if part == "admits" else RemoteError
     wanted = "raise AccessDenied or" if denies else "change the data in place and"
 
     def link(*values: Any) -> None:
@@ -150,7 +135,7 @@ def _checked(name: str, function: Link, blame: Blame) -> Link:
                 failure, cause = error, None
             else:
                 failure, cause = blame(f"failed in pycom_{name}: {error!r}"), error
-            if not denies or (cause is None and name != "admit"):
+            if not denies or (cause is None and part != "admits"):
                 raise failure from cause
             logger().exception("%s", failure)
             raise AccessDenied("Access denied") from failure

@@ -31,9 +31,9 @@ from pycom_core.plugins._discovery import installed, installed_names
 
 ADVICE = "Fix or uninstall it, or name it in plugins.disable"
 
-#: Hooks whose implementations may be wrappers, and those that need wrappers.
-WRAPPABLE = tuple(f"pycom_{name}" for name in _chains.NAMES if name not in _chains.UNWRAPPED)
+#: Hooks whose implementations must be wrappers, and those that may be.
 WRAPPED = tuple(f"pycom_{name}" for name in _chains.WRAPPERS)
+WRAPPABLE = tuple(f"pycom_{name}" for name in _chains.WRAPPABLE)
 
 
 class PluginInfo:
