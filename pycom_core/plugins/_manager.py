@@ -1,4 +1,4 @@
-"""Loading, checking and registering plugins; collecting their contributions.
+"""Loading and registering plugins, collecting their contributions, and telling them of events.
 
 pluggy calls the hooks; the rules for failures are in this module:
 nothing is skipped in silence, and no name wins over another.
@@ -6,15 +6,12 @@ nothing is skipped in silence, and no name wins over another.
 
 from __future__ import annotations
 
-import difflib
 import importlib.metadata
 import inspect
 import itertools
-import re
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from types import ModuleType
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import pluggy
@@ -22,66 +19,13 @@ import pluggy
 from pycom_core import hookspecs
 from pycom_core.errors import ConfigurationError, PluginError, PluginFailed
 from pycom_core.log import logger
-from pycom_core.plugins import _chains
 from pycom_core.plugins import _discovery as discovery
 from pycom_core.plugins import _fitness as fitness
+from pycom_core.plugins import _implementations as check
 from pycom_core.plugins import _requirements as requirements
 from pycom_core.plugins._chains import Chains, check_failure
 from pycom_core.plugins._discovery import installed, installed_names
-
-ADVICE = "Fix or uninstall it, or name it in plugins.disable"
-
-#: Hooks whose implementations must be wrappers, and those that may be.
-WRAPPED = tuple(f"pycom_{name}" for name in _chains.WRAPPERS)
-WRAPPABLE = tuple(f"pycom_{name}" for name in _chains.WRAPPABLE)
-
-
-class PluginInfo:
-    """The facts about one plugin; `state` is "active", "disabled" or "failed"."""
-
-    __slots__ = (
-        "contributions",
-        "entry_points",
-        "load_time",
-        "name",
-        "reason",
-        "requires",
-        "state",
-    )
-
-    def __init__(
-        self, name: str, entry_points: Sequence[importlib.metadata.EntryPoint] = ()
-    ) -> None:
-        self.name = name
-        #: Normally one; two plugins of one name have more, one registered by hand has none.
-        self.entry_points = entry_points
-        self.state = "active"
-        self.reason = ""  #: why it failed
-        self.requires: tuple[str, ...] = ()
-        self.contributions: dict[str, list[Any]] = {}  #: by hook, what it contributed so far
-        self.load_time = 0.0  #: s
-
-    def __str__(self) -> str:
-        if not self.entry_points:
-            return f"plugin {self.name!r} (registered by hand)"
-        return f"plugin {self.name!r} of {' and '.join(self.distributions) or 'no distribution'}"
-
-    @property
-    def target(self) -> str:
-        """The target of the entry point; empty for a plugin that is registered by hand."""
-        return self.entry_points[0].value if self.entry_points else ""
-
-    @property
-    def distributions(self) -> list[str]:
-        """Name and version of the distributions that bring the plugin; normally one."""
-        # Read on demand: it takes longer than loading the plugins.
-        dists = (entry_point.dist for entry_point in self.entry_points)
-        return [f"{dist.name} {dist.version}" for dist in dists if dist is not None]
-
-    def complaint(self, what: str, advice: str = "") -> str:
-        """Say what is wrong with the plugin, and what to do about it."""
-        advice = advice or (ADVICE if self.entry_points else "Fix it")
-        return f"The {self} {what}{'' if what.endswith('?') else '.'} {advice}"
+from pycom_core.plugins._info import ADVICE, PluginInfo
 
 
 class Plugins:
@@ -151,7 +95,7 @@ class Plugins:
         needy = [info for info in self.infos.values() if self._lacks(info)]
         for info in needy:
             self._manager.unregister(name=info.name)
-            self._failed(info, _fault(info, self._lacks(info) or ""), loading=True)
+            self._failed(info, info.fault(self._lacks(info) or ""), loading=True)
         if needy:
             self._leave_out_the_needy()  # others may have needed these
 
@@ -178,7 +122,7 @@ class Plugins:
         lacks = self._lacks(info)
         if lacks:
             self._manager.unregister(name=name)
-            raise _fault(info, lacks)
+            raise info.fault(lacks)
         self.infos[name] = info
         self._compile()
         return name
@@ -190,54 +134,25 @@ class Plugins:
         self._compile()
 
     def _register(self, plugin: object, info: PluginInfo) -> None:
-        _check_markers(plugin, info)
+        check.check_markers(plugin, info)
         try:
             info.requires = requirements.stated(plugin)
         except ValueError as error:
-            raise _fault(info, str(error)) from error
+            raise info.fault(str(error)) from error
         try:
             self._manager.register(plugin, info.name)
         except pluggy.PluginValidationError as error:
             self._manager.unregister(name=info.name)
-            raise _fault(info, f"cannot be used: {error}{_offer(str(error))}") from error
+            raise info.fault(f"cannot be used: {error}{check.offer(str(error))}") from error
         except ValueError as error:
-            raise _fault(info, f"is registered twice: {error}") from error
+            raise info.fault(f"is registered twice: {error}") from error
         try:
-            self._check_hooks(plugin, info)
+            check.check_hooks(plugin, self._manager.get_hookcallers(plugin) or (), info)
             if inspect.ismodule(plugin) and not self.hooks_of(info.name):
-                _check_for_classes(plugin, info)
+                check.check_for_classes(plugin, info)
         except PluginError:
             self._manager.unregister(name=info.name)
             raise
-
-    def _check_hooks(self, plugin: object, info: PluginInfo) -> None:
-        for caller in self._manager.get_hookcallers(plugin) or ():
-            if not caller.has_spec():
-                hint = nearest_hook(caller.name)
-                raise _fault(info, f"implements an unknown hook {caller.name}{hint}")
-            for impl in caller.get_hookimpls():
-                if impl.plugin is not plugin:
-                    continue
-                if caller.name in WRAPPED and not impl.wrapper:
-                    raise _fault(
-                        info,
-                        f"implements {caller.name} as a plain function; the kernel makes the call, "
-                        "wrap it: @hookimpl(wrapper=True) and one yield",
-                    )
-                if (impl.wrapper or impl.hookwrapper) and caller.name not in WRAPPABLE:
-                    raise _fault(
-                        info, f"wraps {caller.name}; only {', '.join(WRAPPABLE)} can be wrapped"
-                    )
-                function = impl.function
-                is_async = inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(
-                    function
-                )
-                if is_async and caller.name != "pycom_authenticate":
-                    raise _fault(
-                        info,
-                        f"implements {caller.name} as async def; "
-                        "of the hooks only pycom_authenticate may be",
-                    )
 
     @property
     def active(self) -> frozenset[str]:
@@ -301,17 +216,16 @@ class Plugins:
             given = self._call(impl, hook, arguments)
         except BaseException as error:
             check_failure(error)
-            raise _fault(info, f"failed in {hook}: {error!r}") from error
+            raise info.fault(f"failed in {hook}: {error!r}") from error
         if given is None:
             return {}
         if not isinstance(given, Mapping):
-            raise _fault(
-                info,
+            raise info.fault(
                 f"returned {type(given).__name__} from {hook}; "
                 "it must return a mapping from names to implementations",
             )
         for name, value in given.items():
-            _check_contribution(info, hook, name, value)
+            fitness.check_contribution(info, hook, name, value)
         return given
 
     def notify(
@@ -328,12 +242,12 @@ class Plugins:
                 self._call(impl, hook, arguments)
                 left = spoilt()
                 if left is not None:
-                    raise _fault(info, f"failed in {hook}: {left}")
+                    raise info.fault(f"failed in {hook}: {left}")
             except ConfigurationError as error:
                 self._failed(info, error)
             except BaseException as error:
                 check_failure(error)
-                failure = _fault(info, f"failed in {hook}: {error!r}")
+                failure = info.fault(f"failed in {hook}: {error!r}")
                 failure.__cause__ = error
                 self._failed(info, failure)
 
@@ -385,26 +299,6 @@ def cli_plugins(disable: Iterable[str] = ()) -> Plugins:
     return plugins
 
 
-def hook_names() -> list[str]:
-    """Names of all hooks."""
-    return [name for name in vars(hookspecs) if name.startswith("pycom_")]
-
-
-def nearest_hook(name: str) -> str:
-    """Ask whether the hook with the name most like `name` was meant; empty without one."""
-    near = difflib.get_close_matches(name, hook_names(), n=1)
-    return f"; did you mean {near[0]}?" if near else ""
-
-
-def _offer(problem: str) -> str:
-    """List the arguments of the hook whose arguments do not match; empty for other problems."""
-    found = re.search(r"for hook '(\w+)'.*not be found in the hookspec", problem, re.DOTALL)
-    if found is None:
-        return ""
-    offered = ", ".join(inspect.signature(getattr(hookspecs, found[1])).parameters)
-    return f"; it offers {found[1]}({offered})"
-
-
 def _name_of(entry_point: importlib.metadata.EntryPoint) -> str:
     return entry_point.name
 
@@ -418,45 +312,4 @@ def _load_object(entry_point: importlib.metadata.EntryPoint, info: PluginInfo) -
         what = f"cannot be loaded from {entry_point.value}: {type(error).__name__}: {error}"
         if getattr(sys, "frozen", False):
             what += f". A frozen program has what was collected: {discovery.COLLECTED}"
-        raise _fault(info, what) from error
-
-
-def _check_markers(plugin: object, info: PluginInfo) -> None:
-    for name in hook_names():
-        function = getattr(plugin, name, None)
-        if callable(function) and not hasattr(function, "pycom_impl"):
-            raise _fault(info, f"defines {name} without the marker @hookimpl")
-
-
-def _check_for_classes(module: ModuleType, info: PluginInfo) -> None:
-    for name, value in vars(module).items():
-        if inspect.isclass(value) and any(
-            hasattr(getattr(value, hook, None), "pycom_impl") for hook in hook_names()
-        ):
-            raise _fault(
-                info,
-                f"has no hooks, but its class {name} has; the entry point must name the class: "
-                f"{module.__name__}:{name}",
-            )
-
-
-def _check_contribution(info: PluginInfo, hook: str, name: object, value: object) -> None:
-    if hook == "pycom_commands":
-        expected: type = bytes
-        usable = hasattr(value, "process_request") and not inspect.isclass(value)
-        wrong = None if usable else "must be an object of a subclass of BaseCommand"
-    elif hook == "pycom_types":
-        from pycom_core.wire._type_codecs import wrong_codec
-
-        expected, wrong = type, wrong_codec(name, value)
-    else:
-        takes = "runtime" if hook == "pycom_transports" else "url"
-        expected, wrong = str, fitness.wrong_factory(value, takes)
-    if not isinstance(name, expected):
-        raise _fault(info, f"contributes {name!r} to {hook}, where names are {expected.__name__}")
-    if wrong is not None:
-        raise _fault(info, f"contributes {value!r} as {name!r} to {hook}, which {wrong}")
-
-
-def _fault(info: PluginInfo, what: str) -> PluginError:
-    return PluginError(info.complaint(what))
+        raise info.fault(what) from error

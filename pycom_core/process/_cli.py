@@ -76,7 +76,7 @@ def plugins(ctx: click.Context, as_json: bool, config: str | None) -> None:
 @click.pass_context
 def explain(ctx: click.Context, hook: str | None, as_json: bool, config: str | None) -> None:
     """Show which plugins implement HOOK, or each of the hooks, in the order of the calls."""
-    from pycom_core.plugins._manager import hook_names, nearest_hook
+    from pycom_core.plugins._implementations import hook_names, nearest_hook
     from pycom_core.process._doctor import explain
 
     assert ctx.parent is not None

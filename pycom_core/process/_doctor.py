@@ -10,7 +10,9 @@ import pluggy
 
 from pycom_core import hookspecs
 from pycom_core.errors import ConfigurationError
-from pycom_core.plugins._manager import PluginInfo, Plugins, hook_names
+from pycom_core.plugins._implementations import hook_names
+from pycom_core.plugins._info import PluginInfo
+from pycom_core.plugins._manager import Plugins
 from pycom_core.runtime._runtime import Runtime
 from pycom_core.server._service import ServiceServer
 from pycom_core.settings import Settings

@@ -46,7 +46,7 @@ from pycom_core import (
 )
 from pycom_core.client._async_component import AsyncClient
 from pycom_core.client._choice import choose
-from pycom_core.plugins._manager import hook_names
+from pycom_core.plugins._implementations import hook_names
 from pycom_core.process._launcher import ServiceProcess
 
 ANY_PORT = "tcp://127.0.0.1:*"

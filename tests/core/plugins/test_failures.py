@@ -33,7 +33,7 @@ from pycom_core import (
 )
 from pycom_core.client._choice import choose
 from pycom_core.constants import DEADLINE_EXTENSION
-from pycom_core.plugins._manager import hook_names
+from pycom_core.plugins._implementations import hook_names
 from pycom_core.process._launcher import ServiceProcess
 from pycom_plugins.nameserver.service import NameServer
 

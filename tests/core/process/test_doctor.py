@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 from in_process import Distributions
 
 from pycom_core import ConfigurationError, Settings, cli
-from pycom_core.plugins._manager import hook_names
+from pycom_core.plugins._implementations import hook_names
 from pycom_core.process._doctor import diagnosed, examine, explain
 from pycom_core.settings import Plugins
 
