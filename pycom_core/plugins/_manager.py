@@ -20,10 +20,10 @@ from pycom_core import hookspecs
 from pycom_core.errors import ConfigurationError, PluginError, PluginFailed
 from pycom_core.log import logger
 from pycom_core.plugins import _discovery as discovery
-from pycom_core.plugins import _fitness as fitness
 from pycom_core.plugins import _implementations as check
 from pycom_core.plugins import _requirements as requirements
 from pycom_core.plugins._chains import Chains, check_failure
+from pycom_core.plugins._contributions import check_contribution
 from pycom_core.plugins._discovery import installed, installed_names
 from pycom_core.plugins._info import ADVICE, PluginInfo
 
@@ -225,7 +225,7 @@ class Plugins:
                 "it must return a mapping from names to implementations",
             )
         for name, value in given.items():
-            fitness.check_contribution(info, hook, name, value)
+            check_contribution(info, hook, name, value)
         return given
 
     def notify(
