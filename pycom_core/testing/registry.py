@@ -15,7 +15,8 @@ from pycom_core.errors import PycomError
 if TYPE_CHECKING:
     from pycom_core.messages import Response
     from pycom_core.runtime._runtime import Runtime
-    from pycom_core.server._interfaces import Interface, Method
+    from pycom_core.server._interfaces import Interface
+    from pycom_core.server._methods import Method
 
 #: s; on an idle machine nothing that the kit waits for takes a tenth of it.
 PATIENCE = 30.0
