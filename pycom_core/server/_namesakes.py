@@ -1,10 +1,14 @@
-"""The names of the interfaces of a process, each of which belongs to one class."""
+"""The names of the interfaces of a process, each of which belongs to one class.
+
+A class has its name as long as its module can be imported and has the class where it was made. So
+it does not matter when the collector comes, nor which threads declare at the same time: what stands
+nowhere yet, or no longer, is in nobody's way.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
-import threading
 import weakref
 from types import ModuleType
 from typing import Any, Protocol
@@ -17,31 +21,28 @@ class Named(Protocol):
     wrapped: type
 
 
-#: By name; without those that are gone.
 _holders: weakref.WeakValueDictionary[str, Named] = weakref.WeakValueDictionary()
-_lock = threading.RLock()  # reentrant, as looking into a module may import another
 
 
 def claim(iface: Named) -> None:
     """Make an interface the one of its name.
 
-    Raises RuntimeError if the name belongs to another class of this process, unless that is the
-    same class, loaded before, or a base of this one. Classes that are made in functions, or in no
-    module that can be imported, have any name and take none.
+    Raises RuntimeError if the name belongs to another class, unless that is the same class, loaded
+    before, or a base of this one. Classes that are made in functions, or in no module that can be
+    imported, may have any name and take none.
     """
     cls, name = iface.wrapped, iface.name
     if "<locals>" in cls.__qualname__ or _module(cls) is None:
         return
-    with _lock:
-        holder = _holders.get(name)
-        if holder is None or not _stands(holder) or _same(cls, holder.wrapped):
-            _holders[name] = iface
-        elif not any(_same(base, holder.wrapped) for base in cls.__mro__):
-            raise RuntimeError(
-                f"Interface {name} of {_title(cls)} is provided by {_title(holder.wrapped)} "
-                "already; give one of them another name. A double for tests may have the same, if "
-                "it is derived from the other class or made in a function"
-            )
+    holder = _holders.get(name)
+    if holder is None or not _stands(holder) or _same(cls, holder.wrapped):
+        _holders[name] = iface
+    elif not any(_same(base, holder.wrapped) for base in cls.__mro__):
+        raise RuntimeError(
+            f"Interface {name} of {_title(cls)} is provided by {_title(holder.wrapped)} already; "
+            "give one of them another name. A double for tests may have the same, if it is derived "
+            "from the other class or made in a function"
+        )
 
 
 def _stands(iface: Named) -> bool:
