@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pycom_core import constants, hookimpl
-from pycom_core.client._context import Context, Nameserver
+from pycom_core.client._context import Context
+from pycom_core.client._nameserver import Nameserver
 from pycom_core.errors import PycomError
 
 if TYPE_CHECKING:

@@ -25,9 +25,9 @@ from pycom_core import (
     constants,
 )
 from pycom_core.client import _conversations as conversations
-from pycom_core.client._context import Nameserver
 from pycom_core.client._conversations import nameserver_address, pass_over
 from pycom_core.client._drivers import drive
+from pycom_core.client._nameserver import Nameserver
 from pycom_core.client.discovery._records import find_arguments, list_arguments
 from pycom_core.records import ServiceRecord
 from pycom_core.transport import Channel
