@@ -190,7 +190,8 @@ def interface(
     `stateful` keeps a session for each client. `authentication` is "required", "never", or None
     for that of the configuration. Raises TypeError for a class that cannot be served as it is
     written, or if `introspection_data` is no dict. Raises RuntimeError if another class of the
-    process provides an interface of that name.
+    process provides an interface of that name, unless this one is derived from it or made in a
+    function.
     """
     if inspect.isclass(name):
         declarations.check_interface(name, None)
