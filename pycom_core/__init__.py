@@ -57,10 +57,10 @@ if TYPE_CHECKING:
     from pycom_core.runtime._runtime import Runtime as Runtime
     from pycom_core.runtime._runtime import load_settings as load_settings
     from pycom_core.server._interfaces import Interface as Interface
-    from pycom_core.server._interfaces import Method as Method
     from pycom_core.server._interfaces import interface as interface
-    from pycom_core.server._interfaces import method as method
-    from pycom_core.server._interfaces import run_hooks as run_hooks
+    from pycom_core.server._methods import Method as Method
+    from pycom_core.server._methods import method as method
+    from pycom_core.server._methods import run_hooks as run_hooks
     from pycom_core.server._server import Server as Server
     from pycom_core.server._service import ServiceServer as ServiceServer
     from pycom_core.settings import Settings as Settings
@@ -136,8 +136,10 @@ _HOMES = {
     ),
     "server._interfaces": (
         "Interface",
-        "Method",
         "interface",
+    ),
+    "server._methods": (
+        "Method",
         "method",
         "run_hooks",
     ),

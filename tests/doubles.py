@@ -6,16 +6,27 @@ import asyncio
 import json
 import re
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
-from pycom_core import AccessDenied, Request, constants, interface, method
+from pycom_core import AccessDenied, Interface, Request, constants, interface, method
 from pycom_core.records import ServiceRecord
 from pycom_core.transport import AsyncChannel, Channel
 
-SHOP = "com.foo.shop"
+SHOP = "com.foo.stall"
+_ClassT = TypeVar("_ClassT", bound=type)
 
 
-@interface(constants.NS_INTERFACE, authentication="never")
+def double(name: str) -> Callable[[_ClassT], _ClassT]:
+    """Decorate a class that stands for another of this process, which keeps the name."""
+
+    def decorate(cls: _ClassT) -> _ClassT:
+        cls.__interface__ = Interface(cls, name, authentication="never")  # type: ignore[attr-defined]
+        return cls
+
+    return decorate
+
+
+@double(constants.NS_INTERFACE)
 class Directory:
     """A nameserver that knows what it is given, and what it was asked."""
 
@@ -45,7 +56,7 @@ class Directory:
         )
 
 
-@interface(constants.NS_INTERFACE, authentication="never")
+@double(constants.NS_INTERFACE)
 class OldDirectory(Directory):
     """A nameserver of 0.6.0."""
 
@@ -91,7 +102,7 @@ class Shop:
         self.wanted.setdefault(number, asyncio.Event()).set()
 
 
-@interface(constants.AUTH_INTERFACE, authentication="never")
+@double(constants.AUTH_INTERFACE)
 class Authenticator:
     """Knows everybody whose credentials are `right`; their tokens say who they are."""
 

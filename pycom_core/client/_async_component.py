@@ -13,12 +13,12 @@ from pycom_core.client._binding import Call, Calls
 from pycom_core.client._choice import Use
 from pycom_core.client._component import result_of
 from pycom_core.client._drivers import drive_async
-from pycom_core.client._remote import RemoteComponent
+from pycom_core.client._remote import RemoteClient, RemoteComponent
 from pycom_core.client._remote_methods import RemoteMethods, own
 from pycom_core.messages import Attachment, Request, Response
 
 
-class AsyncClient(RemoteComponent):
+class AsyncClient(RemoteClient):
     """A remote interface at an address, whose calls are awaited."""
 
     def __init__(
@@ -40,7 +40,7 @@ class AsyncClient(RemoteComponent):
         return result_of(await drive_async(talk, self._channels))
 
     async def invoke_with_request(self, request: Request, timeout: float | None = None) -> Response:
-        """Call with a request of one's own; `timeout` in ms."""
+        """Call with a request of one's own; as `BaseComponent.invoke_with_request`, awaited."""
         talk = conversations.invoke_with_request(self, request, timeout)
         return await drive_async(talk, self._channels)
 
@@ -49,7 +49,7 @@ class AsyncClient(RemoteComponent):
         return await drive_async(conversations.describe(self), self._channels)
 
 
-class AsyncComponent(RemoteMethods):
+class AsyncComponent(RemoteMethods, RemoteComponent):
     """A remote interface, and its methods as coroutines once `describe` has been awaited.
 
     `name`, `invoke`, `invoke_with_request`, `introspect`, `describe` and `close` hide methods of
@@ -62,7 +62,7 @@ class AsyncComponent(RemoteMethods):
     def __init__(
         self, address: str, iface: str, context: AsyncCaller, use: Use | None = None
     ) -> None:
-        super().__init__(AsyncClient(address, iface, context, use), _UNKNOWN)
+        super().__init__(AsyncClient(address, iface, context, use), UNKNOWN)
 
     def __repr__(self) -> str:
         return f"<AsyncComponent of {self.name} at {self._wrapped.address}>"
@@ -83,7 +83,7 @@ class AsyncComponent(RemoteMethods):
         return method
 
     @property
-    def name(self) -> str:
+    def name(self) -> str:  # type: ignore[override]
         """Name of the interface."""
         return self._wrapped.name
 
@@ -108,7 +108,7 @@ class AsyncComponent(RemoteMethods):
         return await self._wrapped.invoke(method_name, args, timeout, attachment)
 
     async def invoke_with_request(self, request: Request, timeout: float | None = None) -> Response:
-        """Call with a request of one's own; `timeout` in ms."""
+        """Call with a request of one's own; as `BaseComponent.invoke_with_request`, awaited."""
         return await self._wrapped.invoke_with_request(request, timeout)
 
     async def introspect(self) -> Any:
@@ -132,7 +132,7 @@ class AsyncComponent(RemoteMethods):
 
 
 #: A component has no methods until its service has described them.
-_UNKNOWN = Calls("", {"methods": {}})
+UNKNOWN = Calls("", {"methods": {}})
 
 
 class Opening:

@@ -9,6 +9,7 @@ from pycom_core import constants
 from pycom_core.client import _conversations as conversations
 from pycom_core.client._async_caller import AsyncCaller
 from pycom_core.client._async_component import AsyncComponent, Opening
+from pycom_core.client._async_nameserver import AsyncNameserver
 from pycom_core.client._choice import Use
 from pycom_core.client._drivers import drive_async
 from pycom_core.messages import Attachment
@@ -40,8 +41,7 @@ class AsyncContext(AsyncCaller):
 
         Raises `AccessDenied`, and `ServiceNotFound` without an authenticator.
         """
-        talk = conversations.authenticate(self, user, credentials, token)
-        self.token = await drive_async(talk, self.pool)
+        await drive_async(conversations.authenticate(self, user, credentials, token), self.pool)
 
     async def user_info(self) -> Any:
         """Ask the authenticator who the caller is; None: nobody. Raises `AccessDenied`."""
@@ -69,15 +69,12 @@ class AsyncContext(AsyncCaller):
         return Opening(self._component(address, iface).describe)
 
     def nameserver(self) -> Opening:
-        """The nameserver; await it, or enter it. Raises `ServiceNotFound`."""
+        """The nameserver; await it, or enter it. Raises `ServiceNotFound` if it does not answer."""
 
         async def open_component() -> AsyncComponent:
-            talk = conversations.ask_nameserver(self, constants.NS_METHOD_STAT)
-            await drive_async(talk, self.pool)
-            # The one that has answered; credentials and hooks are not for nameservers.
-            address = conversations.nameserver_address(self, self.nameservers[0])
-            anybody = self.on_behalf_of(None, self.deadline)
-            return await AsyncComponent(address, constants.NS_INTERFACE, anybody).describe()
+            found = AsyncNameserver(self)
+            await found.invoke(constants.NS_METHOD_STAT)
+            return await found.describe()
 
         return Opening(open_component)
 
@@ -94,11 +91,8 @@ class AsyncContext(AsyncCaller):
         attachment: Attachment | None = None,
     ) -> Any:
         """Send a command of the protocol that a plugin adds; as `Context.send_command`, awaited."""
-        address = server if isinstance(server, str) else getattr(server, "_wrapped", server).address
-        left = self.time_left(timeout)
-        talk = conversations.send(self, address, name, command, request, attachment, left)
-        answer, received = await drive_async(talk, self.pool)
-        return answer if received is None else (answer, received)
+        talk = conversations.send_command(self, server, name, command, request, timeout, attachment)
+        return await drive_async(talk, self.pool)
 
     # Life.
 

@@ -10,7 +10,7 @@ from pycom_core.client._caller import Caller
 from pycom_core.client._choice import Use
 from pycom_core.client._component import BaseComponent, result_of
 from pycom_core.client._drivers import Lender, drive
-from pycom_core.client._remote import RemoteComponent
+from pycom_core.client._remote import RemoteClient
 from pycom_core.client._sync_caller import SyncCaller
 from pycom_core.errors import ConfigurationError
 from pycom_core.messages import Attachment, Request, Response
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import zmq
 
 
-class Client(RemoteComponent, BaseComponent):
+class Client(RemoteClient, BaseComponent):
     """A remote interface: `socket` is an address, or a connected DEALER or REQ socket.
 
     With an address it may be shared between threads. Raises ValueError for a malformed address.
@@ -36,7 +36,7 @@ class Client(RemoteComponent, BaseComponent):
         caller = context or SyncCaller()
         self._own = None if context else caller
         address = socket if isinstance(socket, str) else "the socket"
-        RemoteComponent.__init__(self, iface, address, context, caller, use)
+        RemoteClient.__init__(self, iface, address, context, caller, use)
         self.iface = iface
         self.socket = socket
         self._lender: Lender = caller.pool
@@ -62,7 +62,7 @@ class Client(RemoteComponent, BaseComponent):
 
     def close(self, **kwargs: Any) -> None:
         """Release the component. `kwargs` go to the `close` of a socket that was given."""
-        RemoteComponent.close(self)
+        RemoteClient.close(self)
         if not isinstance(self.socket, str):
             self.socket.close(**kwargs)
         elif self._own is not None:

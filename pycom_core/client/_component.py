@@ -74,7 +74,10 @@ class BaseComponent(Component):
         return result_of(self.invoke_with_request(request, timeout=timeout))
 
     def invoke_with_request(self, request: Request, timeout: float | None = None) -> Response:
-        """Call with a request of one's own; `timeout` in ms. Raises as `invoke` does."""
+        """Call with a request of one's own; `timeout` in ms. Raises as `invoke` does.
+
+        No hook of clients sees it, and the token of the context is not added.
+        """
         raise NotImplementedError
 
     def introspect(self) -> Any:

@@ -9,8 +9,9 @@ from pycom_core.client import _conversations as conversations
 from pycom_core.client._client import Client
 from pycom_core.client._component import BaseComponent
 from pycom_core.client._drivers import drive
+from pycom_core.client._nameserver import Nameserver
 from pycom_core.client._sync_caller import SyncCaller
-from pycom_core.messages import Attachment, Request, Response
+from pycom_core.messages import Attachment
 
 if TYPE_CHECKING:
     from pycom_core.client._remote import RemoteComponent
@@ -36,8 +37,7 @@ class Context(SyncCaller):
 
         Raises `AccessDenied`, and `ServiceNotFound` without an authenticator.
         """
-        talk = conversations.authenticate(self, user, credentials, token)
-        self.token = drive(talk, self.pool)
+        drive(conversations.authenticate(self, user, credentials, token), self.pool)
 
     def user_info(self) -> Any:
         """Ask the authenticator for the caller's `name` and `roles`, at least; None: nobody.
@@ -77,34 +77,13 @@ class Context(SyncCaller):
         timeout: float | None = None,
         attachment: Attachment | None = None,
     ) -> Any:
-        """Send a command of the protocol that a plugin adds, as `name`; the hooks see calls only.
+        """Send a command of the protocol that a plugin adds, as `name`.
 
         `server` is an address, or a component, which stands for the server that it calls. Returns
-        the answer as `command` decodes it, or (answer, attachment) if an attachment came back.
+        the answer as `command` decodes it, or (answer, attachment) if an attachment came back. No
+        hook of clients sees it, and the token of the context is not sent.
 
         Raises the `RemoteError` of the answer, and `ServiceNotAvailable` if none came in time.
         """
-        address = server if isinstance(server, str) else getattr(server, "_wrapped", server).address
-        left = self.time_left(timeout)
-        talk = conversations.send(self, address, name, command, request, attachment, left)
-        answer, received = drive(talk, self.pool)
-        return answer if received is None else (answer, received)
-
-
-class Nameserver(BaseComponent):
-    """The nameserver of a context: any of several replicas that answers."""
-
-    def __init__(self, owner: SyncCaller) -> None:
-        # Not as a component of the context: credentials and hooks are not for nameservers.
-        super().__init__(constants.NS_INTERFACE)
-        self._owner = owner
-
-    def invoke_with_request(self, request: Request, timeout: float | None = None) -> Response:
-        """Call the replica that answered last, and the others if it does not answer now.
-
-        The timeout (ms) holds for all of them together. Raises `ServiceNotFound` if none answers.
-        """
-        talk = conversations.ask_nameserver_with_request(
-            self._owner, request, self._timeout if timeout is None else timeout
-        )
-        return drive(talk, self._owner.pool)
+        talk = conversations.send_command(self, server, name, command, request, timeout, attachment)
+        return drive(talk, self.pool)

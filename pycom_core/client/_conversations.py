@@ -15,7 +15,7 @@ from pycom_core._steps import fail, finish
 from pycom_core.client._binding import Calls
 from pycom_core.client._caller import Caller
 from pycom_core.client._choice import Use, choose, choose_again
-from pycom_core.client._remote import RemoteComponent
+from pycom_core.client._remote import RemoteClient, RemoteComponent
 from pycom_core.client.discovery import _records
 from pycom_core.client.discovery._cache import Key
 from pycom_core.errors import (
@@ -40,18 +40,21 @@ Conversation = Generator[Message, Sequence[Attachment], _ResultT]
 # Commands.
 
 
-def send(
+def send_command(
     caller: Caller,
-    address: str,
+    server: str | RemoteComponent | Any,
     name: bytes,
     command: BaseCommand,
     request: Any,
+    timeout: float | None,
     attachment: Attachment | None,
-    timeout: float,
-) -> Conversation[tuple[Any, Attachment | None]]:
-    """Send a command. Returns the answer as it decodes it, and the attachment of the answer."""
+) -> Conversation[Any]:
+    """Send a command. Returns the answer as it decodes it, or (answer, attachment)."""
+    address = server if isinstance(server, str) else getattr(server, "_wrapped", server).address
     payload = _payload(name, command.request_to_wire(request), attachment)
-    return _answer(caller, address, command, (yield address, payload, timeout))
+    reply = yield address, payload, caller.time_left(timeout)
+    answer, received = _answer(caller, address, command, reply)
+    return answer if received is None else (answer, received)
 
 
 def call(
@@ -110,7 +113,7 @@ def _answer(
 
 
 def invoke(
-    component: RemoteComponent, request: Request, timeout: float | None
+    component: RemoteClient, request: Request, timeout: float | None
 ) -> Conversation[Response]:
     """Make a call for a caller: through its hooks, with its token and deadline."""
     context = component.context
@@ -137,7 +140,7 @@ def invoke(
 
 
 def invoke_with_request(
-    component: RemoteComponent, request: Request, timeout: float | None
+    component: RemoteClient, request: Request, timeout: float | None
 ) -> Conversation[Response]:
     """Make a call, and tell the balancer how it went."""
     caller, use = component._caller, component._use
@@ -170,7 +173,7 @@ def _name_call(error: ServiceNotAvailable, request: Request, use: Use | None) ->
     error.args = (f"{request.interface}.{request.method}{service}: {error}",)
 
 
-def describe(component: RemoteComponent) -> Conversation[Calls]:
+def describe(component: RemoteClient) -> Conversation[Calls]:
     """Return the methods of its interface; asks only once per connection."""
     caller, key = component._caller, (component.address, component.name)
     known = caller.descriptions.get(key)
@@ -282,20 +285,18 @@ def nameserver_address(caller: Caller, nameserver: str) -> str:
 # Who calls.
 
 
-def authenticate(caller: Any, user: Any, credentials: Any, token: Any) -> Conversation[Any]:
-    """Get a token, or check one; returns it. Raises `AccessDenied`, `ServiceNotFound`."""
+def authenticate(caller: Caller, user: Any, credentials: Any, token: Any) -> Conversation[None]:
+    """Get a token, or check one, and keep it. Raises `AccessDenied`, `ServiceNotFound`."""
     if token is not None:
         yield from _ask_authenticator(caller, constants.AUTH_METHOD_VALIDATE, {"token": token})
-        return token
-    answer = yield from _ask_authenticator(
-        caller,
-        constants.AUTH_METHOD_AUTHENTICATE,
-        {"user": user, "credentials": credentials},
-    )
-    return answer["token"]
+    else:
+        args = {"user": user, "credentials": credentials}
+        answer = yield from _ask_authenticator(caller, constants.AUTH_METHOD_AUTHENTICATE, args)
+        token = answer["token"]
+    caller.token = token
 
 
-def user_info(caller: Any) -> Conversation[Any]:
+def user_info(caller: Caller) -> Conversation[Any]:
     """Ask the authenticator who the caller is; None: nobody. Raises `AccessDenied`."""
     if caller.token is None:
         return None
@@ -303,9 +304,9 @@ def user_info(caller: Any) -> Conversation[Any]:
     return (yield from _ask_authenticator(caller, method, {"token": caller.token}))
 
 
-def _ask_authenticator(caller: Any, method: str, args: dict[str, Any]) -> Conversation[Any]:
+def _ask_authenticator(caller: Caller, method: str, args: dict[str, Any]) -> Conversation[Any]:
     use = yield from locate(caller, (constants.AUTH_INTERFACE, None))
-    component = RemoteComponent(constants.AUTH_INTERFACE, use.address, caller, caller, use)
+    component = RemoteClient(constants.AUTH_INTERFACE, use.address, caller, caller, use)
     try:
         response = yield from invoke(component, Request(component.name, method, args=args), None)
     finally:

@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from pycom_core import constants
-from pycom_core.client._context import Context, Nameserver
+from pycom_core.client._context import Context
+from pycom_core.client._nameserver import Nameserver
 from pycom_core.errors import AccessDenied, MethodNotFound, PycomError, RemoteError
 from pycom_core.log import logger
 from pycom_core.records import ServiceRecord

@@ -1,4 +1,4 @@
-"""The common base of remote components, sync and asyncio."""
+"""The common base of remote components, and of the clients below them."""
 
 from __future__ import annotations
 
@@ -10,8 +10,19 @@ from pycom_core.client._choice import Use
 from pycom_core.client._component import Component
 
 
-class RemoteComponent(Component):
-    """An interface at an address. Hooks of clients are given one."""
+class RemoteComponent:
+    """An interface elsewhere, sync or asyncio. Hooks of clients are given one."""
+
+    # Nothing but these: remote methods of a component may have any other name.
+    name: str  #: name of the interface
+    address: str
+    context: Any  #: that it comes from; None: hooks do not see its calls
+
+    __reduce__ = refused(LOCATE_AGAIN)
+
+
+class RemoteClient(RemoteComponent, Component):
+    """An interface at one address."""
 
     def __init__(
         self,
@@ -23,11 +34,9 @@ class RemoteComponent(Component):
     ) -> None:
         super().__init__(interface)
         self.address = address
-        self.context = context  #: that it comes from; None: hooks do not see its calls
+        self.context = context
         self._caller = caller
         self._use = use
-
-    __reduce__ = refused(LOCATE_AGAIN)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self.name} at {self.address}>"

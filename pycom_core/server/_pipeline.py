@@ -24,7 +24,8 @@ from pycom_core.messages import Attachment, Delivery, Identity, Request, Respons
 from pycom_core.plugins._chains import Chains
 from pycom_core.plugins._wrappers import wrapped
 from pycom_core.runtime._sessions import Sessions
-from pycom_core.server._interfaces import Interface, Method
+from pycom_core.server._interfaces import Interface
+from pycom_core.server._methods import Method
 from pycom_core.wire import _codec as codec
 from pycom_core.wire._commands import BaseCommand, refusal
 

@@ -15,7 +15,8 @@ from pycom_core.loops._waiting import in_worker
 from pycom_core.messages import Request, Response
 from pycom_core.runtime._runtime import Runtime
 from pycom_core.server import _pipeline
-from pycom_core.server._interfaces import Interface, Method
+from pycom_core.server._interfaces import Interface
+from pycom_core.server._methods import Method
 from pycom_core.server._server import Server
 
 #: A class or an object that provides an interface, or the interface itself.

@@ -9,13 +9,15 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pycom_core import constants, hookimpl
-from pycom_core.client._context import Context, Nameserver
+from pycom_core.client._context import Context
+from pycom_core.client._nameserver import Nameserver
 from pycom_core.errors import PycomError
 
 if TYPE_CHECKING:
     from pycom_core.messages import Response
     from pycom_core.runtime._runtime import Runtime
-    from pycom_core.server._interfaces import Interface, Method
+    from pycom_core.server._interfaces import Interface
+    from pycom_core.server._methods import Method
 
 #: s; on an idle machine nothing that the kit waits for takes a tenth of it.
 PATIENCE = 30.0

@@ -43,7 +43,7 @@ from pycom_core.constants import AUTH_EXTENSION, DEADLINE_EXTENSION
 from pycom_core.transport._async_pool import AsyncPool
 from pycom_plugins.introspection.service import Service
 
-IFACE = "com.foo.far"
+IFACE = "com.foo.kit"
 
 
 @pytest.fixture
@@ -380,7 +380,7 @@ async def test_error_of_a_method(opening: Open) -> None:
 @awaited
 async def test_method_that_the_interface_has_not(opening: Open) -> None:
     tools = await opening()
-    with pytest.raises(AttributeError, match=r"com\.foo\.far has no method 'missing'"):
+    with pytest.raises(AttributeError, match=r"com\.foo\.kit has no method 'missing'"):
         _ = tools.missing
     assert not hasattr(AsyncComponent("local://tools", IFACE, tools.context), "cut"), "unknown yet"
 
@@ -436,7 +436,7 @@ PROBES = (
 async def test_its_own_names_come_first(opening: Open) -> None:
     tools = await opening()
     assert tools.name == IFACE
-    assert repr(tools) == "<AsyncComponent of com.foo.far at local://tools>"
+    assert repr(tools) == "<AsyncComponent of com.foo.kit at local://tools>"
     assert set((await tools.introspect())["methods"]) >= {"cut", "both", "close"}
     assert tools.close() is None
 

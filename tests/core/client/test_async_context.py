@@ -320,7 +320,7 @@ async def test_refresh_that_fails_harms_nobody(
     refreshing.clock.advance(recordcache.REFRESH)
     assert await who(finder) == "one"
     await refreshing.refreshed()
-    assert "Could not refresh what is known of com.foo.shop: No nameserver" in caplog.text
+    assert "Could not refresh what is known of com.foo.stall: No nameserver" in caplog.text
     assert await who(finder) == "one"
 
 

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from doubles import Directory, record
 from in_process import MakeRuntime
 
 from pycom_core import (
@@ -37,7 +38,7 @@ from pycom_core.client.discovery import _cache as recordcache
 from pycom_core.records import ServiceRecord
 from pycom_core.testing import Clock
 
-IFACE = "com.foo.shop"
+IFACE = "com.foo.stock"
 ONE, TWO, THREE = (
     ServiceRecord(f"/{name}", f"local://{name}", (IFACE,)) for name in ("one", "two", "three")
 )
@@ -326,18 +327,6 @@ def test_service_that_failed_over_another_way_is_known_by_its_record(caller: Syn
 # What is known when no nameserver answers.
 
 
-@interface(constants.NS_INTERFACE)
-class Names:
-    """A nameserver that knows one service, while there is one."""
-
-    gone = False
-
-    @method
-    async def find(self, request: Request, interface: str, service: str | None = None) -> Any:
-        known = {"service": "/one", "address": "local://one", "interfaces": [IFACE]}
-        return [] if self.gone else [known]
-
-
 @interface(IFACE)
 class Stock:
     introspection_data: dict[str, Any] = {}  # noqa: RUF012
@@ -352,7 +341,7 @@ class World:
 
     def __init__(self, make_runtime: MakeRuntime) -> None:
         ServiceServer(["local://one"], [Stock], make_runtime())
-        self.names = Names()
+        self.names = Directory(record("/one", "local://one", IFACE))
         self.nameserver = ServiceServer(["local://ns"], [self.names], make_runtime())
         self.clock = Clock()
         self.runtime = make_runtime(nameserver=("local://ns",))
@@ -398,7 +387,7 @@ def test_service_that_the_nameserver_knows_no_more_is_forgotten(
     world: World, locate: Callable[[], int]
 ) -> None:
     locate()
-    world.names.gone = True
+    world.names.records.clear()
     assert locate() == 1
     world.clock.advance(recordcache.REFRESH)
     assert locate() == 1, "the answer of the nameserver is not waited for"

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from doubles import Directory
 from in_process import MakeRuntime
 
 from pycom_core import (
@@ -17,19 +18,16 @@ from pycom_core import (
     DeadlineExceeded,
     MethodNotFound,
     RemoteError,
-    Request,
     Runtime,
     ServiceNotAvailable,
     ServiceNotFound,
     ServiceServer,
     constants,
-    interface,
-    method,
 )
 from pycom_core.client import _conversations as conversations
-from pycom_core.client._context import Nameserver
 from pycom_core.client._conversations import nameserver_address, pass_over
 from pycom_core.client._drivers import drive
+from pycom_core.client._nameserver import Nameserver
 from pycom_core.client.discovery._records import find_arguments, list_arguments
 from pycom_core.records import ServiceRecord
 from pycom_core.transport import Channel
@@ -236,13 +234,6 @@ def address_of(runtime: Runtime, nameserver: str) -> str:
     return nameserver_address(Context(runtime=runtime), nameserver)
 
 
-@interface(constants.NS_INTERFACE)
-class Empty:
-    @method
-    def stat(self, request: Request) -> dict[str, Any]:
-        return {}
-
-
 def test_address_stands_for_itself(make_runtime: MakeRuntime) -> None:
     assert address_of(make_runtime(), "tcp://10.0.0.1:2012") == "tcp://10.0.0.1:2012"
 
@@ -252,7 +243,7 @@ def test_nameserver_of_the_process_is_found_by_its_interface(make_runtime: MakeR
     ServiceServer(["local://a"], [], runtime)
     with pytest.raises(ServiceNotAvailable, match="name the address of one"):
         address_of(runtime, constants.NS_NAME_LOCAL)
-    ServiceServer(["local://b", "local://c"], [Empty], runtime)
+    ServiceServer(["local://b", "local://c"], [Directory], runtime)
     assert address_of(runtime, constants.NS_NAME_LOCAL) == "local://b"
 
 

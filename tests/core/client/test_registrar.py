@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from doubles import double
 from in_process import MakeRuntime
 
 from pycom_core import (
@@ -33,7 +34,7 @@ PATIENCE = 30  # s
 RECORD = ServiceRecord("/com/foo/one", "tcp://10.0.0.1:2013", ("com.foo.a", "com.foo.b"))
 
 
-@interface(constants.NS_INTERFACE, authentication="never")
+@double(constants.NS_INTERFACE)
 class Fake:
     """A nameserver that writes down what it is told, and tells when."""
 

@@ -42,7 +42,7 @@ BLAME = ("'bad'", "dist-bad 1.0", "plugins.disable")
 ANY_PORT = "tcp://127.0.0.1:*"
 
 
-@interface("com.foo.greeter")
+@interface("com.foo.victim")
 class Greeter:
     @method
     def greet(self, request: Request) -> str:
@@ -97,7 +97,7 @@ def warns_on_the_command_line(make_runtime: MakeRuntime, read_log: Callable[[], 
 def denies(make_runtime: MakeRuntime, read_log: Callable[[], str]) -> str:
     server = serve(make_runtime())
     for _ in range(2):
-        answer = call(server, "com.foo.greeter", "greet")
+        answer = call(server, "com.foo.victim", "greet")
         assert answer["code"] == AccessDenied.code
         assert "division" not in answer["error"].lower()
     return read_log()
@@ -106,7 +106,7 @@ def denies(make_runtime: MakeRuntime, read_log: Callable[[], str]) -> str:
 def fails_the_call(make_runtime: MakeRuntime, read_log: Callable[[], str]) -> str:
     server = serve(make_runtime())
     for _ in range(2):
-        answer = call(server, "com.foo.greeter", "greet")
+        answer = call(server, "com.foo.victim", "greet")
         assert answer == {"code": 1, "error": "Unknown error during request"}
     return read_log()
 
@@ -116,14 +116,14 @@ def fails_the_caller(make_runtime: MakeRuntime, read_log: Callable[[], str]) -> 
     serve(runtime)
     context = Context(runtime=runtime)
     with pytest.raises(PycomError) as caught:
-        context.connect("local://a", "com.foo.greeter").invoke("greet")
+        context.connect("local://a", "com.foo.victim").invoke("greet")
     context.close()
     return str(caught.value)
 
 
 def is_logged_beside_the_answer(make_runtime: MakeRuntime, read_log: Callable[[], str]) -> str:
     server = serve(make_runtime())
-    assert call(server, "com.foo.greeter", "greet")["result"] == "Hello"
+    assert call(server, "com.foo.victim", "greet")["result"] == "Hello"
     return read_log()
 
 
@@ -145,7 +145,7 @@ def fails_to_locate(make_runtime: MakeRuntime, read_log: Callable[[], str]) -> s
     serve(runtime, "local://ns")
     context = Context("local://ns", runtime=runtime)
     with pytest.raises(PycomError) as caught:
-        choose(context, [ServiceRecord("/a", "local://a", ["com.foo.greeter"])], "com.foo.greeter")
+        choose(context, [ServiceRecord("/a", "local://a", ["com.foo.victim"])], "com.foo.victim")
     return str(caught.value)
 
 
@@ -239,7 +239,7 @@ def test_hook_that_raises(
     for part in (*BLAME, error, f"failed in {hook}"):
         assert part in said
     server = serve(make_runtime(disable=("bad",)), "local://b")
-    assert call(server, "com.foo.greeter", "greet")["result"] == "Hello"
+    assert call(server, "com.foo.victim", "greet")["result"] == "Hello"
     server.close()
 
 
@@ -251,7 +251,7 @@ def test_wrapper_that_is_wrong(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     distributions.plugin("bad", f"@hookimpl(wrapper=True)\ndef pycom_invoke(): {body}")
-    assert call(serve(make_runtime()), "com.foo.greeter", "greet")["code"] == 1
+    assert call(serve(make_runtime()), "com.foo.victim", "greet")["code"] == 1
     for part in ("'bad'", "dist-bad 1.0", "failed in pycom_invoke", "plugins.disable"):
         assert part in caplog.text
 
@@ -285,7 +285,7 @@ def test_identity_that_is_none_denies_and_names_the_plugin(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     distributions.plugin("bad", f"@hookimpl\n{kind} pycom_authenticate(): return {result}")
-    answer = call(serve(make_runtime()), "com.foo.greeter", "greet")
+    answer = call(serve(make_runtime()), "com.foo.victim", "greet")
     assert answer == {"code": 5, "error": "Authentication failed"}
     for part in ("'bad'", "dist-bad 1.0", "an Identity was expected", "plugins.disable"):
         assert part in caplog.text
@@ -299,7 +299,7 @@ def test_hook_of_a_call_that_returns_something(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     distributions.plugin("bad", f"@hookimpl\ndef pycom_{hook}(): return True")
-    assert call(serve(make_runtime()), "com.foo.greeter", "greet")["code"] in (1, 5)
+    assert call(serve(make_runtime()), "com.foo.victim", "greet")["code"] in (1, 5)
     for part in ("'bad'", "dist-bad 1.0", f"returned bool from pycom_{hook}", "plugins.disable"):
         assert part in caplog.text
 
@@ -308,9 +308,9 @@ def test_hook_that_spoils_the_code_of_a_response(
     distributions: Distributions, make_runtime: MakeRuntime, caplog: pytest.LogCaptureFixture
 ) -> None:
     distributions.plugin("bad", "@hookimpl\ndef pycom_posthook(data): data.code = 'x'")
-    answer = call(serve(make_runtime()), "com.foo.greeter", "greet")
+    answer = call(serve(make_runtime()), "com.foo.victim", "greet")
     assert answer == {"code": 1, "error": "Unknown error during request"}
-    assert "com.foo.greeter.greet returned what cannot be sent" in caplog.text
+    assert "com.foo.victim.greet returned what cannot be sent" in caplog.text
     assert "the code of the response is 'x', and no int" in caplog.text
 
 
@@ -325,9 +325,9 @@ def test_plugin_that_goes_while_its_hook_runs(
 
     runtime = make_runtime({"leaving": Leaving()})
     server = serve(runtime)
-    assert call(server, "com.foo.greeter", "greet")["code"] == 5
+    assert call(server, "com.foo.victim", "greet")["code"] == 5
     assert "ValueError('gone')" in caplog.text
-    assert call(server, "com.foo.greeter", "greet")["result"] == "Hello"
+    assert call(server, "com.foo.victim", "greet")["result"] == "Hello"
 
 
 def test_module_named_instead_of_its_class(
@@ -764,11 +764,11 @@ def test_hanging_authentication_over_a_socket(
     )
     with running(serve(make_runtime(transport=None), ANY_PORT)) as server:
         with Dealer(server.addresses[0]) as dealer:
-            answer = dealer.call("com.foo.greeter", "greet", extensions={DEADLINE_EXTENSION: 50})
+            answer = dealer.call("com.foo.victim", "greet", extensions={DEADLINE_EXTENSION: 50})
             assert answer["code"] == 7
             # Another that waits for long is in nobody's way.
-            dealer.begin("com.foo.greeter", "greet", extensions={DEADLINE_EXTENSION: 60_000})
-            answer = dealer.call("com.foo.greeter", "greet", extensions={DEADLINE_EXTENSION: 50})
+            dealer.begin("com.foo.victim", "greet", extensions={DEADLINE_EXTENSION: 60_000})
+            answer = dealer.call("com.foo.victim", "greet", extensions={DEADLINE_EXTENSION: 50})
             assert answer["code"] == 7
         assert server.in_flight == 1
 
@@ -789,9 +789,9 @@ def test_client_does_not_wait_for_a_hanging_hook(
     with running(serve(make_runtime(transport=None), ANY_PORT)) as server:
         context = Context(runtime=make_runtime(transport=None, disable=("bad",)), timeout=50)
         with pytest.raises(CallTimeout):
-            context.connect(server.addresses[0], "com.foo.greeter").invoke("greet")
+            context.connect(server.addresses[0], "com.foo.victim").invoke("greet")
         bad: Any = __import__("module_bad")
         bad.released.set()
-        component = context.connect(server.addresses[0], "com.foo.greeter")
+        component = context.connect(server.addresses[0], "com.foo.victim")
         assert component.invoke("greet", timeout=30_000) == "Hello"
         context.close()

@@ -27,7 +27,7 @@ from pycom_core.plugins._tracing import LOGGER
 from pycom_core.settings import Plugins
 
 
-@interface("com.foo.greeter")
+@interface("com.foo.traced")
 class Greeter:
     @method
     def greet(self, request: Request) -> str:
@@ -83,7 +83,7 @@ def test_each_kind_of_hook(lines: Any) -> None:
     )
     server = traced(mine=mine)
     assert lines() == ["pycom_configure of mine returned", "pycom_commands of mine returned"]
-    assert call(server, "com.foo.greeter", "greet") == {"code": 0, "result": "Hello"}
+    assert call(server, "com.foo.traced", "greet") == {"code": 0, "result": "Hello"}
     assert lines()[2:] == [
         f"pycom_{name} of mine returned"
         for name in ("authenticate", "authorize", "prehook", "invoke", "posthook")
@@ -95,7 +95,7 @@ def test_failure(name: str, lines: Any) -> None:
     def fail() -> None:
         raise Overloaded("full")
 
-    call(traced(mine=plugin(**{f"pycom_{name}": fail})), "com.foo.greeter", "greet")
+    call(traced(mine=plugin(**{f"pycom_{name}": fail})), "com.foo.traced", "greet")
     assert lines() == [f"pycom_{name} of mine raised Overloaded('full')"]
 
 
@@ -105,7 +105,7 @@ def test_failure_of_what_is_awaited(lines: Any) -> None:
         raise ValueError
 
     server = traced(mine=plugin(pycom_authenticate=fail))
-    assert call(server, "com.foo.greeter", "greet")["code"] == 5
+    assert call(server, "com.foo.traced", "greet")["code"] == 5
     assert lines() == ["pycom_authenticate of mine raised ValueError()"]
 
 
@@ -124,7 +124,7 @@ def test_wrapper_sees_what_it_saw_without_a_trace(lines: Any) -> None:
         raise Overloaded("full")
 
     server = traced(mine=plugin(pycom_invoke=refuse), mine2=plugin(pycom_invoke=louder))
-    assert call(server, "com.foo.greeter", "greet")["result"] == "caught"
+    assert call(server, "com.foo.traced", "greet")["result"] == "caught"
     assert lines() == [
         "pycom_invoke of mine raised Overloaded('full')",
         "pycom_invoke of mine2 returned",
@@ -133,7 +133,7 @@ def test_wrapper_sees_what_it_saw_without_a_trace(lines: Any) -> None:
 
 def test_wrapped_hook_is_traced_as_one(lines: Any) -> None:
     server = traced(other=plugin(pycom_prehook=lambda: None), mine=plugin(pycom_prehook=through))
-    call(server, "com.foo.greeter", "greet")
+    call(server, "com.foo.traced", "greet")
     assert lines() == ["pycom_prehook of mine, other returned"]
 
 
@@ -143,5 +143,5 @@ def test_without_the_setting_functions_are_called_as_they_are(
     mine = plugin(pycom_invoke=hookimpl(wrapper=True)(lambda iface, method, request: (yield)))
     server = ServiceServer(["local://a"], [Greeter], make_runtime({"mine": mine}))
     assert server.runtime.plugins.chains.invoke == (mine.pycom_invoke,)
-    call(server, "com.foo.greeter", "greet")
+    call(server, "com.foo.traced", "greet")
     assert lines() == []

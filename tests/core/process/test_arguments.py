@@ -12,7 +12,7 @@ from pycom_core import AccessDenied, Context, Request, ServiceServer, interface,
 from pycom_core.process._arguments import named_values, refuse_unknown
 from pycom_plugins.introspection.service import Service
 
-IFACE = "com.foo.tools"
+IFACE = "com.foo.arguments"
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from typing import Any
 
 import helpers
 import pytest
+from doubles import double
 from in_process import MakeRuntime, payload
 
 from pycom_core import (
@@ -203,7 +204,7 @@ def test_odd_things_in_a_namespace() -> None:
 # A process.
 
 
-@interface(constants.NS_INTERFACE, authentication="never")
+@double(constants.NS_INTERFACE)
 class Names:
     """A nameserver that knows what it was told."""
 

@@ -27,7 +27,7 @@ from pycom_core.runtime._sessions import Sessions
 from pycom_core.testing import Clock
 from pycom_plugins.memory.sessions import MemoryStore
 
-IFACE = "com.foo.cart"
+IFACE = "com.foo.basket"
 
 
 @interface(IFACE, stateful=True)

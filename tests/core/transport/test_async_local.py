@@ -24,7 +24,7 @@ from pycom_core import (
 )
 from pycom_core.transport._local import AsyncLocalChannel
 
-IFACE = "com.foo.near"
+IFACE = "com.foo.awaited"
 AMPLE = helpers.PATIENCE * 1000
 
 

@@ -23,7 +23,7 @@ from pycom_core import (
     method,
 )
 
-IFACE = "com.foo.near"
+IFACE = "com.foo.local"
 
 
 @interface(IFACE)

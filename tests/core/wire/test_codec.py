@@ -48,7 +48,7 @@ ENVELOPES = st.fixed_dictionaries(
     {},
     optional={
         "version": JSON,
-        "interface": st.just("com.foo.example") | JSON,
+        "interface": st.just("com.foo.codec") | JSON,
         "method": st.sampled_from(["echo", "add", "introspect", "__init__"]) | JSON,
         "args": st.dictionaries(st.sampled_from(["a", "b"]), JSON) | JSON,
         "session_id": JSON,
@@ -207,7 +207,7 @@ CALL = CallCommand()
 def received(frames: list[bytes]) -> Response:
     """What a client makes of a reply to a CALL."""
     caller: Any = SimpleNamespace(views=False)
-    request = Request("com.foo.example", "bar")
+    request = Request("com.foo.codec", "bar")
     talk = conversations.send(caller, "somewhere", b"CALL", CALL, request, None, 5000)
     next(talk)
     response, _attachment = finish(talk, frames)
@@ -279,7 +279,7 @@ def test_a_client_survives_any_answer(frames: list[bytes]) -> None:
 # A whole server, without sockets.
 
 
-@pycom.interface("com.foo.example")
+@pycom.interface("com.foo.codec")
 class Example(pycom.Service):
     @pycom.method
     def echo(self, request: Request) -> Any:
@@ -326,7 +326,7 @@ def answer(server: ServiceServer, frames: list[bytes]) -> dict[str, Any]:
 
 
 def call_of(method: str) -> list[bytes]:
-    return [b"", b"CALL", codec.dict_to_wire({"interface": "com.foo.example", "method": method})]
+    return [b"", b"CALL", codec.dict_to_wire({"interface": "com.foo.codec", "method": method})]
 
 
 def test_a_server_answers_with_values_that_are_not_jsons_own(server: ServiceServer) -> None:
@@ -345,7 +345,7 @@ def test_a_server_logs_where_a_result_is_no_json(
 ) -> None:
     found = answer(server, call_of("refused"))
     assert found == {"code": 1, "error": "Unknown error during request"}
-    assert "com.foo.example.refused returned what cannot be sent" in caplog.text
+    assert "com.foo.codec.refused returned what cannot be sent" in caplog.text
     assert "result.items[1].price: complex is nothing that JSON knows" in caplog.text
 
 
@@ -363,15 +363,15 @@ def test_a_server_answers_any_frames(server: ServiceServer, frames: list[bytes])
 
 
 @given(ENVELOPES)
-@example({"interface": "com.foo.example", "method": "echo", "extensions": {DEADLINE: 10**400}})
-@example({"interface": "com.foo.example", "method": "echo", "extensions": {DEADLINE: math.nan}})
-@example({"interface": "com.foo.example", "method": "echo", "extensions": {DEADLINE: math.inf}})
+@example({"interface": "com.foo.codec", "method": "echo", "extensions": {DEADLINE: 10**400}})
+@example({"interface": "com.foo.codec", "method": "echo", "extensions": {DEADLINE: math.nan}})
+@example({"interface": "com.foo.codec", "method": "echo", "extensions": {DEADLINE: math.inf}})
 @example({"interface": "\ud800", "method": "x"})
-@example({"interface": "com.foo.example", "method": "\ud800"})
-@example({"interface": "com.foo.example", "method": "echo", "args": "\ud800"})
-@example({"interface": "com.foo.example", "method": "add", "args": {"a": "\ud800"}})
+@example({"interface": "com.foo.codec", "method": "\ud800"})
+@example({"interface": "com.foo.codec", "method": "echo", "args": "\ud800"})
+@example({"interface": "com.foo.codec", "method": "add", "args": {"a": "\ud800"}})
 def test_a_server_answers_any_envelope(server: ServiceServer, data: dict[str, Any]) -> None:
     found = answer(server, [b"", b"CALL", json.dumps(data).encode()])
-    if data.get("interface") == "com.foo.example" and data.get("method") == "add":
+    if data.get("interface") == "com.foo.codec" and data.get("method") == "add":
         return  # the method itself may fail
     assert found["code"] in (0, 2, 4, 5, 7)  # 5: a token that is none

@@ -189,7 +189,7 @@ def test_codecs_may_give_what_other_codecs_know(make_runtime: MakeRuntime) -> No
     assert wire(runtime, ["\ud800", Purse()])[1] == {"money": [1, {"null": 2}]}
 
 
-@pycom.interface("com.foo.bank")
+@pycom.interface("com.foo.vault")
 class Bank(pycom.Service):
     @pycom.method
     def echo(self, request, money):  # type: ignore[no-untyped-def]
@@ -201,7 +201,7 @@ def test_hook_pycom_types(make_runtime: MakeRuntime) -> None:
     runtime = make_runtime({"giving": Giving({Money: Cents()})})
     with running(ServiceServer(["local://bank"], [Bank], runtime)):
         context = pycom.Context(runtime=runtime)
-        with context.connect("local://bank", "com.foo.bank") as bank:
+        with context.connect("local://bank", "com.foo.vault") as bank:
             assert bank.invoke("echo", {"money": Money(3)}) == [3, {"more": 1}]
 
 
@@ -210,7 +210,7 @@ def test_arguments_of_asyncio_are_encoded(make_runtime: MakeRuntime) -> None:
 
     async def echo() -> Any:
         async with pycom.AsyncContext(runtime=runtime) as context:
-            bank = await context.connect("local://bank", "com.foo.bank")
+            bank = await context.connect("local://bank", "com.foo.vault")
             return await bank.invoke("echo", {"money": Money(3)})
 
     with running(ServiceServer(["local://bank"], [Bank], runtime)):
@@ -335,7 +335,7 @@ def test_the_answer_says_nothing_and_the_log_all(
 ) -> None:
     runtime = make_runtime({"bad": Giving({Money: Broken()})})
     server = ServiceServer(["local://bank"], [Bank], runtime)
-    answer = call(server, "com.foo.bank", "echo", {"money": 1})
+    answer = call(server, "com.foo.vault", "echo", {"money": 1})
     assert answer == {"code": 1, "error": "Unknown error during request"}
     assert "result[0]: The plugin 'bad'" in caplog.text
 

@@ -11,14 +11,14 @@ from pycom_core import AccessDenied, Identity, Request
 from pycom_plugins.authentication.rules import RoleAuthorization
 
 
-@pycom.interface("com.foo.secret")
-class Secret:
+@pycom.interface("com.foo.rabbit")
+class Rabbit:
     @pycom.method
     def whoami(self, request: Request) -> None:
         """Never called."""
 
 
-IFACE = Secret.__interface__  # type: ignore[attr-defined]
+IFACE = Rabbit.__interface__  # type: ignore[attr-defined]
 WHOAMI = IFACE.methods["whoami"]
 
 
@@ -31,49 +31,49 @@ def roles_for(rules: dict[str, str], interface: str, method: str) -> list[str]:
 @pytest.mark.parametrize(
     ("pattern", "applies"),
     [
-        ("com.foo.secret", True),
-        ("com.foo.secret.whoami", True),
-        ("com.foo.secret.*", True),
+        ("com.foo.rabbit", True),
+        ("com.foo.rabbit.whoami", True),
+        ("com.foo.rabbit.*", True),
         ("com.foo.*", True),
         ("com.*.whoami", True),
         ("*.whoami", True),
         ("*", True),
-        ("com.fo?.secret", True),
-        ("com.[f-g]oo.secret", True),
-        ("com.[!f]oo.secret", False),
+        ("com.fo?.rabbit", True),
+        ("com.[f-g]oo.rabbit", True),
+        ("com.[!f]oo.rabbit", False),
         ("com.foo", False),
-        ("com.foo.secre", False),
-        ("foo.secret", False),
-        ("com.foo.secret.who", False),
+        ("com.foo.rabbi", False),
+        ("foo.rabbit", False),
+        ("com.foo.rabbit.who", False),
         ("whoami", False),
-        ("com_foo_secret", False),
-        ("COM.FOO.SECRET", False),
+        ("com_foo_rabbit", False),
+        ("COM.FOO.RABBIT", False),
         ("", False),
     ],
 )
 def test_patterns(pattern: str, applies: bool) -> None:
-    assert roles_for({pattern: "x"}, "com.foo.secret", "whoami") == (["x"] if applies else [])
+    assert roles_for({pattern: "x"}, "com.foo.rabbit", "whoami") == (["x"] if applies else [])
 
 
 @pytest.mark.parametrize(
     ("rules", "decides"),
     [
-        ({"com.foo.secret": "a", "com.foo.secret.whoami": "b"}, ["b"]),
-        ({"com.foo.secret.whoami": "b", "com.foo.secret": "a"}, ["b"]),
+        ({"com.foo.rabbit": "a", "com.foo.rabbit.whoami": "b"}, ["b"]),
+        ({"com.foo.rabbit.whoami": "b", "com.foo.rabbit": "a"}, ["b"]),
         ({"*": "a", "com.foo.*": "b"}, ["b"]),
-        ({"com.foo.*": "a", "com.foo.secret": "b"}, ["b"]),
-        ({"com.foo.secret": "a", "*.whoami": "b"}, ["a"]),
-        ({"com.foo.secret.*": "a", "com.foo.secret.whoami": "b"}, ["b"]),
-        ({"com.foo.secret": "a", "com.foo.secret*": "b"}, ["a"]),
-        ({"com.foo.secret": "a", "com.foo.secret.*": "b"}, ["b"]),
-        ({"com.foo.[r-t]ecret": "a", "com.foo.?ecret": "b"}, ["a", "b"]),
+        ({"com.foo.*": "a", "com.foo.rabbit": "b"}, ["b"]),
+        ({"com.foo.rabbit": "a", "*.whoami": "b"}, ["a"]),
+        ({"com.foo.rabbit.*": "a", "com.foo.rabbit.whoami": "b"}, ["b"]),
+        ({"com.foo.rabbit": "a", "com.foo.rabbit*": "b"}, ["a"]),
+        ({"com.foo.rabbit": "a", "com.foo.rabbit.*": "b"}, ["b"]),
+        ({"com.foo.[q-s]abbit": "a", "com.foo.?abbit": "b"}, ["a", "b"]),
         ({"com.*": "a", "*oami": "b", "*": "c"}, ["a", "b"]),
         ({"com.other": "a"}, []),
     ],
 )
 def test_the_most_specific_decides(rules: dict[str, str], decides: list[str]) -> None:
     for _ in range(2):  # remembered
-        assert roles_for(rules, "com.foo.secret", "whoami") == decides
+        assert roles_for(rules, "com.foo.rabbit", "whoami") == decides
 
 
 class TestCallers:
@@ -88,18 +88,18 @@ class TestCallers:
     @pytest.mark.parametrize("roles", [["admin"], ["user"], ["user", "admin"]])
     def test_one_of_the_roles_will_do(self, roles: list[str]) -> None:
         identity = Identity("ann", roles)
-        assert not self.refused({"com.foo.secret": ["user", "admin"]}, identity)
+        assert not self.refused({"com.foo.rabbit": ["user", "admin"]}, identity)
 
     @pytest.mark.parametrize("roles", [[], ["user"], ["Admin"], ["admins"]])
     def test_others_will_not(self, roles: list[str]) -> None:
-        refused = self.refused({"com.foo.secret": ["admin"]}, Identity("ann", roles))
-        assert refused == "ann has no role that may call com.foo.secret.whoami"
+        refused = self.refused({"com.foo.rabbit": ["admin"]}, Identity("ann", roles))
+        assert refused == "ann has no role that may call com.foo.rabbit.whoami"
 
     def test_nobody_is_refused(self) -> None:
-        assert self.refused({"com.foo.secret": ["admin"]}, None) == "Authentication required"
+        assert self.refused({"com.foo.rabbit": ["admin"]}, None) == "Authentication required"
 
     def test_no_roles_shut_it_for_all(self) -> None:
-        assert self.refused({"com.foo.secret": []}, Identity("root", ["admin"]))
+        assert self.refused({"com.foo.rabbit": []}, Identity("root", ["admin"]))
 
     @pytest.mark.parametrize("identity", [None, Identity("ann")])
     def test_without_a_rule_all_may(self, identity: Identity | None) -> None:
@@ -130,9 +130,9 @@ class TestContradictions:
         warns: bool,
         caplog: pytest.LogCaptureFixture,
     ) -> None:
-        decorate = pycom.interface("com.foo.secret", authentication=own)
-        iface = decorate(type("Other", (Secret,), {})).__interface__
+        decorate = pycom.interface("com.foo.rabbit", authentication=own)
+        iface = decorate(type("Other", (Rabbit,), {})).__interface__
         authorization = RoleAuthorization({"com.foo.*": ["admin"]}, policy)
         with caplog.at_level(logging.WARNING):
             authorization.pycom_provide(iface)
-        assert ("Nobody can call whoami of com.foo.secret" in caplog.text) is warns
+        assert ("Nobody can call whoami of com.foo.rabbit" in caplog.text) is warns

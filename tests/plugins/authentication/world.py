@@ -6,14 +6,15 @@ import contextlib
 from typing import Any
 
 import helpers
+from doubles import double
 from in_process import MakeRuntime, running
 
 import pycom
-from pycom_core import Context, Runtime, ServiceServer
+from pycom_core import Context, Runtime, ServiceServer, constants
 from pycom_plugins.nameserver.service import NameServer
 
 
-@pycom.interface("org.pycom.authenticator", authentication="never")
+@double(constants.AUTH_INTERFACE)
 class Stub:
     """An authenticator that knows the owners of some tokens, and who asked."""
 

@@ -11,7 +11,7 @@ import pycom
 from pycom_core.testing import CommandContract, SampleCommand
 
 
-@pycom.interface("com.foo.echo")
+@pycom.interface("com.foo.parrot")
 class Echo:
     @pycom.method
     def echo(self, request: Any, value: Any) -> Any:
@@ -22,7 +22,7 @@ class TestContract(CommandContract):
     @pytest.fixture
     def command(self) -> SampleCommand:
         def request(number: int) -> Mapping[str, Any]:
-            return {"interface": "com.foo.echo", "method": "echo", "args": {"value": number}}
+            return {"interface": "com.foo.parrot", "method": "echo", "args": {"value": number}}
 
         def check(number: int, answer: Mapping[str, Any]) -> None:
             assert answer["result"] == number

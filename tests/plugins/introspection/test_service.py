@@ -22,7 +22,7 @@ from pycom_core import (
 from pycom_core.settings import Plugins
 from pycom_plugins.introspection.service import Service, describe
 
-IFACE = "com.foo.shop"
+IFACE = "com.foo.described"
 Serve = Callable[..., ServiceServer]
 
 
@@ -108,7 +108,7 @@ def test_methods_that_one_object_has_more(serve: Serve) -> None:
     assert "extra" not in ask(serve(Shop()))["methods"]
 
 
-@interface("com.foo.plain")
+@interface("com.foo.undescribed")
 class Plain:
     introspection_data = {"color": "red"}  # noqa: RUF012
 
@@ -117,8 +117,8 @@ class Plain:
 
 
 def test_class_that_has_data_needs_no_base_class(serve: Serve) -> None:
-    found = ask(serve(Plain), "com.foo.plain")
-    assert (found["name"], found["docstring"]) == ("com.foo.plain", None)
+    found = ask(serve(Plain), "com.foo.undescribed")
+    assert (found["name"], found["docstring"]) == ("com.foo.undescribed", None)
     assert found["data"] == {"color": "red"}
     assert set(found["methods"]) == {"bar", "introspect"}
 
@@ -145,7 +145,7 @@ def test_own_method_of_that_name_stays(serve: Serve) -> None:
     assert ask(serve(Own), "com.foo.own") == "my own"
 
 
-@pytest.mark.parametrize(("provider", "name"), [(Shop, IFACE), (Plain, "com.foo.plain")])
+@pytest.mark.parametrize(("provider", "name"), [(Shop, IFACE), (Plain, "com.foo.undescribed")])
 def test_without_the_plugin_it_is_not_offered(provider: type, name: str, serve: Serve) -> None:
     answer = call(serve(provider, "introspection"), name, "introspect")
     assert answer["code"] == MethodNotFound.code

@@ -1,0 +1,75 @@
+"""The names of the interfaces of a process, each of which belongs to one class.
+
+A class has its name as long as its module can be imported and has the class where it was made. So
+it does not matter when the collector comes, nor which threads declare at the same time: what stands
+nowhere yet, or no longer, is in nobody's way.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import weakref
+from types import ModuleType
+from typing import Any, Protocol
+
+
+class Named(Protocol):
+    """An interface: a name, and the class that provides it."""
+
+    name: str
+    wrapped: type
+
+
+_holders: weakref.WeakValueDictionary[str, Named] = weakref.WeakValueDictionary()
+
+
+def claim(iface: Named) -> None:
+    """Make an interface the one of its name.
+
+    Raises RuntimeError if the name belongs to another class, unless that is the same class, loaded
+    before, or a base of this one. Classes that are made in functions, or in no module that can be
+    imported, may have any name and take none.
+    """
+    cls, name = iface.wrapped, iface.name
+    if "<locals>" in cls.__qualname__ or _module(cls) is None:
+        return
+    holder = _holders.get(name)
+    if holder is None or not _stands(holder) or _same(cls, holder.wrapped):
+        _holders[name] = iface
+    elif not any(_same(base, holder.wrapped) for base in cls.__mro__):
+        raise RuntimeError(
+            f"Interface {name} of {_title(cls)} is provided by {_title(holder.wrapped)} already; "
+            "give one of them another name. A double for tests may have the same, if it is derived "
+            "from the other class or made in a function"
+        )
+
+
+def _stands(iface: Named) -> bool:
+    """Tell whether the class is still in its module, under its name."""
+    found: Any = _module(iface.wrapped)
+    for part in iface.wrapped.__qualname__.split("."):
+        found = getattr(found, "__dict__", {}).get(part)
+    return getattr(found, "__interface__", None) is iface
+
+
+def _same(one: type, other: type) -> bool:
+    """Tell whether two classes are one, loaded twice: again, or under two names of its module."""
+    if one.__qualname__ != other.__qualname__:
+        return False
+    return one.__module__ == other.__module__ or _file(one) == _file(other) != ""
+
+
+def _module(cls: type) -> ModuleType | None:
+    # What is executed without `__name__` has that of the builtins.
+    name = cls.__module__
+    return None if name == "builtins" else sys.modules.get(name)
+
+
+def _file(cls: type) -> str:
+    name = getattr(_module(cls), "__file__", None)
+    return os.path.realpath(name) if name else ""
+
+
+def _title(cls: type) -> str:
+    return f"{cls.__module__}.{cls.__qualname__}"
