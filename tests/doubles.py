@@ -1,4 +1,4 @@
-"""Doubles of what clients talk to: a nameserver, services, an authenticator, and channels."""
+"""Doubles for tests of clients: a nameserver, services, an authenticator, and channels."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ class Authenticator:
 
 
 def record(service: str, address: str, *interfaces: str) -> ServiceRecord:
-    """What a nameserver knows of a service, of a shop where no interface is named."""
+    """Return the record of a service; without interfaces, that of a shop."""
     return ServiceRecord(service, address, interfaces or (SHOP,))
 
 

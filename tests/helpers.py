@@ -1,4 +1,4 @@
-"""What the tests share: processes that surely end, and a client that sends frames as they are."""
+"""Common parts of the tests: processes that surely end, and a client that sends raw frames."""
 
 from __future__ import annotations
 
@@ -245,7 +245,7 @@ class Dealer:
 
 
 def is_registered(nameserver: Service, name: str) -> bool:
-    """Whether a nameserver knows a service of that name."""
+    """Tell whether a nameserver knows a service of that name."""
     with Dealer(nameserver.address) as dealer:
         found = dealer.call(constants.NS_INTERFACE, constants.NS_METHOD_LIST_SERVICES)["result"]
     return name in [record["service"] for record in found]
@@ -270,7 +270,7 @@ def until(happened: Callable[[], object]) -> None:
 
 
 def eventually(attempt: Callable[[], _T], error: type[Exception] = PycomError) -> _T:
-    """What `attempt` returns once it does not raise `error` any more."""
+    """Call `attempt` until it does not raise `error` any more, and return its result."""
     deadline = time.monotonic() + PATIENCE
     while True:
         try:

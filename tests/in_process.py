@@ -112,7 +112,7 @@ async def answer(server: Server, *call: Any, **others: Any) -> dict[str, Any]:
 
 
 def call(server: Server, *call: Any, **others: Any) -> dict[str, Any]:
-    """What `answer` gives, on a loop of its own."""
+    """Return the answer to a CALL, as `answer` does, on an event loop of its own."""
     return asyncio.run(answer(server, *call, **others))
 
 

@@ -59,7 +59,7 @@ class Environment:
         )
 
     def pycom(self, *arguments: str | Path, **options: Path) -> str:
-        """What the command `pycom` prints here."""
+        """Return the output of the command `pycom` in it."""
         return self.run(*PYCOM, *arguments, **options)
 
     def environ(self, **environ: str) -> dict[str, str]:
@@ -87,7 +87,7 @@ class Environment:
 
 
 def finished(process: subprocess.Popen[str]) -> str:
-    """What a process writes until its end. Fails if it fails."""
+    """Return the output of a process, at its end. Fails if the process fails."""
     output, _ = process.communicate()
     assert process.returncode == 0, f"{process.args} ended with {process.returncode}:\n{output}"
     return output

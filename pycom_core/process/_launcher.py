@@ -104,9 +104,9 @@ def make_instances(providers: Iterable[Provider]) -> None:
 
 
 def _refuse_bare(server: ServiceServer) -> None:
-    # Not earlier: objects and plugins may add methods until they are all there.
+    # Not earlier: objects and plugins may add methods up to this point.
     for iface in server.interfaces.values():
-        # What every service has says nothing of what this one is for.
+        # Introspection alone, which every service has, is no reason to run one.
         if iface.methods.keys() <= {constants.GENERIC_METHOD_INTROSPECT}:
             raise ConfigurationError(
                 f"{iface!r} has no methods; decorate its functions with @pycom.method"
@@ -183,7 +183,7 @@ class ServiceProcess:
         try:
             _refuse_bare(self.server)
             self.server.setup(self.loop)
-            # Not before the loop runs: a nameserver of this process would be called beside it.
+            # Only on the running loop, which a nameserver of this process answers on.
             self.loop.call_soon(self.registrar.start)
             showlog.settle()
             logger().info("Service %s listens on %s", self.name, self.bound)
@@ -193,7 +193,7 @@ class ServiceProcess:
         except KeyboardInterrupt:
             pass
         finally:
-            if os.getpid() == self._pid:  # else all of this is a parent's, who goes on
+            if os.getpid() == self._pid:  # in a fork all of this is the parent's
                 try:
                     self._close()
                 finally:

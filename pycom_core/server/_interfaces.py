@@ -138,7 +138,7 @@ class Interface(BaseComponent):
                 f"{declarations.title(known.wrapped)} and {declarations.title(function)} have that "
                 "name; give one of them another"
             )
-        # Who runs in a way of his own binds his arguments himself.
+        # A method with a `run` of its own binds its arguments itself.
         if type(method_info).run is Method.run and not method_info._calls_itself:
             owner, here = declarations.title(function), f"{self.wrapped.__qualname__}.{name}"
             owner = here if owner == here else f"{owner} ({self.name}.{name})"
@@ -219,7 +219,7 @@ class Method:
         self.is_async = inspect.iscoroutinefunction(wrapped)
         # A subclass brings its own `call`, which then runs the hooks of the method itself.
         self._calls_itself = type(self).call is not Method.call
-        # Its attachment is wanted where it lies, not as bytes: the argument is a `memoryview`.
+        # True if it wants the attachment without a copy: the argument is then a `memoryview`.
         self._takes_view = False
         self.required_arguments: list[str] = []
         self.optional_arguments: list[str] = []
@@ -413,8 +413,8 @@ def interface(
 
 
 def _refuse_namesake(wrapped: type, name: str) -> None:
-    # Modules apart may each have one, as doubles in tests do, and so may classes in functions and
-    # derived ones: a server says if it gets both. One of the same name is this class, loaded anew.
+    # Other modules may have one too, as doubles in tests do, and so may classes in functions and
+    # derived classes: a server refuses the second. A class of the same name is this one, reloaded.
     if "<locals>" in wrapped.__qualname__:
         return
     for other in list(vars(sys.modules.get(wrapped.__module__, object)).values()):

@@ -323,5 +323,5 @@ def _printable(one: str) -> str:
         return one * 2
     if one.isprintable() or one == "\n":
         return one
-    # No docstring may hold half a character.
+    # A lone surrogate cannot be encoded as UTF-8.
     return "\ufffd" if "\ud800" <= one <= "\udfff" else one.encode("unicode_escape").decode()

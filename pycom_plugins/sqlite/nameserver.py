@@ -9,7 +9,7 @@ from pycom_core import hookimpl
 from pycom_core.backends import Guarantee, NameserverBackend
 from pycom_core.errors import AccessDenied
 
-# What only those need who choose this backend is imported where it is used.
+# Imports that only users of this backend need are where they are used.
 if TYPE_CHECKING:
     from pycom_core.records import ServiceRecord
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from pycom_core import hookimpl
 from pycom_core.backends import Guarantee, SessionStore
 
-# What only those need who choose this store is imported where it is used.
+# Imports that only users of this store need are where they are used.
 
 
 class SqliteStore(SessionStore):

@@ -1,4 +1,4 @@
-"""The documentation says all that it has to: hooks, settings, commands and errors."""
+"""The documentation is complete: hooks, settings, commands and errors."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ def kernel_names(text: str) -> set[str]:
 
 
 def problem_of(name: str) -> str | None:
-    """What keeps a reader from using a name of the kernel."""
+    """Say why a reader cannot use a name of the kernel; None if he can."""
     if any(part.startswith("_") for part in name.split(".")):
         return f"{name} is internal"
     parts = name.split(".")

@@ -132,7 +132,7 @@ class Signals(pycom.Service):
 
     @pycom.method
     def inherited(self, request: Any) -> Any:
-        """What a child finds."""
+        """Return the state that a forked child inherits."""
         reader, writer = os.pipe()
         child = os.fork()
         if not child:

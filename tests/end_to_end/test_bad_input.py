@@ -1,4 +1,4 @@
-"""What strangers may send: each item is answered with a sentence, and the process lives on."""
+"""Bad input from strangers: each item is answered with a sentence, and the process lives on."""
 
 from __future__ import annotations
 
@@ -235,7 +235,7 @@ def test_random_frames(target: Target) -> None:
 
 
 def test_raw_bytes_on_the_port(target: Target) -> None:
-    """What is no ZMTP at all, or ends amid the greeting."""
+    """Bytes that are not ZMTP, or that end within the greeting, do no harm."""
     address = urlsplit(target.process.address)
     chance = random.Random(2)
     sent = [

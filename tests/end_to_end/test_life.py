@@ -1,4 +1,4 @@
-"""How services and clients begin, wait, fail and end, in processes of their own."""
+"""The life of services and clients, in processes of their own: start, waiting, failure, end."""
 
 from __future__ import annotations
 

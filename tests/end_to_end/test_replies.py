@@ -102,7 +102,7 @@ def _after(turns: int, strike: Callable[[], object]) -> None:
 
 @attrs.frozen
 class Call:
-    """What one caller does; only tasks can be cancelled."""
+    """The actions of one caller; only tasks can be cancelled."""
 
     method: str
     timeout: float

@@ -56,7 +56,7 @@ def service(request: pytest.FixtureRequest) -> Iterator[Any]:
 
 
 def nothing_is_left(service: Any) -> None:
-    """What still waits comes to its end, and then no call is in flight."""
+    """Release the waiting calls, and wait until no call is in flight."""
     [iface] = [one for one in service.server.interfaces.values() if one.name == "test.storms"]
     iface.instance.release.set()
 

@@ -70,7 +70,7 @@ def pycom(installed: Environment) -> Run:
 
 
 def listed(run: Run, **environ: str) -> dict[str, dict[str, Any]]:
-    """What the doctor says, by name."""
+    """Return the doctor's reports by plugin."""
     done = run("plugins", "--json", **environ)
     assert (done.returncode, done.stderr) == (0, "")
     return {item["name"]: item for item in json.loads(done.stdout)}

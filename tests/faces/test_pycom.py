@@ -1,4 +1,4 @@
-"""What `import pycom` gives, at work."""
+"""The names that `import pycom` gives, at work."""
 
 from __future__ import annotations
 

@@ -353,7 +353,7 @@ async def test_interface_is_introspected_once(
 
 
 class Noting(Balancer):
-    """Chooses the last record, and notes what it is told."""
+    """A balancer that chooses the last record, and notes what it is told."""
 
     def __init__(self) -> None:
         self.notes: list[Any] = []
@@ -368,7 +368,7 @@ class Noting(Balancer):
         self.notes.append(("observe", record.service, latency is not None, error))
 
     def told(self) -> list[Any]:
-        """What it was told since it was last asked."""
+        """Return the notes since the last time."""
         told, self.notes = self.notes, []
         return told
 

@@ -1,4 +1,4 @@
-"""What contexts have in common: who calls, through which hooks, until when, and whom."""
+"""The common base of contexts: caller, hooks, deadline, and choice of a service."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ COMPONENT: Any = object()
 
 
 class Last(Balancer):
-    """Chooses the last record, and notes what it is told."""
+    """A balancer that chooses the last record, and notes what it is told."""
 
     def __init__(self) -> None:
         self.told: list[Any] = []

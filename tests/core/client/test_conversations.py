@@ -1,4 +1,4 @@
-"""What is said to nameservers, and to which of them."""
+"""Conversations with nameservers: the requests, and the replica that gets them."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ Asking = Callable[..., Nameserver]
 
 
 def find(nameserver: Nameserver, interface: str, service: str | None = None) -> Any:
-    """What a context asks for to locate."""
+    """Return the records that a context finds to locate an interface."""
     owner = nameserver._owner
     return drive(conversations.find(owner, (interface, service)), owner.pool)
 

@@ -1,4 +1,4 @@
-"""What the kernel does with private names of asyncio, on each loop that services run on."""
+"""The kernel's uses of private names of asyncio, on each loop that services run on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Discovery: what is installed now, whatever was remembered of it."""
+"""Discovery: the plugins that are installed now, whatever a cache remembers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pycom_core.plugins._discovery import GROUP, installed, installed_names
 
 
 def targets(name: str) -> list[str]:
-    """What the entry points of a plugin name."""
+    """Return the targets of the entry points of a plugin."""
     return [entry_point.value for entry_point in installed() if entry_point.name == name]
 
 

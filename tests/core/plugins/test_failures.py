@@ -1,4 +1,4 @@
-"""Plugins that fail: what the user is told, and what goes on all the same."""
+"""Failures of plugins: the messages for the user, and the work that goes on."""
 
 from __future__ import annotations
 
@@ -457,7 +457,7 @@ class Counting:
 
 
 def start(runtime: Runtime) -> ServiceServer:
-    """What a process does before it answers."""
+    """Check and make a server as a process does before it answers."""
     runtime.check_choices()
     return ServiceServer(["local://ns"], [NameServer(), Counting()], runtime)
 

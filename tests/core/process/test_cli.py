@@ -63,7 +63,7 @@ COMMANDS = ("run", "nameserver", "call", "ls", "describe", "plugins", "demo")
 
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where there is a module with a service, and some that are none."""
+    """A directory with a module that is a service, and some that are not."""
     directory = tmp_path_factory.mktemp("modules")
     (directory / "tools.py").write_text(SERVICE)
     (directory / "broken.py").write_text("import nowhere_to_be_found")

@@ -1,4 +1,4 @@
-"""What commands print: whole names in terminals of any width, JSON that is JSON, files."""
+"""Output of commands: whole names in terminals of any width, valid JSON, files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The signals that end a service, in this very process."""
+"""The signals that end a service, in the process of the test."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PATIENCE = 30  # s
 
 
 class Heard:
-    """What was called, as it comes."""
+    """The calls of `stop` and `leave`, in their order."""
 
     def __init__(self) -> None:
         self._calls: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()

@@ -1,4 +1,4 @@
-"""Whatever methods and hooks raise, of any kind: callers are answered, the service goes on."""
+"""Exceptions of every kind in methods and hooks: callers get answers, the service goes on."""
 
 from __future__ import annotations
 
@@ -209,7 +209,7 @@ Serve = Callable[..., Served]
 
 
 def leads_there(traceback: str, name: str) -> bool:
-    """Whether it leads to where the exception was raised."""
+    """Tell whether a traceback leads to the place where the exception was raised."""
     # With Python 3.10 `gather` raises another CancelledError, which has not been there.
     return "in fail" in traceback or (name == "in_a_task" and "in in_a_task" in traceback)
 

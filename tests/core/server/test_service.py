@@ -1,4 +1,4 @@
-"""Where methods run: on the loop of the service, or in its workers."""
+"""The place where methods run: the loop of the service, or its workers."""
 
 from __future__ import annotations
 

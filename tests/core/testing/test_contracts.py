@@ -40,7 +40,7 @@ def failing(contract: type, backend: Callable[..., Any]) -> set[str]:
 
 
 def passes(test: Callable[..., None], backend: Callable[..., Any]) -> bool:
-    """Whether a test passes, or is skipped for what the backend does not claim."""
+    """Tell whether a test passes, or is skipped because the backend does not claim a guarantee."""
     clock = Clock()
     fixtures = {
         "clock": clock,

@@ -205,7 +205,7 @@ CALL = CallCommand()
 
 
 def received(frames: list[bytes]) -> Response:
-    """What a client makes of a reply to a CALL."""
+    """Return the response that a client reads from a reply to a CALL."""
     caller: Any = SimpleNamespace(views=False)
     request = Request("com.foo.example", "bar")
     talk = conversations.send(caller, "somewhere", b"CALL", CALL, request, None, 5000)

@@ -28,7 +28,7 @@ def quick_hashes() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def password(quick_hashes: None) -> str:
-    """What is kept of it."""
+    """The stored hash of the password pw."""
     return passwords.hashed("pw")
 
 

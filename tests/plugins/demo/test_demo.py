@@ -109,7 +109,7 @@ def test_interrupted(start: type[Demo], number: int, moment: str) -> None:
 
 
 def test_ctrl_c_in_a_terminal(start: type[Demo]) -> None:
-    """Which the whole process group gets."""
+    """The whole process group gets the signal."""
     demo = start()
     demo.read_until("3. ")
     os.killpg(demo.process.pid, signal.SIGINT)

@@ -17,7 +17,7 @@ FOUND = {"six": ["fd00::1"], "both": ["fd00::1", "10.0.0.1"], "four": ["10.0.0.1
 
 
 class Resolver:
-    """What is looked up, and when the answers come."""
+    """A resolver that notes the names, and answers when the test lets it."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []
