@@ -48,7 +48,7 @@ def runtime() -> Iterator[Runtime]:
 
 @pytest.fixture
 def collect() -> Iterator[Callable[[], object]]:
-    """Calls the garbage collector, which does not come by itself in this test."""
+    """Calls the garbage collector, which does not run by itself in this test."""
     gc.collect()
     gc.disable()
     yield gc.collect

@@ -17,7 +17,7 @@ SHOP = "com.foo.shop"
 
 @interface(constants.NS_INTERFACE, authentication="never")
 class Directory:
-    """A nameserver that knows what it is given, and what it was asked."""
+    """A nameserver with given records, which remembers its requests."""
 
     introspection_data: dict[str, Any] = {}  # noqa: RUF012
 
@@ -64,7 +64,7 @@ class OldDirectory(Directory):
 
 @interface(SHOP)
 class Shop:
-    """A service that tells who it is, at once or when it is told to."""
+    """A service that tells its name, at once or when the test lets it."""
 
     introspection_data: dict[str, Any] = {}  # noqa: RUF012
 
@@ -93,7 +93,7 @@ class Shop:
 
 @interface(constants.AUTH_INTERFACE, authentication="never")
 class Authenticator:
-    """Knows everybody whose credentials are `right`; their tokens say who they are."""
+    """An authenticator that knows all whose credentials are `right`; a token holds the name."""
 
     introspection_data: dict[str, Any] = {}  # noqa: RUF012
 
@@ -143,7 +143,7 @@ class _Script:
 
 
 class Scripted(_Script, Channel):
-    """A channel that says what it was told to say."""
+    """A channel with prepared replies."""
 
     def exchange(self, payload: Any, timeout: float) -> list[Any]:
         return self.reply(payload, timeout)

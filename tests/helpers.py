@@ -29,7 +29,7 @@ _T = TypeVar("_T")
 
 
 def environment(**environ: str) -> dict[str, str]:
-    """The variables that a process gets: of PyCOM's own those alone that it is given."""
+    """Return the environment of a process. Of PyCOM's variables it has only the given ones."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("PYCOM_")}
     return {**inherited, **environ}
 
@@ -40,7 +40,7 @@ def run(
     environ: Mapping[str, str] = MappingProxyType({}),
     **options: Any,
 ) -> Any:
-    """Run a command to its end; its status, and what it wrote."""
+    """Run a command to its end, and return its status and its output."""
     return subprocess.run(
         command,
         cwd=directory,
@@ -168,7 +168,7 @@ class Processes:
 
     def nameserver(self, *arguments: str, address: str = ANY_PORT, **environ: str) -> Service:
         """Start `pycom-nameserver`."""
-        # Talkative: that a service is registered is then seen in the log.
+        # Verbose, so that the log shows the registrations.
         command = [script("pycom-nameserver"), "-v", "-a", address, *arguments]
         return self._kept(Service(*command, **environ))
 
@@ -185,7 +185,7 @@ class Processes:
         return service
 
     def program(self, *command: str, **options: Any) -> Program:
-        """Start anything."""
+        """Start any command."""
         return self._kept(Program(*command, **options))
 
     def python(self, *arguments: str, **options: Any) -> Program:
@@ -262,7 +262,7 @@ def answer_in(reply: Sequence[bytes]) -> dict[str, Any]:
 
 
 def until(happened: Callable[[], object]) -> None:
-    """Wait for something that nobody tells of."""
+    """Wait until a condition without an event of its own holds."""
     deadline = time.monotonic() + PATIENCE
     while not happened():
         assert time.monotonic() < deadline, "it did not happen"

@@ -1,4 +1,4 @@
-"""Wheels, and environments that they are installed in: what a user of PyCOM has."""
+"""Wheels, and environments that they are installed in, as users of PyCOM have them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
-#: What the wheel of the project is made of.
+#: The sources of the project's wheel.
 SOURCES = (
     *("setup.cfg", "setup.py", "pyproject.toml", "README.md", "LICENSE", "MANIFEST.in"),
     *("pycom", "pycom_core", "pycom_plugins", "share", "zerojson"),

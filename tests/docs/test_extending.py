@@ -1,4 +1,4 @@
-"""The examples of the page on extending are plugins, and do what the page says."""
+"""The examples of the page on extending are plugins that do what the page says."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ class Target(NamedTuple):
 
 @pytest.fixture(scope="module")
 def targets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Target]]:
-    """Both kinds, each with what keeps its data in memory, and in a file."""
+    """A nameserver and a service, with their data in memory and in a file."""
     file = f"sqlite://{tmp_path_factory.mktemp('sqlite')}"
     stored = {
         "PYCOM_NAMESERVER_BACKEND": f"{file}/services",
@@ -299,7 +299,7 @@ def test_a_failed_check(service: Target) -> None:
 
 
 def test_what_goes_wrong_inside_of_a_method_is_for_the_log(service: Target) -> None:
-    """A list is no key of a dict: the method fails with a TypeError."""
+    """The method fails with a TypeError, as a list cannot be a key."""
     service.refuses(1, "Unknown error", b"CALL", service.body(args={"name": []}))
     service.process.wait_for("com.foo.example.bar failed\n(.*\n)*TypeError")
 
@@ -468,7 +468,7 @@ def test_names_that_nothing_can_have(nameserver: Target, method: str) -> None:
     ids=lambda value: ascii(value)[:9],
 )
 def test_metadata_that_is_hard_to_store(nameserver: Target, value: Any) -> None:
-    """Kept or refused, but no fault of the nameserver, and no obstacle to what others ask."""
+    """It is kept or refused; the nameserver does not fail, and others get their answers."""
     answer = register(nameserver, metadata={"key": value})
     assert answer["code"] in (0, 4)
     found = list_services(nameserver, service="/bad/input")["result"]

@@ -44,7 +44,7 @@ class Logging:
         self.component: Any = pycom.Context(runtime=runtime).connect(address, "test.logs")
 
     def fail(self) -> None:
-        """Have it log a traceback."""
+        """Make it log a traceback."""
         with pytest.raises(pycom.RemoteError):
             self.component.invoke("fail", {"text": "lost"})
 

@@ -1,4 +1,4 @@
-"""Thousands of calls that are given up: what is left of them, and who suffers."""
+"""Thousands of calls that are given up leave nothing behind, and harm no others."""
 
 from __future__ import annotations
 

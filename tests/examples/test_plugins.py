@@ -1,4 +1,4 @@
-"""The plugins in examples/plugins, installed as wheels beside ours, as strangers' are."""
+"""The plugins in examples/plugins, installed as wheels like any third-party ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Components whose methods are awaited."""
+"""Components of asyncio, whose methods are awaited."""
 
 from __future__ import annotations
 

@@ -330,7 +330,7 @@ class Far:
         self.ran: list[Any] = []
         self.started = threading.Event()
         self.release = threading.Event()
-        self.backlog: Sequence[Delivery] = ()  #: what arrived while a method holds the loop
+        self.backlog: Sequence[Delivery] = ()  #: messages that arrive while a method holds the loop
 
     @method
     def echo(self, request: Request, value: Any = None) -> Any:
@@ -426,7 +426,7 @@ def test_socket_of_ones_own_tells_replies_apart() -> None:
             channel.exchange([b"CALL", b"{}"], 1)
         assert service.poll(helpers.PATIENCE * 1000)
         identity, late, *_ = service.recv_multipart()
-        # The late reply, somebody else's, and what is no reply at all.
+        # The late reply, one to another call, and a message that is no reply.
         garbage = [[late, b"", b"OK", b"late"], [b"", b"OK", b"{}"], [b"zz"], [b"2", b""]]
         for reply in garbage:
             service.send_multipart([identity, *reply])

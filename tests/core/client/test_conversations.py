@@ -41,7 +41,7 @@ ONE = ServiceRecord("/one", "tcp://one:1", (IFACE, "com.foo.till"))
 
 
 class Replica(Channel):
-    """A nameserver that answers what it was told to, and remembers what it was asked."""
+    """A nameserver with prepared answers, which remembers its requests."""
 
     def __init__(self, *answers: Any) -> None:
         self.answers = list(answers)

@@ -37,7 +37,7 @@ from pycom_core.plugins._manager import hook_names
 from pycom_core.process._launcher import ServiceProcess
 from pycom_plugins.nameserver.service import NameServer
 
-#: What is said of a plugin that does not do what it must.
+#: The beginning of the message on a plugin that breaks the rules.
 BLAME = ("'bad'", "dist-bad 1.0", "plugins.disable")
 ANY_PORT = "tcp://127.0.0.1:*"
 
@@ -171,7 +171,7 @@ def stops_a_service_of_such_types(make_runtime: MakeRuntime, read_log: Callable[
     return str(caught.value)
 
 
-#: What comes of an exception in each hook.
+#: The result of an exception in each hook.
 OUTCOMES = {
     "pycom_transports": stops_the_runtime,
     "pycom_end": is_logged_beside_the_answer,

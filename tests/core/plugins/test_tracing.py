@@ -1,4 +1,4 @@
-"""Tracing: one setting, and every call of a hook is logged."""
+"""Tracing: with one setting every call of a hook is logged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A stream that nobody waits for."""
+"""A stream that makes nobody wait."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Pipe:
         self.stream: TextIO = os.fdopen(writer, "w", encoding="utf-8", errors="backslashreplace")
 
     def read(self, count: int) -> str:
-        """The next bytes, so many of them."""
+        """Read that many bytes."""
         found = b""
         while len(found) < count:
             found += os.read(self._reader, count - len(found))

@@ -205,7 +205,7 @@ def test_odd_things_in_a_namespace() -> None:
 
 @interface(constants.NS_INTERFACE, authentication="never")
 class Names:
-    """A nameserver that knows what it was told."""
+    """A nameserver that keeps its registrations."""
 
     def __init__(self) -> None:
         self.known: dict[str, str] = {}
@@ -249,7 +249,7 @@ def names(make_runtime: MakeRuntime) -> Names:
 
 @pytest.fixture
 def told(make_runtime: MakeRuntime) -> Iterator[Runtime]:
-    """The runtime of a service that has been told all that it needs."""
+    """The runtime of a service, completely configured."""
     runtime = make_runtime(
         address="local://service", service="/com/foo/one", nameserver=("local://names",)
     )
@@ -259,7 +259,7 @@ def told(make_runtime: MakeRuntime) -> Iterator[Runtime]:
 
 @contextlib.contextmanager
 def started(process: ServiceProcess) -> Iterator[list[Any]]:
-    """The process runs in a thread; what it ends with is in the list afterwards."""
+    """Run the process in a thread; its exit status is in the list afterwards."""
     ended: list[Any] = []
 
     def run() -> None:

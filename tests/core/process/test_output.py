@@ -33,7 +33,7 @@ SERVICES = [
 
 
 class Terminal(io.StringIO):
-    """A standard output where a person looks."""
+    """A standard output that is a terminal."""
 
     def isatty(self) -> bool:
         return True
@@ -41,7 +41,7 @@ class Terminal(io.StringIO):
 
 @pytest.fixture
 def show(monkeypatch: pytest.MonkeyPatch) -> Show:
-    """Prints a table in a terminal of some width; the lines, without their styles."""
+    """Print a table in a terminal of some width, and return the lines without their styles."""
 
     def show(width: int, *table: Any, **options: Any) -> list[str]:
         terminal = Terminal()

@@ -165,7 +165,7 @@ def test_numbers_are_passed_on_to_whoever_was_there(watching: Watching, heard: H
                 signal.raise_signal(number)
                 assert ours.recv(1) == bytes([number])
             assert heard.next() == ("stop", "SIGTERM")
-            theirs.close()  # its number may be another's now, who must get nothing
+            theirs.close()  # its number may belong to another file now, which must get nothing
             signal.raise_signal(signal.SIGUSR1)
     finally:
         signal.set_wakeup_fd(before)

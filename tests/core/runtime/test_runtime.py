@@ -67,7 +67,7 @@ OPENS = {
 
 
 def mine(make_runtime: MakeRuntime, **settings: Any) -> Runtime:
-    """A runtime with `MINE` for all that it contributes."""
+    """A runtime with the plugin `MINE`, chosen in all settings."""
     return make_runtime(
         {"mine": MINE}, nameserver_backend="mine:", session_store="mine:", **settings
     )
@@ -382,7 +382,7 @@ def test_dropped_with_clients_lets_go_without_a_word(
 
 @interface("com.foo.dropped")
 class Dropped:
-    """Is served by a runtime that nobody closes."""
+    """A service of a runtime that nobody closes."""
 
 
 @pytest.mark.parametrize("runs", [True, False])

@@ -35,7 +35,7 @@ IFACE = "com.foo.late"
 
 
 def decorated(function: Callable[..., Any]) -> Callable[..., Any]:
-    """An ordinary decorator, behind which nobody sees an `async def`."""
+    """An ordinary decorator, which hides that a function is `async def`."""
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
@@ -60,7 +60,7 @@ class Awaitable:
 
 @interface(IFACE)
 class Late:
-    """Methods whose result comes later, in every way there is."""
+    """Methods whose result comes later, in all ways."""
 
     def __init__(self) -> None:
         self.loops: set[asyncio.AbstractEventLoop] = set()
@@ -286,7 +286,7 @@ def test_what_hooks_have_set_is_there_for_what_is_awaited(
     assert results == [["a"], ["b"], ["c"]]
 
 
-# Commands that take the whole of a call in hand.
+# Commands that do all steps of a call.
 
 
 @interface("com.foo.inside")

@@ -1,4 +1,4 @@
-"""The contract of commands catches what is broken: each of its tests fails for some command."""
+"""The contract of commands finds broken commands: each of its tests fails for one."""
 
 from __future__ import annotations
 
@@ -172,7 +172,7 @@ def test_broken_is_caught(name: str) -> None:
     command, expected = BROKEN[name]
     failed = failing(Impatient, lambda: {"command": command})
     assert expected <= failed
-    # It is caught for its own fault, not because it is good for nothing.
+    # It fails because of its own fault, and passes the other tests.
     assert failed < suite_of(CommandContract)
 
 

@@ -1,4 +1,4 @@
-"""The contract suites catch what is broken: each of their tests fails for some broken backend."""
+"""The contract suites find broken backends: each of their tests fails for one."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ class RefusalRenews(MemoryBackend):
 
 
 class NeverFrees(MemoryBackend):
-    """Hides what has ended, but refuses its name for ever."""
+    """Hides ended leases, but refuses their names for ever."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         super().__init__(clock)
@@ -437,7 +437,7 @@ class BansWhatFails(RandomBalancer):
 
 
 class Countsdown(RandomBalancer):
-    """Avoids whom it saw more often than it chose them."""
+    """Avoids services that it observed more often than it chose them."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -504,7 +504,7 @@ CASES: list[Any] = [
 def test_broken_is_caught(contract: type, broken: type, expected: set[str]) -> None:
     failed = failing(contract, broken)
     assert expected <= failed
-    # It is caught for its own fault, not because it is good for nothing.
+    # It fails because of its own fault, and passes the other tests.
     assert failed < suite_of(contract)
 
 

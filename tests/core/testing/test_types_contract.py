@@ -1,4 +1,4 @@
-"""The contract of type codecs catches what is broken: each of its tests fails for some codec."""
+"""The contract of type codecs finds broken codecs: each of its tests fails for one."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ __all__ = ["distributions", "make_runtime"]
 
 @pytest.fixture(scope="module", autouse=True)
 def quick_hashes() -> Iterator[None]:
-    """Passwords take long to hash, on purpose; here it is the least that argon2 knows."""
+    """Makes hashing as quick as argon2 can be; it is slow on purpose."""
     least = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(passwords, "_hasher", least)
@@ -44,7 +44,7 @@ def users_file(tmp_path: Path, password: str) -> Path:
 
 @pytest.fixture
 def world(make_runtime: MakeRuntime) -> Iterator[World]:
-    """A nameserver, and what a test adds to it."""
+    """A nameserver, and the services that a test adds."""
     with contextlib.ExitStack() as stack:
         yield World(make_runtime, stack)
 

@@ -100,7 +100,7 @@ def test_wait_has_an_end(resolver: Resolver, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_forked_child_asks_for_itself(resolver: Resolver, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The thread that it would wait for is its parent's."""
+    """The thread that it would wait for belongs to its parent."""
     lookups = Lookups()
     assert lookups.wait("tcp://six:1")
     monkeypatch.setattr(os, "getpid", lambda: -1)
