@@ -33,8 +33,8 @@ from pycom_core.wire._codec import dict_to_wire
 
 #: Modules that are being imported to be served.
 _importing: list[str] = []
-#: Modules whose interfaces are not served because they happen to be loaded.
-_NOT_SERVED = ("pycom_core", "pycom_plugins")
+#: Set in packages whose interfaces are not served because they happen to be loaded.
+_LIBRARY = "__pycom_library__"
 #: s after the drain that the last replies and the closing of sockets may take.
 _LAST_WORDS = 1.5
 #: s that the interpreter may take at least to end after the service.
@@ -75,7 +75,8 @@ def providers_in(modules: Iterable[ModuleType]) -> Iterator[Provider]:
     """Yield the classes in the namespaces of modules that provide an interface, each once."""
     seen: set[int] = set()
     for module in modules:
-        if module.__name__.partition(".")[0] in _NOT_SERVED:
+        package = sys.modules.get(module.__name__.partition(".")[0], module)
+        if vars(package).get(_LIBRARY):
             continue
         for value in list(vars(module).values()):
             if not inspect.isclass(value) or id(value) in seen:
