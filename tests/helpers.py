@@ -193,6 +193,17 @@ class Processes:
         return self.program(sys.executable, *arguments, **options)
 
 
+def shown_on(terminal: int) -> bytes:
+    """Read all that a terminal shows, until nobody has it open for writing; then close it."""
+    seen = b""
+    # On Linux, reading from a terminal without writers fails.
+    with contextlib.suppress(OSError):
+        while piece := os.read(terminal, 4096):
+            seen += piece
+    os.close(terminal)
+    return seen
+
+
 def script(name: str) -> str:
     """A script that was installed with this Python."""
     return str(Path(sys.executable).with_name(name))

@@ -122,5 +122,6 @@ def test_thousands_of_calls_of_threads_that_time_out(service: Any, runtime: Runt
     assert late > 100
     nothing_is_left(service)
     assert component.invoke("hold", {"value": "after all"}) == "after all"
-    assert all(len(idle) <= MAX_IDLE for idle in context.pool._idle.values())
+    [idle] = context.pool._idle.values()
+    assert 0 < len(idle) <= MAX_IDLE
     context.close()

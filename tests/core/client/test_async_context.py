@@ -311,7 +311,7 @@ async def test_refresh_that_fails_harms_nobody(
     make_runtime: MakeRuntime,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    caplog.set_level("DEBUG")
+    caplog.set_level("DEBUG", "pycom")
     serve("local://one", Shop("one"))
     refreshing = Refreshing(make_runtime)
     finder = refreshing.context
@@ -595,7 +595,8 @@ Network = SimpleNamespace
 
 def pending(context: AsyncContext) -> list[Any]:
     """The calls that hold a place on any connection."""
-    channels = context.pool._here().values()
+    channels = list(context.pool._here().values())
+    assert channels
     assert all(isinstance(channel, AsyncDealerChannel) for channel in channels)
     return [one for channel in channels for one in (*channel._pending, *channel._unsent)]  # type: ignore[attr-defined]
 

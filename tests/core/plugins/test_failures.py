@@ -299,7 +299,7 @@ def test_hook_of_a_call_that_returns_something(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     distributions.plugin("bad", f"@hookimpl\ndef pycom_{hook}(): return True")
-    assert call(serve(make_runtime()), "com.foo.greeter", "greet")["code"] in (1, 5)
+    assert call(serve(make_runtime()), "com.foo.greeter", "greet")["code"] == 1
     for part in ("'bad'", "dist-bad 1.0", f"returned bool from pycom_{hook}", "plugins.disable"):
         assert part in caplog.text
 

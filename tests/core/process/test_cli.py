@@ -578,12 +578,7 @@ def test_tables_are_drawn_where_a_person_looks(network: tuple[str, str]) -> None
     command = [helpers.script("pycom"), "ls", "-n", network[0]]
     with subprocess.Popen(command, env=environ, stdout=terminal) as process:
         os.close(terminal)
-        seen = b""
-        # On Linux, reading from a terminal without writers fails.
-        with contextlib.suppress(OSError):
-            while piece := os.read(person, 4096):
-                seen += piece
-    os.close(person)
+        seen = helpers.shown_on(person)
     assert process.returncode == 0
     header, *rows = seen.decode().splitlines()
     assert "\x1b[1m" in header

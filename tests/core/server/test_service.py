@@ -16,6 +16,7 @@ from typing import Any
 
 import helpers
 import pytest
+from awaited import comes_true
 from in_process import MakeRuntime, answer, payload, running
 
 import pycom
@@ -237,9 +238,9 @@ def test_call_that_waits_for_a_worker_when_its_server_is_closed(make_runtime: Ma
         held = asyncio.create_task(server.answer(frames))
         await asyncio.to_thread(began.wait, helpers.PATIENCE)
         queued = asyncio.create_task(server.answer(frames))
-        assert server._pool is not None
-        while server._pool._work_queue.empty():
-            await asyncio.sleep(0)
+        pool = server._pool
+        assert pool is not None
+        await comes_true(lambda: not pool._work_queue.empty())
         server.close()
         ended, _ = await asyncio.wait([queued], timeout=helpers.PATIENCE / 2)
         release.set()
