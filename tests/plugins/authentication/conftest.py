@@ -8,13 +8,11 @@ from pathlib import Path
 
 import pytest
 from argon2 import PasswordHasher
-from in_process import MakeRuntime, distributions, make_runtime
+from in_process import MakeRuntime
 from plugins.authentication.world import Stub, World
 
 from pycom_plugins.authentication import passwords
 from pycom_plugins.authentication.users import User, Users
-
-__all__ = ["distributions", "make_runtime"]
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 import pytest
-from core.testing.suites import failing, passes, suite_of
+from core.testing.contracts.suites import failing, passes, suite_of
 
 from pycom_core import TypeCodec
 from pycom_core.testing import SampleObjects, TypeCodecContract

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
-from core.testing.suites import failing, suite_of
+from core.testing.contracts.suites import failing, suite_of
 
 from pycom_core import AccessDenied, Identity, Request, Runtime, hookimpl
 from pycom_core.testing import AuthenticationContract, LocalNetwork, SampleCredentials

@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 import pytest
-from core.testing.suites import failing, suite_of
+from core.testing.contracts.suites import failing, suite_of
 
 from pycom_core import BadRequest, BaseCommand, Response, Server, hookimpl
 from pycom_core.messages import Attachment
