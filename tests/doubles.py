@@ -8,11 +8,37 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from pycom_core import AccessDenied, Request, constants, interface, method
+from pycom_core import (
+    AccessDenied,
+    BadRequest,
+    DeadlineExceeded,
+    MethodNotFound,
+    Overloaded,
+    RemoteError,
+    Request,
+    ServiceNotFound,
+    SessionExpired,
+    constants,
+    interface,
+    method,
+)
 from pycom_core.records import ServiceRecord
 from pycom_core.transport import AsyncChannel, Channel
 
 SHOP = "com.foo.shop"
+#: Codes of answers, and the errors that clients raise for them.
+CODES = {
+    1: RemoteError,
+    2: MethodNotFound,
+    3: ServiceNotFound,
+    4: BadRequest,
+    5: AccessDenied,
+    6: SessionExpired,
+    7: DeadlineExceeded,
+    8: Overloaded,
+    42: RemoteError,
+    -1: RemoteError,
+}
 
 
 @interface(constants.NS_INTERFACE, authentication="never")

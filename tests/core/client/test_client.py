@@ -11,27 +11,23 @@ from typing import Any
 import helpers
 import pytest
 import zmq
-from doubles import Scripted, ok
+from doubles import CODES, Scripted, ok
 from helpers import until
 from in_process import MakeRuntime, running
 from storm import Storm
 
 from pycom_core import (
-    AccessDenied,
     BadRequest,
     CallTimeout,
     Client,
     Context,
     DeadlineExceeded,
     MethodNotFound,
-    Overloaded,
     RemoteError,
     Request,
     ServiceNotAvailable,
-    ServiceNotFound,
     ServiceRecord,
     ServiceServer,
-    SessionExpired,
     interface,
     method,
 )
@@ -221,21 +217,7 @@ def test_response() -> None:
     assert (response.extensions, response.session_id) == ({"a": 1}, "id")
 
 
-@pytest.mark.parametrize(
-    ("code", "kind"),
-    [
-        (1, RemoteError),
-        (2, MethodNotFound),
-        (3, ServiceNotFound),
-        (4, BadRequest),
-        (5, AccessDenied),
-        (6, SessionExpired),
-        (7, DeadlineExceeded),
-        (8, Overloaded),
-        (42, RemoteError),
-        (-1, RemoteError),
-    ],
-)
+@pytest.mark.parametrize(("code", "kind"), CODES.items())
 def test_errors(code: int, kind: type[RemoteError]) -> None:
     with pytest.raises(RemoteError) as caught:
         client(Scripted(ok(code=code, error="teapot"))).invoke("bar")
