@@ -1,4 +1,4 @@
-"""What `tox` runs without `-e`: nothing twice on its own Python, which is that of `py`."""
+"""The environments that `tox` runs without `-e`: nothing twice on its own Python, that of `py`."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Attachments there and back: how fast, beside a bare pyzmq, and how much memory a large one takes.
+"""Attachments there and back: their rate beside a bare pyzmq, and the memory for a large one.
 
-As bytes both sides copy each attachment once where they receive it; as views nobody does.
+Bytes are copied once on each side, where they are received; views are not copied.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def main() -> None:
 
 
 def speed(kind: str, starts: int, rounds: int, seconds: float) -> list[str]:
-    # Where large frames come to lie in memory is a matter of luck, of which each start has its own.
+    # The place of large frames in memory is a matter of luck, with each start anew.
     samples: dict[str, list[float]] = {"pycom": [], "bare": []}
     for _ in range(starts):
         for name, times in one_start(kind, rounds, seconds).items():
@@ -73,7 +73,7 @@ def one_start(kind: str, rounds: int, seconds: float) -> dict[str, list[float]]:
 
 
 def memory(kind: str, size: int) -> list[str]:
-    """What a client and a service come to hold at most, beside what the caller sends."""
+    """Return lines on the most memory that a client and a service hold, besides what is sent."""
     with harness.service("echo") as (address, pid):
         idle = harness.memory(pid, peak=True)
         script = [sys.executable, __file__, "--large", str(size), "--send", address, kind]

@@ -1,4 +1,4 @@
-"""The yardstick: the seed's method over a bare ROUTER, with JSON and nothing else around it."""
+"""The yardstick: the seed's method over a bare ROUTER, with nothing but JSON."""
 
 from __future__ import annotations
 

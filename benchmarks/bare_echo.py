@@ -1,4 +1,4 @@
-"""The yardstick for attachments: a bare ROUTER that sends back what it gets, copied or not."""
+"""The yardstick for attachments: a bare ROUTER that echoes its input, copied or not."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import zmq
 
 
 def client(address: str, copy: bool) -> Callable[[bytes], object]:
-    """A function that sends bytes through a REQ socket, and returns what comes back."""
+    """Return a function that sends bytes through a REQ socket, and returns the reply."""
     socket = zmq.Context.instance().socket(zmq.REQ)
     socket.connect(address)
 

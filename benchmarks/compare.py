@@ -1,7 +1,7 @@
-"""PyCOM beside bare pyzmq, a plain TCP socket, and other ways to call: the same work, in turns.
+"""PyCOM compared with bare pyzmq, a plain TCP socket, and other RPC libraries, in turns.
 
-What is not installed is left out, and said so; `pip install '.[bench]'` brings it all, but for the
-program `nats-server`.
+Contenders that are not installed are left out, with a note; `pip install '.[bench]'` installs all
+but the program `nats-server`.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def main() -> None:
 
 
 def version(contender: Contender) -> str | None:
-    """What is installed of it; None if something is missing."""
+    """Return the installed versions of a contender; None if something is missing."""
     try:
         module = module_of(contender)
         found = [importlib.metadata.version(name) for name in module.DISTRIBUTIONS]

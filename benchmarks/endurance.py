@@ -1,6 +1,6 @@
-"""Whether cost stays flat: over very many calls, and with very many clients.
+"""A check that the cost of a call stays flat: over very many calls, with very many clients.
 
-A bare pyzmq REQ and ROUTER does the same beside it, so that what else the machine does is seen.
+A bare pyzmq REQ and ROUTER does the same in turns with it, which shows other load on the machine.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import pycom
 
 ARGUMENTS = {"name": "field1", "value": 42}
 MIB = 2**20
-#: Calls after which it is the other one's turn.
+#: Calls of one turn.
 TURN = 500
 
 Call = Callable[[], object]
@@ -120,7 +120,7 @@ def many_clients(many: int, few: int, rounds: int, seconds: float) -> None:
 
 
 def one_after_the_other(connect: Callable[[str], Call], address: str, count: int) -> Call:
-    """A call by each of so many clients in turn, all of them connected and called before."""
+    """Measure a call by each of many clients in turn, all of them connected and used before."""
     clients = [connect(address) for _ in range(count)]
     for client in clients:
         client()
@@ -130,7 +130,7 @@ def one_after_the_other(connect: Callable[[str], Call], address: str, count: int
 
 @contextlib.contextmanager
 def servers() -> Iterator[tuple[str, int, str, int]]:
-    """PyCOM's and the bare one: address and process id of each."""
+    """Start PyCOM's server and the bare one; gives address and process id of each."""
     yardstick = harness.server(sys.executable, str(harness.HERE / "bare.py"))
     with yardstick as (bare_address, bare_pid), harness.pycom_server() as (address, pid):
         yield address, pid, bare_address, bare_pid

@@ -1,4 +1,4 @@
-"""What features cost the calls that use them, beside the same calls without."""
+"""The cost of features: calls that use them, compared with the same calls without."""
 
 from __future__ import annotations
 

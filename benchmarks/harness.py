@@ -1,4 +1,4 @@
-"""What the benchmarks share: servers in processes of their own, alternating rounds, tables."""
+"""Common parts of the benchmarks: servers in their own processes, alternating rounds, tables."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SEED = HERE.parent / "examples" / "seed"
 #: What `pycom run` runs: that service, and a nameserver beside it to find it.
 SEED_MODULES = ("package1.module1", "pycom.apps.nameserver")
 ANY_PORT = "tcp://127.0.0.1:*"
-#: Processes keep their bytecode, as those of installed programs do, and have our settings alone.
+#: Processes keep their bytecode, like installed programs, and have only our settings of PyCOM.
 ENVIRONMENT = {
     name: value
     for name, value in os.environ.items()
@@ -80,7 +80,7 @@ def memory(pid: int | str, peak: bool = False) -> float:
 
 
 def alternate(contenders: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
-    """Measure each contender once in each round, so that all see the same weather.
+    """Measure each contender once in each round, so that all share the machine's ups and downs.
 
     The first round warms up, and does not count.
     """

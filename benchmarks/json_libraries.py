@@ -1,4 +1,4 @@
-"""What a call's JSON costs: msgspec, which PyCOM uses, beside orjson and the standard library."""
+"""The cost of a call's JSON: msgspec, which PyCOM uses, orjson, and the standard library."""
 
 from __future__ import annotations
 

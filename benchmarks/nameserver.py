@@ -1,4 +1,4 @@
-"""A nameserver with very many records: how fast it finds, what it takes in, what it holds."""
+"""A nameserver with very many records: the rates of look-ups and registrations, and its memory."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def name_of(number: int) -> str:
 
 
 class Finder:
-    """Asks for one service after the other, in steps that never fall on neighbours."""
+    """Asks for one service after the other, never for neighbours in turn."""
 
     def __init__(self, component: pycom.BaseComponent, count: int) -> None:
         self._component, self._count, self._number = component, count, 0

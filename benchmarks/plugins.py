@@ -1,4 +1,4 @@
-"""How long PyCOM takes to find and load its plugins, and what twenty more of other people cost."""
+"""The time to find and load PyCOM's own plugins, and twenty more of other people."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import harness
 
-#: What a program pays anyway; the difference to LOAD is the work of the plugin system.
+#: The cost of any program; the difference to LOAD is the work of the plugin system.
 IMPORT = "from pycom_core import Runtime"
 LOAD = "from pycom_core import Runtime; Runtime().plugins.active"
 COUNT = 20

@@ -1,4 +1,4 @@
-"""What `compare.py` found: as a table, as one for the docs, and as a plot."""
+"""The results of `compare.py`: as a table, as a table for the docs, and as a plot."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _OURS, _OTHERS, _BASE = "#c2410c", "#94a3b8", "#475569"
 
 
 def show(result: dict[str, Any]) -> None:
-    """Print how fast each is, and of what share of bare pyzmq."""
+    """Print the rate of each contender, and its ratio to bare pyzmq."""
     harness.table(_header(), _rows(result))
     print("\n" + _machine(result))
 

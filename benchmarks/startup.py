@@ -1,4 +1,4 @@
-"""How long PyCOM takes to start, and what memory it holds, beside the libraries it is made of."""
+"""The start-up time and the memory of PyCOM, compared with the libraries it is made of."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=21, help="runs of each contender")
     rounds = parser.parse_args().rounds
-    pycom.configuration["address"]  # what the client needs is made before it measures
+    pycom.configuration["address"]  # the client is ready before the measurement
 
     rows = [
         comparison(

@@ -1,4 +1,4 @@
-"""How Sphinx builds the documentation of the installed PyCOM."""
+"""The configuration of Sphinx, which documents the installed PyCOM."""
 
 import json
 from importlib.metadata import version as installed_version
@@ -22,7 +22,7 @@ html_title = f"PyCOM {release}"
 
 
 class SettingsTable(SphinxDirective):
-    """The table of all settings, from where the kernel has it."""
+    """The table of all settings, from the kernel's own description."""
 
     def run(self):
         """Make the table."""
@@ -37,5 +37,5 @@ class SettingsTable(SphinxDirective):
 
 
 def setup(app):
-    """Add what the pages use beside Sphinx's own."""
+    """Add the directive of the settings."""
     app.add_directive("settings", SettingsTable)

@@ -8,6 +8,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+__pycom_library__ = True
+
 if TYPE_CHECKING:
     from pycom_core.backends import Balancer as Balancer
     from pycom_core.backends import Guarantee as Guarantee

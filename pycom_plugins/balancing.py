@@ -32,7 +32,7 @@ class RandomBalancer(Balancer):
 
 
 class RoundRobinBalancer(Balancer):
-    """A strategy that chooses the service whose last turn, for this key, is longest ago.
+    """A strategy that chooses the service whose last turn for this key was longest ago.
 
     So it goes round in any order of the records, also while some come and go. Services that had no
     turn yet come first and in random order, so that not all clients begin with the same one.
@@ -96,7 +96,7 @@ class LeastLoadedBalancer(Balancer):
 
     def choose(self, records: Sequence[ServiceRecord], key: str | None = None) -> ServiceRecord:
         count = len(records)
-        # A sample even of all, because the first of equals wins.
+        # A sample shuffles: of equal records the first wins.
         candidates = self._rng.sample(records, count if count <= self.FEW else 2)
         with self._lock:
             now = self._clock()
@@ -116,7 +116,7 @@ class LeastLoadedBalancer(Balancer):
             if error is not None:
                 latency = max(latency or 0.0, self.ERROR_LATENCY)
             elif latency is not None:
-                latency = max(latency, 1e-6)  # of 0, any number of calls in flight would cost 0
+                latency = max(latency, 1e-6)  # with 0 any number of calls in flight would cost 0
                 self._usual = self._smoothed(self._usual, latency)
             if latency is not None:
                 now = self._clock()

@@ -12,7 +12,7 @@ import helpers
 
 
 def awaited(test: Callable[..., Coroutine[Any, Any, Any]]) -> Callable[..., None]:
-    """Makes a plain test of a coroutine function: it runs on an event loop of its own."""
+    """Make a plain test of a coroutine function, which runs on an event loop of its own."""
 
     @functools.wraps(test)
     def run(*args: Any, **kwargs: Any) -> None:
@@ -22,7 +22,7 @@ def awaited(test: Callable[..., Coroutine[Any, Any, Any]]) -> Callable[..., None
 
 
 async def comes_true(what: Callable[[], object]) -> None:
-    """Give way to the loop until something has happened that nobody tells of."""
+    """Give way to the loop until a condition without an event of its own holds."""
     deadline = time.monotonic() + helpers.PATIENCE
     while not what():
         assert time.monotonic() < deadline, "it did not happen"

@@ -1,4 +1,4 @@
-"""Fixtures of the tests that need processes."""
+"""Fixtures of all tests."""
 
 from __future__ import annotations
 
@@ -9,8 +9,12 @@ import helpers
 import hypothesis
 import pytest
 import wheels
+from faulty import faulty
+from in_process import default_runtime, distributions, make_runtime
 
 from pycom_core import Runtime, Settings
+
+__all__ = ["default_runtime", "distributions", "faulty", "make_runtime"]
 
 pytest_plugins = ["servers"]
 
@@ -48,7 +52,7 @@ def runtime() -> Iterator[Runtime]:
 
 @pytest.fixture
 def collect() -> Iterator[Callable[[], object]]:
-    """Calls the garbage collector, which does not come by itself in this test."""
+    """Calls the garbage collector, which does not run by itself in this test."""
     gc.collect()
     gc.disable()
     yield gc.collect

@@ -1,4 +1,4 @@
-"""Doubles of what clients talk to: a nameserver, services, an authenticator, and channels."""
+"""Doubles for tests of clients: a nameserver, services, an authenticator, and channels."""
 
 from __future__ import annotations
 
@@ -8,12 +8,39 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from pycom_core import AccessDenied, Interface, Request, constants, interface, method
+from pycom_core import (
+    AccessDenied,
+    BadRequest,
+    DeadlineExceeded,
+    Interface,
+    MethodNotFound,
+    Overloaded,
+    RemoteError,
+    Request,
+    ServiceNotFound,
+    SessionExpired,
+    constants,
+    interface,
+    method,
+)
 from pycom_core.records import ServiceRecord
 from pycom_core.transport import AsyncChannel, Channel
 
 SHOP = "com.foo.stall"
 _ClassT = TypeVar("_ClassT", bound=type)
+#: Codes of answers, and the errors that clients raise for them.
+CODES = {
+    1: RemoteError,
+    2: MethodNotFound,
+    3: ServiceNotFound,
+    4: BadRequest,
+    5: AccessDenied,
+    6: SessionExpired,
+    7: DeadlineExceeded,
+    8: Overloaded,
+    42: RemoteError,
+    -1: RemoteError,
+}
 
 
 def double(name: str) -> Callable[[_ClassT], _ClassT]:
@@ -28,7 +55,7 @@ def double(name: str) -> Callable[[_ClassT], _ClassT]:
 
 @double(constants.NS_INTERFACE)
 class Directory:
-    """A nameserver that knows what it is given, and what it was asked."""
+    """A nameserver with given records, which remembers its requests."""
 
     introspection_data: dict[str, Any] = {}  # noqa: RUF012
 
@@ -75,7 +102,7 @@ class OldDirectory(Directory):
 
 @interface(SHOP)
 class Shop:
-    """A service that tells who it is, at once or when it is told to."""
+    """A service that tells its name, at once or when the test lets it."""
 
     introspection_data: dict[str, Any] = {}  # noqa: RUF012
 
@@ -104,7 +131,7 @@ class Shop:
 
 @double(constants.AUTH_INTERFACE)
 class Authenticator:
-    """Knows everybody whose credentials are `right`; their tokens say who they are."""
+    """An authenticator that knows all whose credentials are `right`; a token holds the name."""
 
     introspection_data: dict[str, Any] = {}  # noqa: RUF012
 
@@ -124,7 +151,7 @@ class Authenticator:
 
 
 def record(service: str, address: str, *interfaces: str) -> ServiceRecord:
-    """What a nameserver knows of a service, of a shop where no interface is named."""
+    """Return the record of a service; without interfaces, that of a shop."""
     return ServiceRecord(service, address, interfaces or (SHOP,))
 
 
@@ -154,7 +181,7 @@ class _Script:
 
 
 class Scripted(_Script, Channel):
-    """A channel that says what it was told to say."""
+    """A channel with prepared replies."""
 
     def exchange(self, payload: Any, timeout: float) -> list[Any]:
         return self.reply(payload, timeout)

@@ -1,4 +1,4 @@
-"""What the tests share: processes that surely end, and a client that sends frames as they are."""
+"""Common parts of the tests: processes that surely end, and a client that sends raw frames."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _T = TypeVar("_T")
 
 
 def environment(**environ: str) -> dict[str, str]:
-    """The variables that a process gets: of PyCOM's own those alone that it is given."""
+    """Return the environment of a process. Of PyCOM's variables it has only the given ones."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("PYCOM_")}
     return {**inherited, **environ}
 
@@ -40,7 +40,7 @@ def run(
     environ: Mapping[str, str] = MappingProxyType({}),
     **options: Any,
 ) -> Any:
-    """Run a command to its end; its status, and what it wrote."""
+    """Run a command to its end, and return its status and its output."""
     return subprocess.run(
         command,
         cwd=directory,
@@ -168,7 +168,7 @@ class Processes:
 
     def nameserver(self, *arguments: str, address: str = ANY_PORT, **environ: str) -> Service:
         """Start `pycom-nameserver`."""
-        # Talkative: that a service is registered is then seen in the log.
+        # Verbose, so that the log shows the registrations.
         command = [script("pycom-nameserver"), "-v", "-a", address, *arguments]
         return self._kept(Service(*command, **environ))
 
@@ -185,12 +185,23 @@ class Processes:
         return service
 
     def program(self, *command: str, **options: Any) -> Program:
-        """Start anything."""
+        """Start any command."""
         return self._kept(Program(*command, **options))
 
     def python(self, *arguments: str, **options: Any) -> Program:
         """Start this Python."""
         return self.program(sys.executable, *arguments, **options)
+
+
+def shown_on(terminal: int) -> bytes:
+    """Read all that a terminal shows, until nobody has it open for writing; then close it."""
+    seen = b""
+    # On Linux, reading from a terminal without writers fails.
+    with contextlib.suppress(OSError):
+        while piece := os.read(terminal, 4096):
+            seen += piece
+    os.close(terminal)
+    return seen
 
 
 def script(name: str) -> str:
@@ -245,7 +256,7 @@ class Dealer:
 
 
 def is_registered(nameserver: Service, name: str) -> bool:
-    """Whether a nameserver knows a service of that name."""
+    """Tell whether a nameserver knows a service of that name."""
     with Dealer(nameserver.address) as dealer:
         found = dealer.call(constants.NS_INTERFACE, constants.NS_METHOD_LIST_SERVICES)["result"]
     return name in [record["service"] for record in found]
@@ -262,7 +273,7 @@ def answer_in(reply: Sequence[bytes]) -> dict[str, Any]:
 
 
 def until(happened: Callable[[], object]) -> None:
-    """Wait for something that nobody tells of."""
+    """Wait until a condition without an event of its own holds."""
     deadline = time.monotonic() + PATIENCE
     while not happened():
         assert time.monotonic() < deadline, "it did not happen"
@@ -270,7 +281,7 @@ def until(happened: Callable[[], object]) -> None:
 
 
 def eventually(attempt: Callable[[], _T], error: type[Exception] = PycomError) -> _T:
-    """What `attempt` returns once it does not raise `error` any more."""
+    """Call `attempt` until it does not raise `error` any more, and return its result."""
     deadline = time.monotonic() + PATIENCE
     while True:
         try:

@@ -112,7 +112,7 @@ async def answer(server: Server, *call: Any, **others: Any) -> dict[str, Any]:
 
 
 def call(server: Server, *call: Any, **others: Any) -> dict[str, Any]:
-    """What `answer` gives, on a loop of its own."""
+    """Return the answer to a CALL, as `answer` does, on an event loop of its own."""
     return asyncio.run(answer(server, *call, **others))
 
 
@@ -133,7 +133,7 @@ class Distributions:
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
         lines = [f"{plugin} = {target}" for plugin, target in plugins.items()]
         (info / "entry_points.txt").write_text("\n".join(["[pycom.plugins]", *lines]))
-        # A clock of files may not tell this change from the one before.
+        # The times of files may be too coarse to show this change.
         importlib.invalidate_caches()
         discovery._installed.cache_clear()
 

@@ -1,4 +1,4 @@
-"""Servers that wheels bring: a platform may have none, and then it is said which."""
+"""Servers that come as wheels, with a report of those that a platform lacks."""
 
 from __future__ import annotations
 

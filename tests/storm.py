@@ -36,7 +36,7 @@ class Storm:
 
     @property
     def is_over(self) -> bool:
-        """Whether it lasted as long as it may."""
+        """True if it lasted as long as it may."""
         return self._over.is_set()
 
     def __enter__(self) -> Storm:

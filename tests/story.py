@@ -29,7 +29,7 @@ _ADDRESS = re.compile(r"tcp://127\.0\.0\.1:\d+")
 
 
 class Story:
-    """What one page's examples have in common. A context manager that ends what they started."""
+    """The common state of one page's examples. A context manager that ends what they started."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory

@@ -1,4 +1,4 @@
-"""Tests that need a server which cannot be installed everywhere."""
+"""Tests that need a server that is not available on every platform."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which environments `tox` runs."""
+"""The environments that `tox` runs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ OWN = "py{}{}".format(*sys.version_info)
 
 
 def tox(directory: Path, command: str, *options: str) -> str:
-    """What a command of tox prints."""
+    """Return the output of a command of tox."""
     done = subprocess.run(
         [sys.executable, "-m", "tox", command, "-c", ROOT, "--workdir", directory, *options],
         env={name: value for name, value in os.environ.items() if not name.startswith("TOX")},

@@ -1,4 +1,4 @@
-"""Wheels, and environments that they are installed in: what a user of PyCOM has."""
+"""Wheels, and environments that they are installed in, as users of PyCOM have them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
-#: What the wheel of the project is made of.
+#: The sources of the project's wheel.
 SOURCES = (
     *("setup.cfg", "setup.py", "pyproject.toml", "README.md", "LICENSE", "MANIFEST.in"),
     *("pycom", "pycom_core", "pycom_plugins", "share", "zerojson"),
@@ -59,7 +59,7 @@ class Environment:
         )
 
     def pycom(self, *arguments: str | Path, **options: Path) -> str:
-        """What the command `pycom` prints here."""
+        """Return the output of the command `pycom` in it."""
         return self.run(*PYCOM, *arguments, **options)
 
     def environ(self, **environ: str) -> dict[str, str]:
@@ -87,7 +87,7 @@ class Environment:
 
 
 def finished(process: subprocess.Popen[str]) -> str:
-    """What a process writes until its end. Fails if it fails."""
+    """Return the output of a process, at its end. Fails if the process fails."""
     output, _ = process.communicate()
     assert process.returncode == 0, f"{process.args} ended with {process.returncode}:\n{output}"
     return output

@@ -1,14 +1,14 @@
-"""What `compare.py` compares: one module each, of one shape.
+"""The contenders of `compare.py`: a module each, all of the same shape.
 
-Run as a program it is the server, which logs "listens on ADDRESS". Functions that take this address
-are its clients; it has those that it can have:
+Run as a program, a module is the server, which logs "listens on ADDRESS". The functions that take
+this address are its clients. A module has those of them that make sense for it:
 
     one(address)           a function that calls `bar` once
-    threads(address)       a function that makes such a function for each thread; else it is `one`
+    threads(address)       a function that makes such a function for each thread; by default `one`
     many(address)          measures `WINDOW` calls in flight: seconds to measure → seconds a call
     echo(address)          a function that sends bytes there and back
 
-`DISTRIBUTIONS` are the names on PyPI of what it needs.
+`DISTRIBUTIONS` are the distributions that it needs, as PyPI names them.
 """
 
 ARGUMENTS = {"name": "field1", "value": 42}

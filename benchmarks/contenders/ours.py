@@ -1,4 +1,4 @@
-"""PyCOM over TCP: the address is given, so that it does not take the Unix socket."""
+"""PyCOM over TCP: with a given address it does not use the Unix socket."""
 
 from __future__ import annotations
 

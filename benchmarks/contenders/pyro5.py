@@ -1,4 +1,4 @@
-"""Pyro5 with its own serializer. A proxy belongs to one thread, so that each has its own."""
+"""Pyro5 with its own serializer. A proxy belongs to one thread, so each thread has its own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""RPyC. A dict would come as a reference, with a call for each look into it: items return."""
+"""RPyC. Results are items, as a dict would be a reference, with a call for each access."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the servers of contenders tell their address."""
+"""The addresses of contenders' servers: choosing one, and announcing it."""
 
 from __future__ import annotations
 

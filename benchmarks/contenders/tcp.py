@@ -1,4 +1,4 @@
-"""A plain TCP socket with JSON, each message behind its length: what the network itself costs."""
+"""A plain TCP socket with JSON, each message after its length: the cost of the network itself."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from contenders.serving import host_and_port, listens_on
 
 DISTRIBUTIONS = ()
 _LENGTH = struct.Struct("!Q")
-#: Bytes from which a body is sent by itself, and is no call but sent back.
+#: Bytes from which a body is sent by itself; such a body is no call, but is echoed.
 _LARGE = 65_536
 encode, decode = msgspec.json.encode, msgspec.json.decode
 

@@ -1,4 +1,4 @@
-"""zerorpc, whose many in flight are greenlets of gevent. Its heartbeat would end idle clients."""
+"""zerorpc. Calls in flight are greenlets of gevent. Its heartbeat would end idle clients."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Gives attachments back, as `attachments.py` sends them."""
+"""A service that returns attachments, for `attachments.py`."""
 
 import pycom
 

@@ -1,4 +1,4 @@
-"""`plain`, and ten plugins that look on at each call from both sides."""
+"""The service `plain`, with ten plugins that see each call on both sides."""
 
 from plain import Plain as Plain
 

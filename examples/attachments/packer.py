@@ -1,4 +1,4 @@
-"""Attachments: bytes come as an argument and leave as a result, and are never made into JSON."""
+"""Attachments: bytes as an argument and as a result, which are never converted to JSON."""
 
 import zlib
 
@@ -7,17 +7,17 @@ import pycom
 
 @pycom.interface("com.example.packer")
 class Packer(pycom.Service):
-    """Makes bytes fewer."""
+    """Compresses bytes."""
 
     @pycom.method(results=("size", "packed"), attachments=("data", "packed"))
     def pack(self, request, data, level=6):
-        """Pack `data`, the harder the higher `level` is."""
+        """Compress `data`, more at a higher `level`."""
         packed = zlib.compress(data, level)
         return len(packed), packed
 
     @pycom.method(results=("data",), attachments=("packed", "data"))
     def unpack(self, request, packed):
-        """Undo `pack`."""
+        """Decompress what `pack` returned."""
         try:
             return zlib.decompress(packed)
         except zlib.error as error:

@@ -1,4 +1,4 @@
-"""A service that brings its plugin along."""
+"""A service that registers its own plugin."""
 
 from journal import Journal
 

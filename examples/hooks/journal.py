@@ -1,4 +1,4 @@
-"""A plugin: it knows nothing of the services it is used with."""
+"""A plugin, for any service."""
 
 import time
 
@@ -6,7 +6,7 @@ from pycom_core import hookimpl
 
 
 class Journal:
-    """Prints how long each call took, and who made it if that is known."""
+    """Prints the duration of each call, and its caller if known."""
 
     @hookimpl(wrapper=True)
     def pycom_invoke(self, iface, method, request):

@@ -5,7 +5,7 @@ import pycom
 
 @pycom.interface("com.example.cart", stateful=True)
 class Cart(pycom.Service):
-    """Collects what somebody wants to buy."""
+    """Collects the goods that a client wants to buy."""
 
     @pycom.method
     def add(self, request, item, count=1):

@@ -62,8 +62,8 @@ class Caller(ABC):
         return self.__copy__()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Who calls, and through which hooks, is for the program to say that unpickles it; a token
-        # would be at home wherever the bytes are kept.
+        # The caller and the hooks are for the unpickling program to set. A token must not lie
+        # wherever the bytes are kept.
         kind, nameservers = type(self), list(self.nameservers)
         return partial(kind, nameservers, timeout=self.timeout, views=self.views), ()
 

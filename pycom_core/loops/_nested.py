@@ -35,7 +35,7 @@ def run(coroutine: Coroutine[Any, Any, Any], timeout: float | None) -> Any:
     try:
         with set_aside():
             try:
-                # It is made anew for each call: who would close one that is kept?
+                # A new loop for each call, as nobody would close one that is kept.
                 answered = nested.create_task(_within(timeout, coroutine))
                 result = undisturbed(lambda: nested.run_until_complete(answered))
                 _warn_of(asyncio.all_tasks(nested))

@@ -82,7 +82,7 @@ class BackgroundStream:
         # Past the stream's own buffer: a thread that holds it while the interpreter ends would
         # make that a crash.
         data = text.encode(self._stream.encoding or "utf-8", "backslashreplace")
-        with contextlib.suppress(OSError):  # whoever read it is gone
+        with contextlib.suppress(OSError):  # its reader is gone
             while data:
                 try:
                     data = data[os.write(descriptor, data) :]

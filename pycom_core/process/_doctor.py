@@ -38,7 +38,7 @@ def diagnosed(settings: Settings) -> Plugins:
     Raises `ConfigurationError` for settings that are wrong themselves.
     """
     runtime = _Ward(settings)
-    # It listens nowhere: commands are contributed to a server only. Of its end nobody is told.
+    # Commands are contributed to a server only. This one listens nowhere, and ends unannounced.
     ServiceServer([], runtime=runtime)
     runtime.plugins.contributions("pycom_types")
     runtime.servers.clear()

@@ -33,8 +33,8 @@ from pycom_core.wire._codec import dict_to_wire
 
 #: Modules that are being imported to be served.
 _importing: list[str] = []
-#: Modules whose interfaces are not served because they happen to be loaded.
-_NOT_SERVED = ("pycom_core", "pycom_plugins")
+#: Set in packages whose interfaces are not served because they happen to be loaded.
+_LIBRARY = "__pycom_library__"
 #: s after the drain that the last replies and the closing of sockets may take.
 _LAST_WORDS = 1.5
 #: s that the interpreter may take at least to end after the service.
@@ -75,7 +75,8 @@ def providers_in(modules: Iterable[ModuleType]) -> Iterator[Provider]:
     """Yield the classes in the namespaces of modules that provide an interface, each once."""
     seen: set[int] = set()
     for module in modules:
-        if module.__name__.partition(".")[0] in _NOT_SERVED:
+        package = sys.modules.get(module.__name__.partition(".")[0], module)
+        if vars(package).get(_LIBRARY):
             continue
         for value in list(vars(module).values()):
             if not inspect.isclass(value) or id(value) in seen:
@@ -104,9 +105,9 @@ def make_instances(providers: Iterable[Provider]) -> None:
 
 
 def _refuse_bare(server: ServiceServer) -> None:
-    # Not earlier: objects and plugins may add methods until they are all there.
+    # Not earlier: objects and plugins may add methods up to this point.
     for iface in server.interfaces.values():
-        # What every service has says nothing of what this one is for.
+        # Introspection alone, which every service has, is no reason to run one.
         if iface.methods.keys() <= {constants.GENERIC_METHOD_INTROSPECT}:
             raise ConfigurationError(
                 f"{iface!r} has no methods; decorate its functions with @pycom.method"
@@ -183,7 +184,7 @@ class ServiceProcess:
         try:
             _refuse_bare(self.server)
             self.server.setup(self.loop)
-            # Not before the loop runs: a nameserver of this process would be called beside it.
+            # Only on the running loop, which a nameserver of this process answers on.
             self.loop.call_soon(self.registrar.start)
             showlog.settle()
             logger().info("Service %s listens on %s", self.name, self.bound)
@@ -193,7 +194,7 @@ class ServiceProcess:
         except KeyboardInterrupt:
             pass
         finally:
-            if os.getpid() == self._pid:  # else all of this is a parent's, who goes on
+            if os.getpid() == self._pid:  # in a fork all of this is the parent's
                 try:
                     self._close()
                 finally:

@@ -98,7 +98,7 @@ class StopSignals:
 
     def _restore(self, descriptor: int) -> None:
         signal.set_wakeup_fd(-1)
-        with contextlib.suppress(OSError, ValueError):  # whose it was has closed it
+        with contextlib.suppress(OSError, ValueError):  # its owner has closed it
             signal.set_wakeup_fd(descriptor)
         for number, handler in self._handlers.items():
             if signal.getsignal(number) == self._handle:
@@ -125,7 +125,7 @@ class StopSignals:
                 os.close(self._next)
             self._next = None
             with contextlib.suppress(OSError):  # there was none, or it has been closed
-                # Whoever has it may close it, and its number may then be that of anything.
+                # Its owner may close it, and then the number may come to mean anything.
                 self._next = os.dup(before)
         return True
 

@@ -51,8 +51,8 @@ class _Default:
             loaded = self._load(*arguments)
             self._file, self._defaults, self._overrides = arguments
             if self._runtime is not None and self._runtime.settings != loaded:
-                # Contexts that are there keep theirs; what is made from now on is new, but for
-                # the loop: tasks of before are to run on it.
+                # Existing contexts keep the former runtime. The new one gets its loop, which
+                # earlier tasks are to run on.
                 self._loop = self._runtime._loop
                 self._runtime = None
 

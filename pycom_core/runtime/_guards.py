@@ -12,7 +12,7 @@ from pycom_core.loops._waiting import is_cancelled, never_waits
 from pycom_core.plugins._chains import check_failure
 from pycom_core.records import ServiceRecord
 
-#: Makes an error of the fault of an object, worded as the end of a sentence about it.
+#: Makes an error from the fault of an object, worded as the end of a sentence about it.
 Blame = Callable[[str], PluginFailed]
 
 

@@ -81,7 +81,7 @@ class Runtime:
         self.clock = clock  #: seconds, for leases, sessions and answers
         told = self.settings.plugins
         self.plugins = self.plugin_class(told.disable, told.optional, trace=told.trace)
-        if not plugins:  # who brings some by hand may bring ours
+        if not plugins:  # plugins that are given may be ours
             discovery.check()
         self.plugins.discover()
         for name, plugin in (plugins or {}).items():
@@ -105,7 +105,7 @@ class Runtime:
         for choice in choices.CHOICES.values():
             self.plugins.contributions(choice.hook)
         self.plugins.contributions("pycom_transports")
-        if self.settings.development:  # elsewhere nobody waits for what types may have to load
+        if self.settings.development:  # else a type is loaded when it is met
             self.plugins.contributions("pycom_types")
         self.plugins.notify("pycom_configure", runtime=self)
 

@@ -98,7 +98,7 @@ class Sessions:
             await finished(turn)
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():
-                # Its turn had come all the same: it passes it on.
+                # Its turn had come already: pass it on.
                 self._release(session_id)
             raise
 

@@ -130,7 +130,7 @@ class Interface(BaseComponent):
                 f"{declarations.title(known.wrapped)} and {declarations.title(function)} have that "
                 "name; give one of them another"
             )
-        # Who runs in a way of his own binds his arguments himself.
+        # A method with a `run` of its own binds its arguments itself.
         if type(method_info).run is Method.run and not method_info._calls_itself:
             owner, here = declarations.title(function), f"{self.wrapped.__qualname__}.{name}"
             owner = here if owner == here else f"{owner} ({self.name}.{name})"

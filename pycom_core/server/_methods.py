@@ -53,7 +53,7 @@ class Method:
         self.is_async = inspect.iscoroutinefunction(wrapped)
         # A subclass brings its own `call`, which then runs the hooks of the method itself.
         self._calls_itself = type(self).call is not Method.call
-        # Its attachment is wanted where it lies, not as bytes: the argument is a `memoryview`.
+        # True if it wants the attachment without a copy: the argument is then a `memoryview`.
         self._takes_view = False
         self.required_arguments: list[str] = []
         self.optional_arguments: list[str] = []

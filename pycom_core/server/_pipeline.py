@@ -84,9 +84,9 @@ async def answer(server: AnyServer, delivery: Delivery) -> list[Attachment]:
         )
         parts, status = server.fallback.reply(response), constants.PROTO_STATUS_FAILURE
 
-    # The end, for those who count.
+    # The end: for access logs and metrics.
     for hook in server.chains.end:
-        # Unreadable requests have no names, and other commands make of their bodies what they like.
+        # Unreadable requests have no names, and the requests of other commands are not `Request`s.
         try:
             hook(request if isinstance(request, Request) else Request("", ""), response)
         except BaseException as error:  # of a signal: failures are logged, not raised

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import importlib
 import itertools
 from collections.abc import Iterable, Mapping
 from types import TracebackType
@@ -15,6 +14,7 @@ from pycom_core.client._async_context import AsyncContext
 from pycom_core.client._context import Context
 from pycom_core.client._registrar import RENEWAL
 from pycom_core.plugins._discovery import installed_names
+from pycom_core.plugins._discovery import service as service_class
 from pycom_core.runtime._runtime import Runtime
 from pycom_core.server._service import Provider
 from pycom_core.settings import load
@@ -26,8 +26,6 @@ from pycom_core.transport import Transport
 from pycom_core.transport._local import LocalTransport
 
 ANY_PORT = "tcp://127.0.0.1:*"
-#: The module that users run as a nameserver, and the class in it.
-NAMESERVER = ("pycom.apps.nameserver", "NameServer")
 
 _NetworkT = TypeVar("_NetworkT", bound="Network")
 _ServiceT = TypeVar("_ServiceT", bound=Service)
@@ -76,8 +74,7 @@ class Network:
     # Services.
 
     def _start_nameserver(self) -> ServiceThread:
-        module, name = NAMESERVER
-        provider = getattr(importlib.import_module(module), name)
+        provider = service_class(constants.NS_INTERFACE)
 
         def make_runtime() -> Runtime:
             plugins = {"pycom_testing": self._registry}

@@ -153,7 +153,7 @@ class BaseCommand:
             if not is_failure(error):
                 raise
             logger().exception("%s returned what cannot be sent", self._name(response.request))
-            # In place: who counts answers sees what was answered.
+            # In place, so that access logs and metrics see the actual answer.
             response.code = constants.ERROR_UNKNOWN
             response.message = "Unknown error during request"
             response.result, response.attachment, response.extensions = None, None, {}

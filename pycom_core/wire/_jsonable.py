@@ -92,7 +92,7 @@ def _encode(value: Any, encoder: msgspec.json.Encoder) -> bytes:
     except UnicodeEncodeError:
         # A lone surrogate, which may come from a client of 0.6.0, and which no UTF-8 can hold.
         text = json.dumps(msgspec.to_builtins(value, enc_hook=encoder.enc_hook))
-        # What is no JSON in there, NaN and the infinities, becomes null, as it does elsewhere.
+        # NaN and the infinities, which JSON does not have, become null, as elsewhere.
         return json.dumps(json.loads(text, parse_constant=lambda _name: None)).encode()
 
 
@@ -103,7 +103,7 @@ def _locate(value: Any, encoder: msgspec.json.Encoder, fault: Exception) -> tupl
         step, value, fault = found
         place += step
         if isinstance(fault, RecursionError):
-            break  # in a part of itself there is always one more
+            break  # a value within itself has no end
     if found := _failing(_keys(value), encoder):
         place += found[0]
     return place.removeprefix("."), fault

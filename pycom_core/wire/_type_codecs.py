@@ -129,7 +129,7 @@ class TypeCodecs:
                 return found
             if found is value:
                 raise TypeError("it gave the object itself")
-            # What msgspec would ask for next. Only here it is known whose it is.
+            # msgspec would ask for it next, but only here the codec at fault is known.
             return found if _is_known(type(found)) else self.encode(found)
         except PluginFailed:  # of another codec
             raise

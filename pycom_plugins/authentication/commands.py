@@ -65,7 +65,7 @@ def users() -> None:
 def add(
     name: str, roles: tuple[str, ...], password_stdin: bool, path: str | None, config: str | None
 ) -> None:
-    """Add a user, or give one who is there another password and other roles."""
+    """Add a user, or change the password and the roles of an existing one."""
     from pycom_plugins.authentication.passwords import LONGEST, hashed
     from pycom_plugins.authentication.users import User
 

@@ -32,5 +32,5 @@ def matches(kept: str, password: str) -> bool:
 
 
 def _encoded(password: str) -> bytes:
-    # JSON can bring halves of surrogate pairs, which are no reason to fail.
+    # JSON can contain lone surrogates, which must not raise here.
     return password.encode("utf-8", "surrogatepass")

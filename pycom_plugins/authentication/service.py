@@ -66,7 +66,7 @@ def users_of(options: Options) -> Users:
 
 @interface(constants.AUTH_INTERFACE, authentication="never")
 class Authenticator:
-    """Gives tokens to users who know their password, and says whom a token belongs to."""
+    """Gives tokens to users who know their password, and names the owner of a token."""
 
     introspection_data: dict[str, Any] = {}  # noqa: RUF012
 
@@ -82,13 +82,13 @@ class Authenticator:
         self._tries: Expiring[int] = Expiring(PAUSE, MOST_NAMES)
         self._checks = ThreadPoolExecutor(CHECKS, "pycom-passwords")
         self._waiting = 0
-        # A password is checked for strangers too, lest the time tells who is a user.
+        # A password is checked for unknown names too, so that the time does not tell who is a user.
         self._nobody = User(passwords.hashed(secrets.token_hex()))
 
     @method(constants.AUTH_METHOD_AUTHENTICATE, results=("token",))
     async def authenticate(self, request: Request, user: Any, credentials: Any) -> str:
-        """Give a token to a user, whose password the credentials are."""
-        # Not annotated as texts: what is none is denied as a wrong password is.
+        """Give a token to a user. The credentials are the password."""
+        # Not annotated as texts, so that other values are denied like wrong passwords.
         if not (_is_text(user) and _is_text(credentials)):
             raise AccessDenied(_WRONG)
         if self._waiting >= MOST_WAITING:
@@ -119,7 +119,7 @@ class Authenticator:
     async def validate(self, request: Request, token: Any) -> tuple[str, list[str]]:
         """Name and roles of the user whom a token belongs to."""
         owner = self._tokens.owner(token) if type(token) is str else None
-        # Who was removed, or has another password since, is no longer the token's owner.
+        # The token ends when its user is removed or gets another password.
         user = None if owner is None else self._users.all().get(owner.name)
         if owner is None or user is None or user.password != owner.password:
             raise AccessDenied("The token is not valid, or no longer")

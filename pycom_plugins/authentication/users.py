@@ -33,7 +33,7 @@ class Users:
     """The users in one file, which is read again when it has changed."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        # Not a link but what it points to is replaced.
+        # A link stays: its target is replaced.
         self.path = Path(path).expanduser().resolve()
         self._version: tuple[int, ...] = ()
         self._users: Mapping[str, User] = {}
@@ -69,7 +69,7 @@ class Users:
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
-        # The directory, as the file itself is about to be another one.
+        # Lock the directory, as the file itself is about to be replaced.
         directory = os.open(self.path.parent, os.O_RDONLY)
         try:
             fcntl.flock(directory, fcntl.LOCK_EX)

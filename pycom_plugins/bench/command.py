@@ -84,7 +84,7 @@ def bench(
         rate=rate,
     )
     context = cli.client_context(given, timeout)
-    # That nobody has the interface, or the method no such argument, is told at once.
+    # A missing interface and a wrong argument are reported at once.
     with cli.located(context, interface, service) as component:
         cli.refuse_unknown(component, method, load.arguments)
     warming = attrs.evolve(load, seconds=warm_up, calls=unlimited)

@@ -52,7 +52,7 @@ def lines(tally: Tally) -> Iterator[str]:
     yield ""
     most = max(row["count"] for row in found["histogram"])
     for row in found["histogram"]:
-        # What is there is seen, however little it is.
+        # A count above 0 is always visible.
         bar = "█" * round(_WIDTH * row["count"] / most) or "▏" * bool(row["count"])
         edges = f"{row['from_ms']:>9g} … {row['to_ms']:<9g}"
         yield f"{edges} {row['count']:>9} {bar}".rstrip()

@@ -59,7 +59,7 @@ def _show(found: Any) -> None:
     types = {name: type_ for _, one in methods for name, type_ in one.definitions.items()}
     if types:
         click.echo()
-        # By the titles, as the methods say them.
+        # By their titles, as methods refer to them.
         rows = [[one.title or name, one.bare()] for name, one in sorted(types.items())]
         cli.print_table(["type", "meaning"], rows)
 

@@ -236,7 +236,7 @@ def _limits(old: Type, new: Type, where: str) -> Iterator[Difference]:
 
 def _property(old: Type, new: Type, name: str, where: str, seen: _Seen) -> Iterator[Difference]:
     if name not in new.properties:
-        # Who sends it is not heard any more, and who reads it finds nothing.
+        # Senders of it are ignored from now on, and readers find nothing.
         yield Difference(where, "removed", narrows=True, widens=True)
     elif name not in old.properties:
         is_required = name in new.required

@@ -15,7 +15,7 @@ from typing import Any
 
 from pycom_core import constants
 from pycom_plugins.descriptions.description import Description, Method
-from pycom_plugins.descriptions.types import ANYTHING, Type, as_json
+from pycom_plugins.descriptions.types import ANYTHING, WORDS, Type, as_json
 
 _HEADER = """\
 # Written by `pycom stubs`: what is changed here is lost when it is written again.
@@ -54,15 +54,6 @@ _OURS = frozenset(
     + re.findall(r"\w+", "INTERFACE Attachment isinstance self _component _call _given _pair")
 )
 _WIDTH = 100
-_BUILTINS = {
-    "null": "None",
-    "boolean": "bool",
-    "integer": "int",
-    "number": "float",
-    "string": "str",
-    "array": "list",
-    "object": "dict",
-}
 
 
 def write(description: Description) -> str:
@@ -89,7 +80,7 @@ class _Module:
             if method.schema is not None:
                 schemas = [method.schema.arguments, method.schema.result]
                 self._hiding.update(_property_names(schemas))
-        self._taken = {*_OURS, *_BUILTINS.values(), *self._hiding}
+        self._taken = {*_OURS, *WORDS.values(), *self._hiding}
         self._classes: dict[tuple[str, str], str] = {}
         self._blocks: list[str] = []
 
@@ -202,7 +193,7 @@ class _Module:
     def _of_kind(self, kind: str, type_: Type, hint: str) -> str:
         if kind == "object" and type_.properties:
             return self._class(type_, hint)
-        name = _BUILTINS.get(kind)
+        name = WORDS.get(kind)
         if name is None:
             return "Any"
         if kind == "object":
@@ -323,5 +314,5 @@ def _printable(one: str) -> str:
         return one * 2
     if one.isprintable() or one == "\n":
         return one
-    # No docstring may hold half a character.
+    # A lone surrogate cannot be encoded as UTF-8.
     return "\ufffd" if "\ud800" <= one <= "\udfff" else one.encode("unicode_escape").decode()

@@ -12,7 +12,8 @@ from typing import Any
 import attrs
 
 _REFERENCE = "#/$defs/"
-_WORDS = {
+#: The Python types that stand for JSON types.
+WORDS = {
     "null": "None",
     "boolean": "bool",
     "integer": "int",
@@ -168,7 +169,7 @@ class Type:
                 return f"{{{', '.join(self.declarations())}}}"
             case ["object"]:
                 return f"dict[str, {self.extras}]"
-        return " | ".join(_WORDS.get(kind, kind) for kind in self.kinds) or "Any"
+        return " | ".join(WORDS.get(kind, kind) for kind in self.kinds) or "Any"
 
     def declarations(self) -> list[str]:
         """Return the declarations of the properties of an object."""

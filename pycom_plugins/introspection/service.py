@@ -37,7 +37,7 @@ class Service:
 
 METHOD: Method = Service.introspect.__method__  # type: ignore[attr-defined]
 METHOD.plugin = "introspection"
-METHOD.details["additional_arguments"] = False  # it runs in a way of its own, but looks at none
+METHOD.details["additional_arguments"] = False  # its `run` looks at no arguments
 
 
 def introspect(instance: Any, iface: Interface) -> tuple[str, dict[str, Any], str | None, Any]:
@@ -49,7 +49,7 @@ def introspect(instance: Any, iface: Interface) -> tuple[str, dict[str, Any], st
 def describe(info: Method) -> dict[str, Any]:
     """Return the description of one method for its callers."""
     incoming, outgoing = info.attachments
-    # Said where it is not what callers expect of what is declared.
+    # Stated only if callers would guess otherwise from the declared arguments.
     declares = bool(info.required_arguments or info.optional_arguments)
     additional = takes_additional(info)
     return {

@@ -147,7 +147,7 @@ def _is_endpoint(address: str) -> bool:
 
 def _check(argument: str, value: Any, is_valid: Callable[[str], Any], expected: str) -> None:
     _check_type(argument, value)
-    # Not printable are lone surrogates too, which nothing could store, match or send on.
+    # This excludes lone surrogates, which could not be stored, matched or sent.
     if len(value) > _LONGEST_NAME or not value.isprintable() or not is_valid(value):
         raise BadRequest(f"Argument {argument!r}: expected {expected}, got {value[:100]!r}")
 

@@ -3,54 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from pycom_core import hookimpl
-from pycom_core.backends import Guarantee, NameserverBackend
+from pycom_core.backends import NameserverBackend
 from pycom_core.errors import AccessDenied
+from pycom_plugins.sqlite.kept import LEASE_COLUMNS, Kept
 
-# What only those need who choose this backend is imported where it is used.
+# Imports that only users of this backend need are where they are used.
 if TYPE_CHECKING:
     from pycom_core.records import ServiceRecord
 
 
-class SqliteBackend(NameserverBackend):
-    """Records that survive a restart; processes of one machine may share the file.
+class SqliteBackend(Kept, NameserverBackend):
+    """Records in an SQLite file."""
 
-    A statement takes less time than a switch of threads, so the coroutines do not wait. They block
-    only while another process writes, for at most `table.BUSY_TIMEOUT`, and then raise
-    `Overloaded`.
-    """
-
-    guarantees: ClassVar[Guarantee] = (
-        Guarantee.PERSISTENT | Guarantee.SHARED | Guarantee.LINEARIZABLE
+    table = "pycom_services"
+    schema = (
+        "CREATE TABLE IF NOT EXISTS pycom_services (service TEXT PRIMARY KEY, "
+        "address TEXT NOT NULL, interfaces TEXT NOT NULL, metadata TEXT NOT NULL, "
+        f"{LEASE_COLUMNS})",
+        "CREATE TABLE IF NOT EXISTS pycom_providers (interface TEXT, service TEXT "
+        "REFERENCES pycom_services ON DELETE CASCADE, PRIMARY KEY (interface, service)) "
+        "WITHOUT ROWID",
+        # Without it every deletion would scan the table for the rows to cascade to.
+        "CREATE INDEX IF NOT EXISTS pycom_providers_service ON pycom_providers (service)",
     )
-
-    def __init__(
-        self, url: str, clock: Callable[[], float] | None = None, boot: str | None = None
-    ) -> None:
-        """Open the file; `clock` gives seconds since the boot that `boot` names.
-
-        Raises `ConfigurationError` for a URL or a file that cannot be used.
-        """
-        from pycom_plugins.sqlite.table import LEASE_COLUMNS, LeaseTable
-
-        self._table = LeaseTable(
-            url,
-            "pycom_services",
-            (
-                "CREATE TABLE IF NOT EXISTS pycom_services (service TEXT PRIMARY KEY, "
-                "address TEXT NOT NULL, interfaces TEXT NOT NULL, metadata TEXT NOT NULL, "
-                f"{LEASE_COLUMNS})",
-                "CREATE TABLE IF NOT EXISTS pycom_providers (interface TEXT, service TEXT "
-                "REFERENCES pycom_services ON DELETE CASCADE, PRIMARY KEY (interface, service)) "
-                "WITHOUT ROWID",
-                # Without it every deletion would scan the table for the rows to cascade to.
-                "CREATE INDEX IF NOT EXISTS pycom_providers_service ON pycom_providers (service)",
-            ),
-            clock,
-            boot,
-        )
 
     async def register(self, record: ServiceRecord, ttl: float) -> None:
         with self._table.write() as connection:
@@ -104,9 +82,6 @@ class SqliteBackend(NameserverBackend):
                 self._table.now(),
             )
         )
-
-    async def close(self) -> None:
-        self._table.close()
 
 
 def _encode(value: Any) -> str:

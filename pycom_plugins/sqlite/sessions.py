@@ -3,45 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 from pycom_core import hookimpl
-from pycom_core.backends import Guarantee, SessionStore
+from pycom_core.backends import SessionStore
+from pycom_plugins.sqlite.kept import LEASE_COLUMNS, Kept
 
-# What only those need who choose this store is imported where it is used.
 
+class SqliteStore(Kept, SessionStore):
+    """Sessions in an SQLite file."""
 
-class SqliteStore(SessionStore):
-    """Sessions that survive a restart; processes of one machine may share the file.
-
-    A statement takes less time than a switch of threads, so the coroutines do not wait. They block
-    only while another process writes, for at most `table.BUSY_TIMEOUT`, and then raise
-    `Overloaded`.
-    """
-
-    guarantees: ClassVar[Guarantee] = (
-        Guarantee.PERSISTENT | Guarantee.SHARED | Guarantee.LINEARIZABLE
+    table = "pycom_sessions"
+    schema = (
+        "CREATE TABLE IF NOT EXISTS pycom_sessions "
+        f"(session_id TEXT PRIMARY KEY, data TEXT NOT NULL, {LEASE_COLUMNS})",
     )
-
-    def __init__(
-        self, url: str, clock: Callable[[], float] | None = None, boot: str | None = None
-    ) -> None:
-        """Open the file; `clock` gives seconds since the boot that `boot` names.
-
-        Raises `ConfigurationError` for a URL or a file that cannot be used.
-        """
-        from pycom_plugins.sqlite.table import LEASE_COLUMNS, LeaseTable
-
-        self._table = LeaseTable(
-            url,
-            "pycom_sessions",
-            (
-                "CREATE TABLE IF NOT EXISTS pycom_sessions "
-                f"(session_id TEXT PRIMARY KEY, data TEXT NOT NULL, {LEASE_COLUMNS})",
-            ),
-            clock,
-            boot,
-        )
 
     async def load(self, session_id: str) -> dict[str, Any] | None:
         from pycom_core import dict_from_wire
@@ -67,9 +43,6 @@ class SqliteStore(SessionStore):
     async def drop(self, session_id: str) -> None:
         with self._table.write() as connection:
             connection.execute("DELETE FROM pycom_sessions WHERE session_id = ?", (session_id,))
-
-    async def close(self) -> None:
-        self._table.close()
 
 
 @hookimpl

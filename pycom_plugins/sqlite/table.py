@@ -15,9 +15,6 @@ from pycom_core.host import boot_id
 
 BUSY_TIMEOUT: Final = 1.0  # s; another process holds the file for some 100 µs at a time
 
-#: The last columns of a table of leases; `LeaseTable.lease` gives their values.
-LEASE_COLUMNS: Final = "ttl REAL NOT NULL, ends REAL NOT NULL, boot TEXT NOT NULL"
-
 
 def path_of(url: str) -> str:
     """Return the absolute path in `sqlite:///path/to/file`. Raises `ConfigurationError`."""

@@ -36,7 +36,7 @@ class AdoptedDealer(DealerChannel):
             reply = self._receive(deadline)
             if reply[0] == correlation and len(reply) >= 4:
                 return reply[2:]
-            # Somebody else's, or a late one: what is left of the time is for the right one.
+            # Not the reply to this call: wait for the right one in the time that is left.
 
     def _receive(self, deadline: float) -> list[Attachment]:
         while True:

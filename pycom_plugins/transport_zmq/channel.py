@@ -51,7 +51,7 @@ class DealerChannel(Channel):
         deadline = time.monotonic() + timeout / 1000
         try:
             self.send(b"", payload, deadline)
-            # The descriptor tells of what comes from now on, once it was looked whether it is here.
+            # The descriptor tells of news only after a look at the current state.
             reply = self._take() if zmq_poll(self._readable, 0) else None
             while reply is None:
                 self._wait(deadline)

@@ -90,7 +90,7 @@ class RouterListener(Listener):
                     return
         finally:
             self._reading = False
-        # Busy still: what waits now does so since before this burst, and its time counts.
+        # Still busy: waiting messages came before this burst ended, and their time counts.
         self._send_replies()
         assert self._loop is not None
         self._loop.call_soon(self._on_readable)
@@ -122,7 +122,7 @@ class RouterListener(Listener):
                 self._backlog.append(Delivery(frames, time.monotonic(), self._reply))
                 found = True
         if found and self._loop is not None:
-            # It may have come free since, and heard nothing of these.
+            # The loop may be free by now, without knowing of these messages.
             with contextlib.suppress(RuntimeError):  # it has just ended
                 self._loop.call_soon_threadsafe(self._on_readable)
         return found
@@ -144,7 +144,7 @@ class RouterListener(Listener):
         # They leave together, so that 0MQ's thread wakes up once for all of them.
         if not self._replies:
             return False
-        with self._sending:  # the stand-in or the loop, lest one overtakes the other
+        with self._sending:  # the stand-in or the loop, so that neither overtakes the other
             while self._replies:
                 if not self.send(self._replies.popleft()):
                     logger().info("A reply was dropped: its client is gone or does not read")

@@ -48,7 +48,7 @@ def apply_contracts(iface: Interface, types: TypeCodecs, check_results: bool = F
     """
     taken, given = Schemas(types), Schemas(types, results=True)
     for name, method in list(iface.methods.items()):
-        # Who runs in a way of his own binds his arguments himself.
+        # A method with a `run` of its own binds its arguments itself.
         if type(method).run is not Method.run:
             continue
         signature = hints.read(iface, method)
@@ -165,7 +165,7 @@ def _result_schema(method: Method, type_: Any, schemas: Schemas) -> Schema:
         except PluginError:
             raise
         except Exception:
-            # There are those that are no JSON: Future, Response.
+            # Some results are no JSON: Future, Response.
             return {}
 
     names = method.results

@@ -35,7 +35,7 @@ def checking(
         try:
             frame = dict_to_wire({"result": result}, False, encoder)
         except TypeError:
-            return None  # whoever sends it says what is wrong with it
+            return None  # sending it fails, with the reason
         return misfit(dict_from_wire(frame)["result"], schema, "result")
 
     is_class = isinstance(annotation, type) and get_origin(annotation) is None

@@ -1,4 +1,4 @@
-"""The comparison with others: that it runs, with what needs nothing installed."""
+"""The comparison with others runs, for the contenders that need nothing installed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where a short run has written its results."""
+    """A directory with the results of a short run."""
     directory = tmp_path_factory.mktemp("comparison")
     # Whether Pyro5 is installed here or not: it cannot be imported.
     hiding = tmp_path_factory.mktemp("hiding")

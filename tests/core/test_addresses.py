@@ -1,4 +1,4 @@
-"""What addresses look like."""
+"""The syntax of addresses."""
 
 from __future__ import annotations
 

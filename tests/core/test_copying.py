@@ -1,4 +1,4 @@
-"""Copies and pickles: what they are of contexts, and that the rest refuses them."""
+"""Copies and pickles of contexts work; other objects refuse them."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def provider(make_runtime: MakeRuntime) -> Provider:
 
 @pytest.fixture
 def here(make_runtime: MakeRuntime, monkeypatch: pytest.MonkeyPatch) -> Runtime:
-    """A runtime, and where contexts are unpickled the one of the process."""
+    """A runtime, which is also the default one, for unpickled contexts."""
     made = make_runtime()
     monkeypatch.setattr(_caller, "default_runtime", lambda: made)
     return made
@@ -76,7 +76,7 @@ KINDS = [Context, ProxyContext, AsyncContext]
 
 
 def made(kind: Any, here: Runtime) -> Any:
-    """A context about which there is something to say."""
+    """A context with a token, hooks and other state."""
     context = kind(["local://ns", "local://other"], timeout=77, views=True, runtime=here)
     # An attribute that is set on a ProxyContext need not be one of what it wraps.
     wrapped = getattr(context, "_wrapped", context)
@@ -173,7 +173,7 @@ def test_subclasses_stay_what_they_are(way: str, here: Runtime) -> None:
 
 @pytest.fixture
 def held(provider: Provider, here: Runtime) -> Iterator[SimpleNamespace]:
-    """One of everything that holds something of this process."""
+    """One object of each kind that holds resources of this process."""
 
     async def connected() -> AsyncComponent:
         return await AsyncContext(runtime=here).connect("local://a", IFACE)

@@ -1,4 +1,4 @@
-"""What a forked child is told to let go of."""
+"""The resources that a forked child is told to release."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Owner:
 
 
 def status_of_child(check: object) -> int:
-    """What a child exits with that calls `check`: 0, or 1 where that fails."""
+    """Fork a child that calls `check`, and return its status: 0, or 1 if the check fails."""
     child = os.fork()
     if not child:
         try:

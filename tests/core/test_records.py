@@ -1,4 +1,4 @@
-"""What a nameserver knows of a service, as a value."""
+"""Records of services are values."""
 
 from __future__ import annotations
 

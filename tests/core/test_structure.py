@@ -98,6 +98,57 @@ def test_public_page_is_asked_by_the_specs_of_hooks_alone(module: str) -> None:
     assert {name for name in names if f"pycom_core.{name}" not in MODULES} == set()
 
 
+# The kernel knows features by their entry points alone, not by name either.
+
+_ABOVE = ("pycom", "zerojson", "pycom_plugins")
+_DOTTED = re.compile(r"\w+(?:\.\w+)*")
+
+
+def modules_above(source: str) -> set[str]:
+    """Return the modules above the kernel that the strings of a source name, docstrings aside.
+
+    `pycom` alone is the distribution, the command, and the logger.
+    """
+    tree = ast.parse(source)
+    prose = {
+        id(node.body[0].value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+        and node.body
+        and isinstance(node.body[0], ast.Expr)
+    }
+    strings = (
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in prose
+    )
+    return {
+        name
+        for string in strings
+        for name in _DOTTED.findall(string)
+        if name.partition(".")[0] in _ABOVE and name != "pycom" and _is_module(name)
+    }
+
+
+def _is_module(name: str) -> bool:
+    path = REPOSITORY.joinpath(*name.split("."))
+    return path.is_dir() or path.with_suffix(".py").exists()
+
+
+@pytest.mark.parametrize("module", sorted(MODULES))
+def test_kernel_does_not_name_what_is_above_it(module: str) -> None:
+    assert modules_above(MODULES[module].read_text()) == set()
+
+
+def test_names_of_modules_in_strings_are_found() -> None:
+    source = """
+def f(name):
+    "Docstrings may name pycom_plugins."
+    return "pycom.apps.nameserver", f"pycom_plugins.{name}", "see zerojson", "pycom.plugins pycom"
+"""
+    assert modules_above(source) == {"pycom.apps.nameserver", "pycom_plugins", "zerojson"}
+
+
 # What others may use of the kernel.
 
 OUTSIDE = [

@@ -1,4 +1,4 @@
-"""The documentation says all that it has to: hooks, settings, commands and errors."""
+"""The documentation is complete: hooks, settings, commands and errors."""
 
 from __future__ import annotations
 
@@ -45,8 +45,9 @@ def rows(page: str) -> list[list[str]]:
 def test_all_code_is_in_blocks(page: Path) -> None:
     text = page.read_text()
     assert len(blocks(page)) == text.count("\n```") // 2 + text.count(".. code-block::")
-    others = re.sub(r"code-block::|\.\. warning::", "", text)
-    assert page.suffix == ".md" or not re.search(r"::\n\n +", others)
+    if page.suffix == ".rst":
+        others = re.sub(r"code-block::|\.\. warning::", "", text)
+        assert not re.search(r"::\n\n +", others)
 
 
 def test_every_hook_has_its_heading() -> None:
@@ -108,7 +109,7 @@ def test_every_error_is_explained() -> None:
     explained = {row[0].strip("`"): row[1:] for row in rows("calling.rst")[1:]}
     assert set(explained) == set(tree) - {"PycomError"}
     for name, (below, code, *_) in explained.items():
-        assert below == f"``{tree[name].__base__.__name__}``" or name == "CallTimeout"
+        assert below == f"``{tree[name].__bases__[0].__name__}``"
         assert code == str(getattr(tree[name], "code", ""))
 
 
@@ -148,7 +149,7 @@ def kernel_names(text: str) -> set[str]:
 
 
 def problem_of(name: str) -> str | None:
-    """What keeps a reader from using a name of the kernel."""
+    """Say why a reader cannot use a name of the kernel; None if he can."""
     if any(part.startswith("_") for part in name.split(".")):
         return f"{name} is internal"
     parts = name.split(".")

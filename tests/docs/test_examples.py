@@ -51,9 +51,12 @@ def test_examples_of_page(page: Path, tmp_path: Path) -> None:
 def test_named_files_are_used(page: Path) -> None:
     # A file that no command of the page needs would not be tested.
     told = "".join(block.text for block in blocks(page))
-    for block in blocks(page):
-        stem = Path(block.name).stem
-        assert not block.name or told.count(stem) > block.text.count(stem) or stem == "pyproject"
+    files = {Path(block.name).stem: block.text for block in blocks(page) if block.name}
+    assert [
+        stem
+        for stem, text in files.items()
+        if stem != "pyproject" and told.count(stem) == text.count(stem)
+    ] == []
 
 
 def test_readme_has_the_two_commands() -> None:

@@ -1,4 +1,4 @@
-"""The examples of the page on extending are plugins, and do what the page says."""
+"""The examples of the page on extending are plugins that do what the page says."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ SMALL, REAL = 0, 1
 
 @pycom.interface("com.foo.shop")
 class Shop(pycom.Service):
-    """What the plugins are tried on."""
+    """The service that the plugins are tried on."""
 
     @pycom.method
     def buy(self, request: Request, article: str) -> str:
@@ -419,7 +419,7 @@ def test_client_invoke_that_forgets_the_response(shop: Callable[..., World]) -> 
 
 
 def recorded(runtime: Runtime) -> ServiceRecord:
-    """What nameservers would be told of a shop."""
+    """Return the record of a shop that nameservers would get."""
     process = ServiceProcess(runtime, [Shop])
     process.loop.close()
     (replica,) = process.registrar._replicas

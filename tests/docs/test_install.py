@@ -1,4 +1,4 @@
-"""What the pages say of installing: nothing brings the old PyCOM of the package index."""
+"""The pages on installation: no command installs the old PyCOM from the package index."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ async def echo_async(value: Any) -> Any:
 
 
 def both(value: Any) -> Any:
-    """What a worker answers."""
+    """Return the answers that a worker gets, to a sync and to an async call."""
     return [echo(value), *asyncio.run(echo_async(value))]
 
 

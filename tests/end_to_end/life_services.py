@@ -29,7 +29,7 @@ class Life(pycom.Service):
 
     @pycom.method
     def hold(self, request: Any, gate: str) -> str:
-        """Wait until somebody writes into the FIFO `gate`; what was written."""
+        """Wait until somebody writes into the FIFO `gate`, and return the text."""
         say("holding")
         with open(gate) as pipe:
             return pipe.read()

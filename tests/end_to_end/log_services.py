@@ -30,7 +30,7 @@ class Logs(pycom.Service):
 
     @pycom.method
     def let_print(self, request: Any, how: str, text: str) -> None:
-        """Do what Python prints of by itself."""
+        """Cause a message that Python prints by itself."""
         if how == "record":
             log.error("%d items", text)
         elif how == "warning":

@@ -1,4 +1,4 @@
-"""A service whose methods end as no method should."""
+"""A service whose methods fail in unusual ways."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import zerojson
 
 
 class Timeout(BaseException):
-    """As gevent's."""
+    """A timeout like gevent's, which is no `Exception`."""
 
 
 def end(how: str) -> None:

@@ -1,4 +1,4 @@
-"""Makes the service that this module is run beside renew its registration often."""
+"""Run beside a service, this module makes it renew its registration often."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A nameserver that forgets in a second whom it does not hear of."""
+"""A nameserver whose leases last a second."""
 
 from __future__ import annotations
 

@@ -104,13 +104,13 @@ class Signals(pycom.Service):
 
     @pycom.method
     def hold(self, request: Any) -> None:
-        """For an hour, unless a handler interrupts it."""
+        """Sleep for an hour, unless a handler interrupts it."""
         os.write(2, b"holding\n")
         time.sleep(3600)
 
     @pycom.method
     def hold_in_c(self, request: Any) -> None:
-        """For an hour, and no handler can interrupt it."""
+        """Sleep for an hour, without a chance for handlers to interrupt it."""
         os.write(2, b"holding\n")
         hashlib.pbkdf2_hmac("sha256", b"", b"", 2**31 - 1)
 
@@ -132,7 +132,7 @@ class Signals(pycom.Service):
 
     @pycom.method
     def inherited(self, request: Any) -> Any:
-        """What a child finds."""
+        """Return the state that a forked child inherits."""
         reader, writer = os.pipe()
         child = os.fork()
         if not child:

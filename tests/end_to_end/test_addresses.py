@@ -1,4 +1,4 @@
-"""What is registered, and said in the log, of services that listen on all addresses of a host."""
+"""Services that listen on all addresses of a host: the address that they register and log."""
 
 from __future__ import annotations
 

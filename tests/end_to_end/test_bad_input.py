@@ -1,4 +1,4 @@
-"""What strangers may send: each item is answered with a sentence, and the process lives on."""
+"""Bad input from strangers: each item is answered with a sentence, and the process lives on."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ class Target(NamedTuple):
     interface: str
     method: str
     args: dict[str, Any]
+    in_file: bool  #: True if it keeps its data in SQLite, which holds no lone surrogates
 
     def body(self, **changes: Any) -> bytes:
         """The good call as JSON, with changes."""
@@ -53,7 +54,7 @@ class Target(NamedTuple):
 
 @pytest.fixture(scope="module")
 def targets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Target]]:
-    """Both kinds, each with what keeps its data in memory, and in a file."""
+    """A nameserver and a service, with their data in memory and in a file."""
     file = f"sqlite://{tmp_path_factory.mktemp('sqlite')}"
     stored = {
         "PYCOM_NAMESERVER_BACKEND": f"{file}/services",
@@ -65,10 +66,10 @@ def targets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Targ
             nameserver = processes.nameserver(**settings)
             service = processes.service("vector_services", nameserver=nameserver, **settings)
             for name, target in (
-                ("nameserver", Target(nameserver, NAMESERVER, "list_services", {})),
-                ("service", Target(service, "com.foo.example", "bar", {"name": "x"})),
+                ("nameserver", (nameserver, NAMESERVER, "list_services", {})),
+                ("service", (service, "com.foo.example", "bar", {"name": "x"})),
             ):
-                found[name + suffix] = target
+                found[name + suffix] = Target(*target, in_file=bool(settings))
         yield found
 
 
@@ -235,7 +236,7 @@ def test_random_frames(target: Target) -> None:
 
 
 def test_raw_bytes_on_the_port(target: Target) -> None:
-    """What is no ZMTP at all, or ends amid the greeting."""
+    """Bytes that are not ZMTP, or that end within the greeting, do no harm."""
     address = urlsplit(target.process.address)
     chance = random.Random(2)
     sent = [
@@ -299,7 +300,7 @@ def test_a_failed_check(service: Target) -> None:
 
 
 def test_what_goes_wrong_inside_of_a_method_is_for_the_log(service: Target) -> None:
-    """A list is no key of a dict: the method fails with a TypeError."""
+    """The method fails with a TypeError, as a list cannot be a key."""
     service.refuses(1, "Unknown error", b"CALL", service.body(args={"name": []}))
     service.process.wait_for("com.foo.example.bar failed\n(.*\n)*TypeError")
 
@@ -309,7 +310,7 @@ def test_sessions_that_are_not_there(service: Target) -> None:
     for session_id in ("", "unknown", "\x00", "x" * MEGABYTE):
         service.refuses(6, "expired", b"CALL", service.body(**call, session_id=session_id))
     answer = service.ask(b"CALL", service.body(**call, session_id="\ud800"))
-    assert answer["code"] in (4, 6)
+    assert answer["code"] == (4 if service.in_file else 6)
 
 
 def test_a_session_that_was_discarded(service: Target) -> None:
@@ -325,8 +326,9 @@ def test_a_session_that_was_discarded(service: Target) -> None:
 
 #: Each would keep a backtracking matcher busy for longer than the universe is old.
 EVIL = ["(a+)+$", "(a|aa)+$", "(a*)*$", "(.*a){20}$", "^(([a-z])+.)+[A-Z]([a-z])+$"]
-#: Small texts that ask for a huge automaton.
-HUGE = ["(a{1,1000}){1,1000}", "((a{0,100}){0,100}){0,100}", "a{1000000000}", "(x+x+)+y" * 100]
+EVIL += ["(x+x+)+y" * 100, "a{1000000000}"]
+#: Small texts that ask for a huge automaton, which RE2 refuses to make.
+HUGE = ["(a{1,1000}){1,1000}", "((a{0,100}){0,100}){0,100}"]
 NO_EXPRESSION = ["(", "[", "*", "a**", "(?P<", "\\", "(?<!a)b", "(a)\\1", "\ud800", "a" * 100_000]
 
 
@@ -352,11 +354,11 @@ def test_expressions_of_strangers(
     nameserver: Target, long_name: str, argument: str, expression: str
 ) -> None:
     answer = list_services(nameserver, **{argument: expression})
-    if expression in NO_EXPRESSION:
+    if expression in EVIL:
+        assert answer["code"] == 0
+    else:
         assert answer["code"] == 4
         assert argument in answer["error"]
-    else:
-        assert answer["code"] in (0, 4)
 
 
 @pytest.mark.parametrize("argument", ["interface", "service"])
@@ -459,7 +461,7 @@ def test_names_that_nothing_has(nameserver: Target, name: str) -> None:
 @pytest.mark.parametrize("method", ["locate", "find"])
 def test_names_that_nothing_can_have(nameserver: Target, method: str) -> None:
     answer = nameserver.ask(b"CALL", nameserver.body(method=method, args={"interface": "\ud800"}))
-    assert answer["code"] in (0, 3, 4)
+    assert answer["code"] == (4 if nameserver.in_file else {"locate": 3, "find": 0}[method])
 
 
 @pytest.mark.parametrize(
@@ -468,9 +470,9 @@ def test_names_that_nothing_can_have(nameserver: Target, method: str) -> None:
     ids=lambda value: ascii(value)[:9],
 )
 def test_metadata_that_is_hard_to_store(nameserver: Target, value: Any) -> None:
-    """Kept or refused, but no fault of the nameserver, and no obstacle to what others ask."""
+    """It is kept or refused; the nameserver does not fail, and others get their answers."""
     answer = register(nameserver, metadata={"key": value})
-    assert answer["code"] in (0, 4)
+    assert answer["code"] == (4 if nameserver.in_file and value == "\ud800" else 0)
     found = list_services(nameserver, service="/bad/input")["result"]
     assert len(found) == (answer["code"] == 0)
     body = nameserver.body(

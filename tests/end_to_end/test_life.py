@@ -1,4 +1,4 @@
-"""How services and clients begin, wait, fail and end, in processes of their own."""
+"""The life of services and clients, in processes of their own: start, waiting, failure, end."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from pycom_core import Runtime, Settings
 
 #: s that a busy machine may add to what is asked for.
 SLACK = 4.0
-#: Where nobody listens: TCP's discard port, which only root may bind.
+#: An address without a listener: TCP's discard port, which only root may bind.
 NOBODY = "tcp://127.0.0.1:9"
 #: Both sides watch the deadline; whichever notices first says so.
 TIMED_OUT = (pycom.CallTimeout, pycom.DeadlineExceeded)
@@ -64,7 +64,7 @@ def connected(runtime: Runtime, service: helpers.Service, iface: str = "test.lif
 
 
 def found(context: pycom.Context) -> str:
-    """The address of the service that is found, whatever way leads there."""
+    """Return the registered address of the service that is found."""
     use = context.locate("test.life")._use
     assert use is not None
     return use.record.address
@@ -113,7 +113,7 @@ def outwait(component: Any) -> None:
 def test_what_waits_without_a_deadline_is_run(
     processes: helpers.Processes, runtime: Runtime, gate: Gate
 ) -> None:
-    """Clients of 0.6.0 send none."""
+    """Clients of 0.6.0 send no deadline."""
     service = processes.service("life_services")
     with helpers.Dealer(service.address) as holding, helpers.Dealer(service.address) as waiting:
         holding.begin("test.life", "hold", {"gate": gate.path})
@@ -341,7 +341,7 @@ def test_a_name_is_not_taken_over(
 def test_a_signal_ends_a_service_in_time(
     processes: helpers.Processes, gate: Gate, number: int, threads: str, doing: str
 ) -> None:
-    """Also where a method never ends, which gets as long as `drain_timeout` says."""
+    """A method that never ends gets the time that `drain_timeout` allows."""
     settings = {"PYCOM_DRAIN_TIMEOUT": "300", "PYCOM_THREADS": threads}
     nameserver = processes.nameserver()
     service = processes.service("life_services", nameserver=nameserver, **settings)

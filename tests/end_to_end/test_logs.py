@@ -1,4 +1,4 @@
-"""What a service shows of logs, and that it never waits for who reads them."""
+"""The log of a service, which never waits for its reader."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Logging:
         self.component: Any = pycom.Context(runtime=runtime).connect(address, "test.logs")
 
     def fail(self) -> None:
-        """Have it log a traceback."""
+        """Make it log a traceback."""
         with pytest.raises(pycom.RemoteError):
             self.component.invoke("fail", {"text": "lost"})
 
@@ -249,7 +249,7 @@ class Unread:
         self._component.invoke("let_print", {"how": how, "text": text.ljust(30_000, ".")})
 
     def read(self, pattern: str = "(?!)") -> str:
-        """What it writes, until there is the pattern, or its end."""
+        """Return its output up to the pattern, or to its end."""
         text = ""
         while not re.search(pattern, text):
             found = os.read(self._pipe, 2**16)
@@ -322,7 +322,7 @@ def test_what_was_dropped_is_counted(unread: MakeUnread) -> None:
 def test_handlers_that_block_do_not_hold_up_the_end(
     nameserver: helpers.Service, unread: MakeUnread
 ) -> None:
-    """What they hold up is a call, and it gets its time."""
+    """They hold up a call, which gets its full time."""
     configure = (
         "class Own(logging.Handler):\n"
         "    def emit(self, record):\n"

@@ -42,7 +42,7 @@ Tag = dict[str, Any]
 
 @pycom.interface("test.replies")
 class Echo(pycom.Service):
-    """Gives back what it gets, sooner or later."""
+    """A service that returns its arguments, sooner or later."""
 
     def __init__(self) -> None:
         self.strikes: dict[str, tuple[int, Callable[[], object]]] = {}
@@ -102,7 +102,7 @@ def _after(turns: int, strike: Callable[[], object]) -> None:
 
 @attrs.frozen
 class Call:
-    """What one caller does; only tasks can be cancelled."""
+    """The actions of one caller; only tasks can be cancelled."""
 
     method: str
     timeout: float
@@ -243,7 +243,7 @@ def _blob(call: Call, tag: Tag) -> bytes:
 
 
 def judge(call: Call, tag: Tag, outcome: Any) -> None:
-    """A caller gets what is its own, or nothing for a reason of its own."""
+    """Check that a caller got its own reply, or had a reason of its own to get none."""
     if isinstance(outcome, TIMED_OUT):
         assert call.timeout < AMPLE
     elif isinstance(outcome, asyncio.CancelledError):
@@ -260,7 +260,7 @@ def judge(call: Call, tag: Tag, outcome: Any) -> None:
 
 def hold_for_all_programs(callers: Callers, service: Any, check_after: Callable[[], None]) -> None:
     try:
-        # What depends on timing fails once and not again: there is nothing to shrink.
+        # Failures that depend on timing may not repeat, so shrinking is useless.
         @settings(max_examples=200, deadline=None, database=None, phases=[Phase.generate])
         @given(PROGRAMS)
         def property_holds(program: list[tuple[str, list[Call]]]) -> None:

@@ -116,7 +116,7 @@ def test_nameserver_that_comes_back(
 ) -> None:
     end(nameserver)
     assert [one.echo("meanwhile") for one in held] == ["meanwhile"] * 2
-    # As a connection to the service stands.
+    # The connection to the service still stands.
     assert [one.locate_and_echo("known") for one in held] == ["known"] * 2
     second = processes.nameserver(address=nameserver.address)
     assert second.address == nameserver.address

@@ -16,7 +16,7 @@ import pycom
 from pycom_core import Runtime
 
 LOOPS = ["asyncio", *(["uvloop"] if importlib.util.find_spec("uvloop") else [])]
-#: ms; who waits for that long was not ended in order.
+#: ms; longer than an orderly end takes.
 FOREVER = "600000"
 
 Start = Callable[..., helpers.Service]

@@ -1,4 +1,4 @@
-"""Thousands of calls that are given up: what is left of them, and who suffers."""
+"""Thousands of calls that are given up leave nothing behind, and harm no others."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def service(request: pytest.FixtureRequest) -> Iterator[Any]:
 
 
 def nothing_is_left(service: Any) -> None:
-    """What still waits comes to its end, and then no call is in flight."""
+    """Release the waiting calls, and wait until no call is in flight."""
     [iface] = [one for one in service.server.interfaces.values() if one.name == "test.storms"]
     iface.instance.release.set()
 
@@ -122,5 +122,6 @@ def test_thousands_of_calls_of_threads_that_time_out(service: Any, runtime: Runt
     assert late > 100
     nothing_is_left(service)
     assert component.invoke("hold", {"value": "after all"}) == "after all"
-    assert all(len(idle) <= MAX_IDLE for idle in context.pool._idle.values())
+    [idle] = context.pool._idle.values()
+    assert 0 < len(idle) <= MAX_IDLE
     context.close()

@@ -10,7 +10,7 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 def run_client(processes: helpers.Processes, example: str, module: str) -> tuple[str, str]:
-    """What the client and the service of an example write."""
+    """Run an example, and return the output of its client and of its service."""
     directory = EXAMPLES / example
     nameserver = processes.nameserver()
     service = processes.service(module, nameserver=nameserver, directory=directory)

@@ -1,4 +1,4 @@
-"""The plugins in examples/plugins, installed as wheels beside ours, as strangers' are."""
+"""The plugins in examples/plugins, installed as wheels like any third-party ones."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def pycom(installed: Environment) -> Run:
 
 
 def listed(run: Run, **environ: str) -> dict[str, dict[str, Any]]:
-    """What the doctor says, by name."""
+    """Return the doctor's reports by plugin."""
     done = run("plugins", "--json", **environ)
     assert (done.returncode, done.stderr) == (0, "")
     return {item["name"]: item for item in json.loads(done.stdout)}

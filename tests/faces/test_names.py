@@ -170,7 +170,7 @@ ATTRIBUTES: dict[str, tuple[Any, str]] = {
 
 
 def found(dotted: str) -> Any:
-    """What a dotted name leads to, by way of the longest module in it."""
+    """Return the object of a dotted name, in the longest module that the name begins with."""
     parts = dotted.split(".")
     for count in range(len(parts), 0, -1):
         try:
@@ -230,7 +230,7 @@ def test_version(dotted: str) -> None:
 
 
 def test_both_imports_are_enough() -> None:
-    """What is not to be run, or an extension, needs no import of its own."""
+    """Only `pycom.apps` and `pycom.ext` need imports of their own."""
     apart = ("pycom.apps.", "pycom.ext.")
     names = [name for name in (*NAMES, *CONSTANTS) if not name.startswith(apart)]
     code = f"import pycom, zerojson\nfor name in {names!r}:\n    eval(name)"

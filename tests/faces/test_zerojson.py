@@ -1,4 +1,4 @@
-"""What `import zerojson` gives, at work: servers and clients below PyCOM."""
+"""The names that `import zerojson` gives, at work: servers and clients below PyCOM."""
 
 from __future__ import annotations
 

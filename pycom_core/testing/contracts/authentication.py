@@ -115,7 +115,7 @@ class AuthenticationContract:
         assert credentials.bad, "give at least one example of bad credentials"
         for bad in credentials.bad:
             assert _is_refused(network, service, Secret, bad), bad
-            # Also where nobody has to be known: who shows a bad pass is not let in without one.
+            # Even if callers may be unknown: bad credentials are not treated as none.
             assert _is_refused(network, service, Open, bad), bad
 
     def test_bad_is_not_passed_on(

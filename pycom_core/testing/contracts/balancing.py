@@ -51,7 +51,7 @@ class BalancerContract:
     def test_chooses_one_of_them(self, balancer_factory: Factory) -> None:
         balancer = balancer_factory()
         for number in range(300):
-            # Services come and go, and none that is gone may be chosen.
+            # Services come and go, and one that is gone must not be chosen.
             candidates = records(1 + number % 7, start=number // 10)
             assert use(balancer, candidates) in candidates
             assert use(balancer, candidates, f"key {number % 3}") in candidates
@@ -82,7 +82,7 @@ class BalancerContract:
 
     def test_takes_any_observation(self, balancer_factory: Factory) -> None:
         balancer, candidates = balancer_factory(), records(3)
-        # Of what was never chosen, and of more than was chosen.
+        # For records that were never chosen, and more often than they were chosen.
         for record in (*records(1, start=50), *candidates, *candidates):
             balancer.observe(record, 0.001, None)
         chosen = [use(balancer, candidates, f"key {number}") for number in range(500)]

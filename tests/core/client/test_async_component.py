@@ -1,4 +1,4 @@
-"""Components whose methods are awaited."""
+"""Components of asyncio, whose methods are awaited."""
 
 from __future__ import annotations
 
@@ -15,17 +15,14 @@ from unittest import mock
 import helpers
 import pytest
 from awaited import awaited
-from doubles import AsyncScripted, ok
+from doubles import CODES, AsyncScripted, ok
 from in_process import MakeRuntime
 
 from pycom_core import (
-    AccessDenied,
     AsyncContext,
-    BadRequest,
     CallTimeout,
     DeadlineExceeded,
     MethodNotFound,
-    Overloaded,
     RemoteError,
     Request,
     Response,
@@ -33,7 +30,6 @@ from pycom_core import (
     ServiceNotFound,
     ServiceRecord,
     ServiceServer,
-    SessionExpired,
     hookimpl,
     interface,
     method,
@@ -164,20 +160,7 @@ async def test_response(context: AsyncContext) -> None:
     assert (response.extensions, response.session_id) == ({"a": 1}, "id")
 
 
-@pytest.mark.parametrize(
-    ("code", "kind"),
-    [
-        (1, RemoteError),
-        (2, MethodNotFound),
-        (3, ServiceNotFound),
-        (4, BadRequest),
-        (5, AccessDenied),
-        (6, SessionExpired),
-        (7, DeadlineExceeded),
-        (8, Overloaded),
-        (42, RemoteError),
-    ],
-)
+@pytest.mark.parametrize(("code", "kind"), CODES.items())
 @awaited
 async def test_errors(code: int, kind: type[RemoteError], context: AsyncContext) -> None:
     with pytest.raises(RemoteError) as caught:

@@ -48,7 +48,7 @@ from pycom_plugins.transport_zmq.async_channel import AsyncDealerChannel
 
 AGENT = "com.foo.agent"
 ANY_PORT = "tcp://127.0.0.1:*"
-#: Where nobody listens: TCP's discard port, which only root may bind.
+#: An address without a listener: TCP's discard port, which only root may bind.
 NOBODY = "tcp://127.0.0.1:9"
 
 
@@ -271,7 +271,7 @@ async def test_service_that_is_gone_is_forgotten(
 
 
 class Refreshing:
-    """A context that knows a shop, and its clock."""
+    """A context that has located a shop, and its clock."""
 
     def __init__(self, make_runtime: MakeRuntime) -> None:
         self.clock = Clock()
@@ -280,7 +280,7 @@ class Refreshing:
         self.context = AsyncContext("local://ns", runtime=runtime)
 
     async def refreshed(self) -> None:
-        """Wait for what goes on in the background."""
+        """Wait for the refreshes in the background."""
         await asyncio.gather(*self.context._refreshes)
         await asyncio.sleep(0)
         assert not self.context._refreshes
@@ -311,7 +311,7 @@ async def test_refresh_that_fails_harms_nobody(
     make_runtime: MakeRuntime,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    caplog.set_level("DEBUG")
+    caplog.set_level("DEBUG", "pycom")
     serve("local://one", Shop("one"))
     refreshing = Refreshing(make_runtime)
     finder = refreshing.context
@@ -353,7 +353,7 @@ async def test_interface_is_introspected_once(
 
 
 class Noting(Balancer):
-    """Chooses the last record, and notes what it is told."""
+    """A balancer that chooses the last record, and notes its calls."""
 
     def __init__(self) -> None:
         self.notes: list[Any] = []
@@ -368,7 +368,7 @@ class Noting(Balancer):
         self.notes.append(("observe", record.service, latency is not None, error))
 
     def told(self) -> list[Any]:
-        """What it was told since it was last asked."""
+        """Return the notes since the last time."""
         told, self.notes = self.notes, []
         return told
 
@@ -595,7 +595,8 @@ Network = SimpleNamespace
 
 def pending(context: AsyncContext) -> list[Any]:
     """The calls that hold a place on any connection."""
-    channels = context.pool._here().values()
+    channels = list(context.pool._here().values())
+    assert channels
     assert all(isinstance(channel, AsyncDealerChannel) for channel in channels)
     return [one for channel in channels for one in (*channel._pending, *channel._unsent)]  # type: ignore[attr-defined]
 
@@ -644,7 +645,7 @@ async def test_cancelled_call(network: Network) -> None:
         with pytest.raises(asyncio.CancelledError):
             await order
         assert len(pending(context)) == 1
-        await shop.deliver(1)  # its reply finds nobody
+        await shop.deliver(1)  # its late reply is dropped
         await shop.deliver(2)
         assert await other == 2
         assert pending(context) == []
@@ -790,7 +791,7 @@ def test_fork(network: Network) -> None:
     assert asyncio.run(who(context)) == "shop"
     child = os.fork()
     if child == 0:
-        # Whatever comes_true, the child must not go on with the tests.
+        # Whatever happens, the child must not go on with the tests.
         try:
             os._exit(0 if asyncio.run(who(context)) == "shop" else 1)
         finally:

@@ -1,4 +1,4 @@
-"""What contexts have in common: who calls, through which hooks, until when, and whom."""
+"""The common base of contexts: caller, hooks, deadline, and choice of a service."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ IFACE = "com.foo.stock"
 ONE, TWO, THREE = (
     ServiceRecord(f"/{name}", f"local://{name}", (IFACE,)) for name in ("one", "two", "three")
 )
-#: Stands for a component: the hooks are only passed it.
+#: A stand-in for a component, which the hooks only get passed.
 COMPONENT: Any = object()
 
 
 class Last(Balancer):
-    """Chooses the last record, and notes what it is told."""
+    """A balancer that chooses the last record, and notes its calls."""
 
     def __init__(self) -> None:
         self.told: list[Any] = []
@@ -78,7 +78,7 @@ def caller(balancer: Last, make_runtime: MakeRuntime) -> SyncCaller:
 
 @pytest.fixture
 def use(caller: SyncCaller, balancer: Last) -> Use:
-    """A use of one record; what the balancer was told for it is left out."""
+    """A use of one record, without its notes in the balancer."""
     use = choose(caller, [ONE], IFACE)
     balancer.told.clear()
     return use
@@ -355,7 +355,7 @@ def world(make_runtime: MakeRuntime) -> World:
 
 @pytest.fixture
 def locate(world: World) -> Iterator[Callable[[], int]]:
-    """Locates the shop and calls it; what is asked for in the background is then answered."""
+    """Locate the shop and call it, then let the requests in the background be answered."""
     context = Context(runtime=world.runtime)
 
     def locate() -> int:

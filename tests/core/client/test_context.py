@@ -42,7 +42,7 @@ def serve(make_runtime: MakeRuntime) -> Callable[..., ServiceServer]:
 
 @pytest.fixture
 def context(make_runtime: MakeRuntime) -> Iterator[Callable[..., Context]]:
-    """Makes contexts, in one runtime; they end with the test."""
+    """Makes contexts in one runtime, which end with the test."""
     made: list[Context] = []
 
     def make(*args: Any, plugins: Any = None, **kwargs: Any) -> Context:

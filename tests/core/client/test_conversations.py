@@ -1,4 +1,4 @@
-"""What is said to nameservers, and to which of them."""
+"""Conversations with nameservers: the requests, and the replica that gets them."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ ONE = ServiceRecord("/one", "tcp://one:1", (IFACE, "com.foo.till"))
 
 
 class Replica(Channel):
-    """A nameserver that answers what it was told to, and remembers what it was asked."""
+    """A nameserver with prepared answers, which remembers its requests."""
 
     def __init__(self, *answers: Any) -> None:
         self.answers = list(answers)
@@ -92,7 +92,7 @@ Asking = Callable[..., Nameserver]
 
 
 def find(nameserver: Nameserver, interface: str, service: str | None = None) -> Any:
-    """What a context asks for to locate."""
+    """Return the records that a context finds to locate an interface."""
     owner = nameserver._owner
     return drive(conversations.find(owner, (interface, service)), owner.pool)
 

@@ -1,4 +1,4 @@
-"""What services say of their methods, those of 0.6.0 and of other makers too."""
+"""Descriptions of methods, also by services of 0.6.0 and of other makers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from pycom_core import ServiceNotAvailable
 from pycom_core.client._described import methods_in, read
 
-#: As a service of 0.6.0 says it.
+#: In the form of a service of 0.6.0.
 OLD: dict[str, Any] = {
     "required_arguments": ["name"],
     "optional_arguments": ["value"],

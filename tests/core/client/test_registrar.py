@@ -1,4 +1,4 @@
-"""Registration: kept up with every replica, taken back at the end."""
+"""Registration: renewed with every replica, withdrawn at the end."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ RECORD = ServiceRecord("/com/foo/one", "tcp://10.0.0.1:2013", ("com.foo.a", "com
 
 @double(constants.NS_INTERFACE)
 class Fake:
-    """A nameserver that writes down what it is told, and tells when."""
+    """A nameserver that records its calls, and when they came."""
 
     def __init__(self) -> None:
         self.told: list[tuple[str, dict[str, Any]]] = []
@@ -62,7 +62,7 @@ class Fake:
         return self._note(request)
 
     def wait_for(self, count: int) -> None:
-        """Until it was told so many things."""
+        """Wait for so many calls."""
         with self.news:
             assert self.news.wait_for(lambda: len(self.told) >= count, PATIENCE)
 
@@ -221,7 +221,7 @@ def test_all_replicas_down_until_one_comes(
 
 
 class Heard(logging.Handler):
-    """What is logged, and an event for when something is."""
+    """A log handler that keeps messages, and sets an event at each."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)

@@ -1,4 +1,4 @@
-"""What proxies and asyncio components have in common: sessions, timeouts, names of their own."""
+"""The common part of proxies and asyncio components: sessions, timeouts, their own names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `inspect.signature` shows of remote methods."""
+"""The signatures of remote methods that `inspect.signature` shows."""
 
 from __future__ import annotations
 

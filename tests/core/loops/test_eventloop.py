@@ -20,7 +20,7 @@ INTERVAL = 250  # ms
 
 
 class Timer:
-    """What `call_later` hands out."""
+    """A timer, as `call_later` returns it."""
 
     def __init__(self, due: float, callback: Callable[[], object]) -> None:
         self.due, self.callback = due, callback
@@ -31,7 +31,7 @@ class Timer:
 
 
 class Loop:
-    """The timers of an event loop, with a time that the test moves."""
+    """An event loop of timers alone, whose time the test moves."""
 
     def __init__(self) -> None:
         self.clock = Clock(0)
@@ -42,7 +42,7 @@ class Loop:
         return self._timers[-1]
 
     def advance(self, seconds: float) -> None:
-        """Let the time pass; what is due by then runs, at its own time."""
+        """Let time pass; timers that are due by then run, each at its own time."""
         end = self.clock.now() + seconds
         while due := [one for one in self._timers if one.due <= end and not one.cancelled]:
             timer = min(due, key=lambda one: one.due)
@@ -59,7 +59,7 @@ def loop() -> Loop:
 
 @pytest.fixture
 def calls() -> list[float]:
-    """When the callback was called, in seconds."""
+    """The times of the callback's calls, in seconds."""
     return []
 
 

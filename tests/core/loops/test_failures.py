@@ -1,4 +1,4 @@
-"""What is the failure of a call, and what is not."""
+"""Failures of a call, told from exceptions that are none."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Event loops that stand in for one that waits."""
+"""Event loops that stand in for a waiting one."""
 
 from __future__ import annotations
 
@@ -265,7 +265,7 @@ def test_nested_calls_leave_no_descriptors(make_runtime: MakeRuntime) -> None:
         before = descriptors()
         for _ in range(10):
             call()
-        # 0MQ's own thread closes what a socket leaves behind.
+        # 0MQ's own thread closes the descriptors of a closed socket.
         helpers.eventually(lambda: _at_most(before, descriptors), AssertionError)
 
 

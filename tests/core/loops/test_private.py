@@ -1,4 +1,4 @@
-"""What the kernel does with private names of asyncio, on each loop that services run on."""
+"""The kernel's uses of private names of asyncio, on each loop that services run on."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_a_future_that_a_coroutine_waits_for_is_claimed(loop: asyncio.AbstractEv
     assert coroutine.send(None) is future
     claim(future)
     other = waiting()
-    assert other.send(None) is future  # else it would be told that it did not use `await`
+    assert other.send(None) is future  # otherwise the error is that it did not use `await`
     other.close()
     future.set_result(2)
     with pytest.raises(StopIteration) as stop:

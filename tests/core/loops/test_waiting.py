@@ -1,4 +1,4 @@
-"""Waiting for what a method returned."""
+"""Waiting for the result of a method."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_exceptions() -> None:
 
 
 def test_runs_in_a_task_of_its_own() -> None:
-    """What a stranger's coroutine asks of its Task (a timeout, a name) works."""
+    """A foreign coroutine can use its Task, for a timeout or a name."""
 
     async def run() -> str:
         task = asyncio.current_task()
@@ -187,7 +187,7 @@ def test_future_completed_after_its_deadline_is_nobodys() -> None:
 
 
 def driven(coroutine: Coroutine[Any, None, Any]) -> Any:
-    """What a coroutine comes to when it is driven from the callbacks of a loop."""
+    """Return the result of a coroutine that is driven from the callbacks of a loop."""
     loop = asyncio.new_event_loop()
     results: list[Any] = []
 

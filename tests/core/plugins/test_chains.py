@@ -1,4 +1,4 @@
-"""Chains: what pluggy's hooks are compiled into."""
+"""Chains: pluggy's hooks, compiled."""
 
 from __future__ import annotations
 

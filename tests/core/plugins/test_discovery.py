@@ -1,4 +1,4 @@
-"""Discovery: what is installed now, whatever was remembered of it."""
+"""Discovery: the plugins that are installed now, whatever a cache remembers."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ import pytest
 import stevedore
 from in_process import Distributions
 
+from pycom_core import ConfigurationError
 from pycom_core.plugins import _discovery as discovery
 from pycom_core.plugins._discovery import GROUP, installed, installed_names
 
 
 def targets(name: str) -> list[str]:
-    """What the entry points of a plugin name."""
+    """Return the targets of the entry points of a plugin."""
     return [entry_point.value for entry_point in installed() if entry_point.name == name]
 
 
@@ -99,6 +100,31 @@ def test_one_plugin_of_two_distributions_counts_once(distributions: Distribution
     distributions.add("dist-old-name", mine="module_mine")
     distributions.add("dist-new-name", mine="module_mine")
     assert targets("mine") == ["module_mine"]
+
+
+def offer(distributions: Distributions, name: str, target: str) -> None:
+    distributions.add(name)
+    [described] = distributions.folder.glob(f"{name}-1.0.dist-info/entry_points.txt")
+    described.write_text(f"[{discovery.SERVICES}]\ncom.foo.clock = {target}\n")
+
+
+def test_service_of_an_interface_is_found(distributions: Distributions) -> None:
+    distributions.module("module_clock", "class Clock: pass")
+    offer(distributions, "one", "module_clock:Clock")
+    offer(distributions, "twin", "module_clock:Clock")
+    assert discovery.service("com.foo.clock").__name__ == "Clock"
+
+
+def test_service_that_nobody_offers_is_an_error() -> None:
+    with pytest.raises(ConfigurationError, match="'com.foo.clock' is needed .* there is nothing"):
+        discovery.service("com.foo.clock")
+
+
+def test_service_that_two_offer_is_an_error(distributions: Distributions) -> None:
+    offer(distributions, "one", "module_clock:Clock")
+    offer(distributions, "two", "module_watch:Watch")
+    with pytest.raises(ConfigurationError, match="module_clock:Clock, module_watch:Watch"):
+        discovery.service("com.foo.clock")
 
 
 def test_what_is_no_folder_on_the_path_is_passed_over(

@@ -1,20 +1,18 @@
-"""Plugins that fail: what the user is told, and what goes on all the same."""
+"""Failures of plugins: the messages for the user, and the work that goes on."""
 
 from __future__ import annotations
 
 import asyncio
-import textwrap
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from faulty import Faulty
 from helpers import Dealer
-from in_process import Distributions, MakeRuntime, call, running
+from in_process import MakeRuntime, call, running
 
 from pycom_core import (
     AccessDenied,
-    AsyncContext,
     CallTimeout,
     ConfigurationError,
     Context,
@@ -35,9 +33,8 @@ from pycom_core.client._choice import choose
 from pycom_core.constants import DEADLINE_EXTENSION
 from pycom_core.plugins._implementations import hook_names
 from pycom_core.process._launcher import ServiceProcess
-from pycom_plugins.nameserver.service import NameServer
 
-#: What is said of a plugin that does not do what it must.
+#: The beginning of the message on a plugin that breaks the rules.
 BLAME = ("'bad'", "dist-bad 1.0", "plugins.disable")
 ANY_PORT = "tcp://127.0.0.1:*"
 
@@ -53,22 +50,22 @@ def serve(runtime: Runtime, address: str = "local://a") -> ServiceServer:
     return ServiceServer([address], [Greeter], runtime)
 
 
-def stops_the_runtime(make_runtime: MakeRuntime, read_log: Callable[[], str]) -> str:
+def stops_the_runtime(faulty: Faulty) -> str:
     with pytest.raises(PluginError) as caught:
-        make_runtime()
+        faulty.make_runtime()
     return str(caught.value)
 
 
-def stops_the_server(make_runtime: MakeRuntime, read_log: Callable[[], str]) -> str:
-    runtime = make_runtime()
+def stops_the_server(faulty: Faulty) -> str:
+    runtime = faulty.make_runtime()
     with pytest.raises(PluginError) as caught:
         serve(runtime)
     assert runtime.servers == []
     return str(caught.value)
 
 
-def stops_the_startup(make_runtime: MakeRuntime, read_log: Callable[[], str]) -> str:
-    server = serve(make_runtime())
+def stops_the_startup(faulty: Faulty) -> str:
+    server = serve(faulty.make_runtime())
     with pytest.raises(PluginError) as caught:
         server.setup(asyncio.new_event_loop())
     assert server.loop is not None
@@ -76,43 +73,43 @@ def stops_the_startup(make_runtime: MakeRuntime, read_log: Callable[[], str]) ->
     return str(caught.value)
 
 
-def stops_the_socket(make_runtime: MakeRuntime, read_log: Callable[[], str]) -> str:
+def stops_the_socket(faulty: Faulty) -> str:
     with pytest.raises(PluginError) as caught:
-        serve(make_runtime(transport=None), ANY_PORT)
+        serve(faulty.make_runtime(transport=None), ANY_PORT)
     return str(caught.value)
 
 
-def is_logged_at_the_end(make_runtime: MakeRuntime, read_log: Callable[[], str]) -> str:
-    serve(make_runtime()).close()
-    return read_log()
+def is_logged_at_the_end(faulty: Faulty) -> str:
+    serve(faulty.make_runtime()).close()
+    return faulty.log
 
 
-def warns_on_the_command_line(make_runtime: MakeRuntime, read_log: Callable[[], str]) -> str:
+def warns_on_the_command_line(faulty: Faulty) -> str:
     ran = CliRunner().invoke(cli.main, ["--help"])
     assert ran.exit_code == 0
     assert "  nameserver " in ran.stdout
     return ran.stderr
 
 
-def denies(make_runtime: MakeRuntime, read_log: Callable[[], str]) -> str:
-    server = serve(make_runtime())
+def denies(faulty: Faulty) -> str:
+    server = serve(faulty.make_runtime())
     for _ in range(2):
         answer = call(server, "com.foo.victim", "greet")
         assert answer["code"] == AccessDenied.code
         assert "division" not in answer["error"].lower()
-    return read_log()
+    return faulty.log
 
 
-def fails_the_call(make_runtime: MakeRuntime, read_log: Callable[[], str]) -> str:
-    server = serve(make_runtime())
+def fails_the_call(faulty: Faulty) -> str:
+    server = serve(faulty.make_runtime())
     for _ in range(2):
         answer = call(server, "com.foo.victim", "greet")
         assert answer == {"code": 1, "error": "Unknown error during request"}
-    return read_log()
+    return faulty.log
 
 
-def fails_the_caller(make_runtime: MakeRuntime, read_log: Callable[[], str]) -> str:
-    runtime = make_runtime()
+def fails_the_caller(faulty: Faulty) -> str:
+    runtime = faulty.make_runtime()
     serve(runtime)
     context = Context(runtime=runtime)
     with pytest.raises(PycomError) as caught:
@@ -121,27 +118,25 @@ def fails_the_caller(make_runtime: MakeRuntime, read_log: Callable[[], str]) -> 
     return str(caught.value)
 
 
-def is_logged_beside_the_answer(make_runtime: MakeRuntime, read_log: Callable[[], str]) -> str:
-    server = serve(make_runtime())
+def is_logged_beside_the_answer(faulty: Faulty) -> str:
+    server = serve(faulty.make_runtime())
     assert call(server, "com.foo.victim", "greet")["result"] == "Hello"
-    return read_log()
+    return faulty.log
 
 
-def is_logged_when_the_runtime_closes(
-    make_runtime: MakeRuntime, read_log: Callable[[], str]
-) -> str:
-    make_runtime().close()
-    return read_log()
+def is_logged_when_the_runtime_closes(faulty: Faulty) -> str:
+    faulty.make_runtime().close()
+    return faulty.log
 
 
-def stops_the_registration(make_runtime: MakeRuntime, read_log: Callable[[], str]) -> str:
+def stops_the_registration(faulty: Faulty) -> str:
     with pytest.raises(PluginError) as caught:
-        ServiceProcess(make_runtime(address="local://a"), [Greeter])
+        ServiceProcess(faulty.make_runtime(address="local://a"), [Greeter])
     return str(caught.value)
 
 
-def fails_to_locate(make_runtime: MakeRuntime, read_log: Callable[[], str]) -> str:
-    runtime = make_runtime()
+def fails_to_locate(faulty: Faulty) -> str:
+    runtime = faulty.make_runtime()
     serve(runtime, "local://ns")
     context = Context("local://ns", runtime=runtime)
     with pytest.raises(PycomError) as caught:
@@ -149,17 +144,17 @@ def fails_to_locate(make_runtime: MakeRuntime, read_log: Callable[[], str]) -> s
     return str(caught.value)
 
 
-def refuses_the_peer(make_runtime: MakeRuntime, read_log: Callable[[], str]) -> str:
+def refuses_the_peer(faulty: Faulty) -> str:
     with pytest.raises(AccessDenied, match="^Access denied$"):
-        make_runtime().admit(Peer("tcp://10.0.0.1:7"))
-    return read_log()
+        faulty.make_runtime().admit(Peer("tcp://10.0.0.1:7"))
+    return faulty.log
 
 
 class Length:
     """A type that is no JSON by itself."""
 
 
-def stops_a_service_of_such_types(make_runtime: MakeRuntime, read_log: Callable[[], str]) -> str:
+def stops_a_service_of_such_types(faulty: Faulty) -> str:
     @interface("com.foo.measuring")
     class Measuring:
         @method
@@ -167,11 +162,11 @@ def stops_a_service_of_such_types(make_runtime: MakeRuntime, read_log: Callable[
             raise NotImplementedError
 
     with pytest.raises(ConfigurationError) as caught:
-        ServiceServer(["local://a"], [Measuring], make_runtime())
+        ServiceServer(["local://a"], [Measuring], faulty.make_runtime())
     return str(caught.value)
 
 
-#: What comes of an exception in each hook.
+#: The result of an exception in each hook.
 OUTCOMES = {
     "pycom_transports": stops_the_runtime,
     "pycom_end": is_logged_beside_the_answer,
@@ -204,12 +199,10 @@ OUTCOMES = {
 @pytest.mark.parametrize("hook", ["pycom_end", "pycom_address"])
 def test_hook_that_exits(
     hook: str,
-    distributions: Distributions,
-    make_runtime: MakeRuntime,
-    caplog: pytest.LogCaptureFixture,
+    faulty: Faulty,
 ) -> None:
-    distributions.plugin("bad", f"def {hook}(): raise SystemExit(3)\n{hook} = hookimpl({hook})")
-    said = OUTCOMES[hook](make_runtime, lambda: caplog.text)
+    faulty.install(f"def {hook}(): raise SystemExit(3)\n{hook} = hookimpl({hook})")
+    said = OUTCOMES[hook](faulty)
     assert "'bad' of dist-bad 1.0" in said
     assert "SystemExit(3)" in said
 
@@ -227,18 +220,14 @@ def test_hook_that_raises(
     body: str,
     error: str,
     hook: str,
-    distributions: Distributions,
-    make_runtime: MakeRuntime,
-    caplog: pytest.LogCaptureFixture,
+    faulty: Faulty,
 ) -> None:
     wrapper = hook in ("pycom_invoke", "pycom_client_invoke")
-    distributions.plugin(
-        "bad", f"@hookimpl(wrapper={wrapper})\ndef {hook}(): {body}{'; yield' * wrapper}"
-    )
-    said = OUTCOMES[hook](make_runtime, lambda: caplog.text)
+    faulty.install(f"@hookimpl(wrapper={wrapper})\ndef {hook}(): {body}{'; yield' * wrapper}")
+    said = OUTCOMES[hook](faulty)
     for part in (*BLAME, error, f"failed in {hook}"):
         assert part in said
-    server = serve(make_runtime(disable=("bad",)), "local://b")
+    server = serve(faulty.make_runtime(disable=("bad",)), "local://b")
     assert call(server, "com.foo.victim", "greet")["result"] == "Hello"
     server.close()
 
@@ -246,30 +235,28 @@ def test_hook_that_raises(
 @pytest.mark.parametrize("body", ["yield; 1 / 0", "yield; yield", "return; yield"])
 def test_wrapper_that_is_wrong(
     body: str,
-    distributions: Distributions,
-    make_runtime: MakeRuntime,
-    caplog: pytest.LogCaptureFixture,
+    faulty: Faulty,
 ) -> None:
-    distributions.plugin("bad", f"@hookimpl(wrapper=True)\ndef pycom_invoke(): {body}")
-    assert call(serve(make_runtime()), "com.foo.victim", "greet")["code"] == 1
+    faulty.install(f"@hookimpl(wrapper=True)\ndef pycom_invoke(): {body}")
+    assert call(serve(faulty.make_runtime()), "com.foo.victim", "greet")["code"] == 1
     for part in ("'bad'", "dist-bad 1.0", "failed in pycom_invoke", "plugins.disable"):
-        assert part in caplog.text
+        assert part in faulty.log
 
 
-def test_failure_of_a_method_is_no_plugins_fault(
-    distributions: Distributions, make_runtime: MakeRuntime, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_failure_of_a_method_is_no_plugins_fault(faulty: Faulty) -> None:
     @interface("com.foo.broken")
     class Broken:
         @method
         def fail(self, request: Request) -> None:
             raise ValueError("mine")
 
-    distributions.plugin("good", "@hookimpl(wrapper=True)\ndef pycom_invoke(): return (yield)")
-    server = ServiceServer(["local://a"], [Broken], make_runtime())
+    faulty.distributions.plugin(
+        "good", "@hookimpl(wrapper=True)\ndef pycom_invoke(): return (yield)"
+    )
+    server = ServiceServer(["local://a"], [Broken], faulty.make_runtime())
     assert call(server, "com.foo.broken", "fail")["code"] == 1
-    assert "ValueError: mine" in caplog.text
-    assert "'good'" not in caplog.text
+    assert "ValueError: mine" in faulty.log
+    assert "'good'" not in faulty.log
 
 
 # Hooks that return what they may not.
@@ -280,61 +267,50 @@ def test_failure_of_a_method_is_no_plugins_fault(
 def test_identity_that_is_none_denies_and_names_the_plugin(
     kind: str,
     result: str,
-    distributions: Distributions,
-    make_runtime: MakeRuntime,
-    caplog: pytest.LogCaptureFixture,
+    faulty: Faulty,
 ) -> None:
-    distributions.plugin("bad", f"@hookimpl\n{kind} pycom_authenticate(): return {result}")
-    answer = call(serve(make_runtime()), "com.foo.victim", "greet")
+    faulty.install(f"@hookimpl\n{kind} pycom_authenticate(): return {result}")
+    answer = call(serve(faulty.make_runtime()), "com.foo.victim", "greet")
     assert answer == {"code": 5, "error": "Authentication failed"}
     for part in ("'bad'", "dist-bad 1.0", "an Identity was expected", "plugins.disable"):
-        assert part in caplog.text
+        assert part in faulty.log
 
 
 @pytest.mark.parametrize("hook", ["authorize", "prehook", "posthook"])
 def test_hook_of_a_call_that_returns_something(
     hook: str,
-    distributions: Distributions,
-    make_runtime: MakeRuntime,
-    caplog: pytest.LogCaptureFixture,
+    faulty: Faulty,
 ) -> None:
-    distributions.plugin("bad", f"@hookimpl\ndef pycom_{hook}(): return True")
-    assert call(serve(make_runtime()), "com.foo.victim", "greet")["code"] in (1, 5)
+    faulty.install(f"@hookimpl\ndef pycom_{hook}(): return True")
+    assert call(serve(faulty.make_runtime()), "com.foo.victim", "greet")["code"] == 1
     for part in ("'bad'", "dist-bad 1.0", f"returned bool from pycom_{hook}", "plugins.disable"):
-        assert part in caplog.text
+        assert part in faulty.log
 
 
-def test_hook_that_spoils_the_code_of_a_response(
-    distributions: Distributions, make_runtime: MakeRuntime, caplog: pytest.LogCaptureFixture
-) -> None:
-    distributions.plugin("bad", "@hookimpl\ndef pycom_posthook(data): data.code = 'x'")
-    answer = call(serve(make_runtime()), "com.foo.victim", "greet")
+def test_hook_that_spoils_the_code_of_a_response(faulty: Faulty) -> None:
+    faulty.install("@hookimpl\ndef pycom_posthook(data): data.code = 'x'")
+    answer = call(serve(faulty.make_runtime()), "com.foo.victim", "greet")
     assert answer == {"code": 1, "error": "Unknown error during request"}
-    assert "com.foo.victim.greet returned what cannot be sent" in caplog.text
-    assert "the code of the response is 'x', and no int" in caplog.text
+    assert "com.foo.victim.greet returned what cannot be sent" in faulty.log
+    assert "the code of the response is 'x', and no int" in faulty.log
 
 
-def test_plugin_that_goes_while_its_hook_runs(
-    make_runtime: MakeRuntime, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_plugin_that_goes_while_its_hook_runs(faulty: Faulty) -> None:
     class Leaving:
         @hookimpl
         def pycom_authenticate(self) -> Identity:
             runtime.plugins.unregister("leaving")
             raise ValueError("gone")
 
-    runtime = make_runtime({"leaving": Leaving()})
+    runtime = faulty.make_runtime({"leaving": Leaving()})
     server = serve(runtime)
     assert call(server, "com.foo.victim", "greet")["code"] == 5
-    assert "ValueError('gone')" in caplog.text
+    assert "ValueError('gone')" in faulty.log
     assert call(server, "com.foo.victim", "greet")["result"] == "Hello"
 
 
-def test_module_named_instead_of_its_class(
-    distributions: Distributions, make_runtime: MakeRuntime
-) -> None:
-    distributions.plugin(
-        "bad",
+def test_module_named_instead_of_its_class(faulty: Faulty) -> None:
+    faulty.install(
         """
         class Plugin:
             @hookimpl
@@ -342,7 +318,7 @@ def test_module_named_instead_of_its_class(
         """,
     )
     with pytest.raises(PluginError) as caught:
-        make_runtime()
+        faulty.make_runtime()
     for part in ("'bad' of dist-bad 1.0 has no hooks", "must name the class: module_bad:Plugin"):
         assert part in str(caught.value)
 
@@ -361,12 +337,10 @@ def test_module_named_instead_of_its_class(
         ("iface.name = 3", "has name = 3, which must be a text"),
     ],
 )
-def test_plugin_that_spoils_an_interface_is_named(
-    body: str, reason: str, distributions: Distributions, make_runtime: MakeRuntime
-) -> None:
-    distributions.plugin("bad", f"@hookimpl\ndef pycom_provide(iface): {body}")
+def test_plugin_that_spoils_an_interface_is_named(body: str, reason: str, faulty: Faulty) -> None:
+    faulty.install(f"@hookimpl\ndef pycom_provide(iface): {body}")
     with pytest.raises(PluginError) as caught:
-        serve(make_runtime())
+        serve(faulty.make_runtime())
     for part in (
         "'bad' of dist-bad 1.0 failed in pycom_provide",
         "of Greeter>",
@@ -387,374 +361,11 @@ def test_class_that_spoils_its_own_interface_is_named(make_runtime: MakeRuntime)
         ServiceServer(["local://a"], [Spoilt], make_runtime())
 
 
-# What plugins contribute for a setting.
-
-#: Sources of a plugin that contributes one of these as "bad:", in three parts.
-FAMILIES = {
-    "nameserver_backend": """
-        from pycom_core import Guarantee, NameserverBackend
-        class Fit(NameserverBackend):
-            def __init__(self, url=""): pass
-            async def register(self, record, ttl): pass
-            async def unregister(self, service, address): pass
-            async def find(self, interface, service=None): return []
-            async def list(self): return []
-        class Abstract(NameserverBackend):
-            def __init__(self, url): pass
-        class Unfit(Fit):
-            def find(self, interface, service=None): return []
-        @hookimpl
-        def pycom_nameserver_backends(): return {"bad": make}
-        """,
-    "session_store": """
-        from pycom_core import Guarantee, SessionStore
-        class Fit(SessionStore):
-            def __init__(self, url=""): pass
-            async def load(self, session_id): return {}
-            async def save(self, session_id, data, ttl): pass
-            async def drop(self, session_id): pass
-        class Abstract(SessionStore):
-            def __init__(self, url): pass
-        class Unfit(Fit):
-            def load(self, session_id): return {}
-        @hookimpl
-        def pycom_session_stores(): return {"bad": make}
-        """,
-    "balancer": """
-        from pycom_core import Balancer, Guarantee
-        class Fit(Balancer):
-            def __init__(self, url=""): pass
-            def choose(self, records, key=None): return records[0]
-        class Abstract(Balancer):
-            def __init__(self, url): pass
-        class Unfit(Fit):
-            async def choose(self, records, key=None): return records[0]
-        @hookimpl
-        def pycom_balancers(): return {"bad": make}
-        """,
-}
-family = pytest.mark.parametrize("key", FAMILIES)
-
-
-def contribute(distributions: Distributions, key: str, more: str) -> None:
-    """Install a plugin that contributes for a setting what `more` defines as `make`."""
-    distributions.plugin("bad", textwrap.dedent(FAMILIES[key]) + textwrap.dedent(more))
-
-
-def choosing(make_runtime: MakeRuntime, key: str) -> Runtime:
-    return make_runtime(**{key: "bad:" if key != "balancer" else "bad"})
-
-
-@interface("com.foo.counting", stateful=True)
-class Counting:
-    introspection_data: dict[str, Any] = {}  # noqa: RUF012
-
-    @method
-    def count(self, request: Request) -> int:
-        request.session["n"] = request.session.get("n", 0) + 1
-        count: int = request.session["n"]
-        return count
-
-
-def start(runtime: Runtime) -> ServiceServer:
-    """What a process does before it answers."""
-    runtime.check_choices()
-    return ServiceServer(["local://ns"], [NameServer(), Counting()], runtime)
-
-
-#: Factories that are wrong, and what is said of them.
-UNFIT = {
-    "gives None": ("make = lambda url: None", "not None"),
-    "gives a class": ("make = lambda url: Fit", "not <class 'module_bad.Fit'>"),
-    "is async": ("async def make(url): return Fit()", "not async"),
-    "takes no URL": ("make = lambda: Fit()", "takes one argument, the URL"),
-    "raises": ("def make(url): raise KeyError('lost')", "KeyError: 'lost'"),
-    "abstract class": ("make = Abstract", "abstract class Abstract"),
-    "a method of another kind": ("make = Unfit", "and has another"),
-}
-
-
-@family
-@pytest.mark.parametrize(("more", "reason"), UNFIT.values(), ids=UNFIT)
-def test_contribution_that_is_unfit_stops_the_start(
-    key: str, more: str, reason: str, distributions: Distributions, make_runtime: MakeRuntime
-) -> None:
-    contribute(distributions, key, more)
-    with pytest.raises(PluginError) as caught:
-        start(choosing(make_runtime, key))
-    said = str(caught.value)
-    for part in ("'bad' of dist-bad 1.0", reason, "Fix or uninstall it, or "):
-        assert part in said
-    assert "nameserver_service" not in said
-
-
-@pytest.mark.parametrize("key", ["nameserver_backend", "session_store"])
-def test_guarantees_that_are_none_stop_the_start(
-    key: str, distributions: Distributions, make_runtime: MakeRuntime
-) -> None:
-    contribute(distributions, key, "class Vague(Fit): guarantees = frozenset()\nmake = Vague")
-    with pytest.raises(PluginError) as caught:
-        start(choosing(make_runtime, key))
-    for part in ("dist-bad 1.0", f"the {key} 'bad'", "frozenset(); write Guarantee.NONE"):
-        assert part in str(caught.value)
-
-
-@family
-def test_object_that_cannot_even_be_looked_at_stops_the_start(
-    key: str, distributions: Distributions, make_runtime: MakeRuntime
-) -> None:
-    source = "class make(Fit):\n    @property\n    def guarantees(self): raise OSError('disk full')"
-    contribute(distributions, key, source)
-    with pytest.raises(PluginError) as caught:
-        start(choosing(make_runtime, key))
-    named(str(caught.value), f"the {key} 'bad', which cannot be made from its URL: OSError: disk")
-
-
-@family
-def test_contribution_that_refuses_its_url_says_so_itself(
-    key: str, distributions: Distributions, make_runtime: MakeRuntime
-) -> None:
-    source = "raise ConfigurationError('no such file')"
-    contribute(
-        distributions,
-        key,
-        f"from pycom_core import ConfigurationError\ndef make(url): {source}",
-    )
-    with pytest.raises(ConfigurationError) as caught:
-        start(choosing(make_runtime, key))
-    assert str(caught.value) == "no such file"
-
-
-def named(text: str, *parts: str) -> None:
-    """The plugin is named, and nobody else."""
-    for part in ("'bad' of dist-bad 1.0", "Fix or uninstall it, or choose another", *parts):
-        assert part in text
-    assert "nameserver_service" not in text
-
-
-RECORD = {"address": "tcp://127.0.0.1:1", "interfaces": ["com.foo"], "service": "/one"}
-WHERE = {"interface": "com.foo"}
-#: Methods of a backend, the calls of the nameserver that lead to them, and their arguments.
-BACKEND = [
-    ("register", "register", RECORD, "raise OSError('disk full')"),
-    ("unregister", "unregister", {**RECORD, "interfaces": None}, "raise OSError('disk full')"),
-    ("find", "locate", WHERE, "raise OSError('disk full')"),
-    ("find", "find", WHERE, "raise OSError('disk full')"),
-    ("find", "locate", WHERE, "return None"),
-    ("find", "locate", WHERE, "return ['/one']"),
-    ("list", "list_services", {}, "raise OSError('disk full')"),
-    ("list", "list_services", {}, "return None"),
-    ("find", "locate", WHERE, "raise SystemExit(4)"),
-    ("find", "locate", WHERE, "import asyncio; raise asyncio.CancelledError"),
-    ("list", "list_services", {}, "raise GeneratorExit"),
-]
-
-
-@pytest.mark.parametrize(("name", "called", "args", "body"), BACKEND)
-def test_backend_that_fails_is_named(
-    name: str,
-    called: str,
-    args: dict[str, Any],
-    body: str,
-    distributions: Distributions,
-    make_runtime: MakeRuntime,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    contribute(
-        distributions,
-        "nameserver_backend",
-        f"class make(Fit):\n    async def {name}(self, *args): {body}",
-    )
-    server = start(choosing(make_runtime, "nameserver_backend"))
-    answer = call(server, "org.pycom.nameserver", called, args)
-    assert answer == {"code": 1, "error": "Unknown error during request"}
-    reason = f"returned {body[7:]} from {name}" if "return" in body else f"failed in {name}: "
-    named(caplog.text, "the nameserver_backend 'bad', which " + reason)
-
-
-def test_backend_that_is_too_slow_is_cancelled_and_not_blamed(
-    distributions: Distributions, make_runtime: MakeRuntime, caplog: pytest.LogCaptureFixture
-) -> None:
-    contribute(
-        distributions,
-        "nameserver_backend",
-        """
-        import asyncio
-        class make(Fit):
-            async def find(self, interface, service=None): await asyncio.sleep(60)
-        """,
-    )
-    server = start(choosing(make_runtime, "nameserver_backend"))
-    soon = {"extensions": {DEADLINE_EXTENSION: 50}}
-    assert call(server, "org.pycom.nameserver", "locate", WHERE, **soon)["code"] == 7
-    assert caplog.text == ""
-
-
-def test_backend_that_refuses_is_not_blamed(
-    distributions: Distributions, make_runtime: MakeRuntime, caplog: pytest.LogCaptureFixture
-) -> None:
-    contribute(
-        distributions,
-        "nameserver_backend",
-        """
-        from pycom_core import AccessDenied
-        class make(Fit):
-            async def register(self, record, ttl): raise AccessDenied("taken")
-        """,
-    )
-    server = start(choosing(make_runtime, "nameserver_backend"))
-    answer = call(server, "org.pycom.nameserver", "register", RECORD)
-    assert answer == {"code": 5, "error": "taken"}
-    assert caplog.text == ""
-
-
-@pytest.mark.parametrize("error", ["OSError('disk full')", "SystemExit(4)"])
-def test_backend_that_cannot_be_closed_is_named(
-    error: str,
-    distributions: Distributions,
-    make_runtime: MakeRuntime,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    contribute(
-        distributions,
-        "nameserver_backend",
-        f"class make(Fit):\n    async def close(self): raise {error}",
-    )
-    start(choosing(make_runtime, "nameserver_backend")).close()
-    named(caplog.text, f"failed in close: {error}")
-
-
-@pytest.mark.parametrize(
-    ("body", "reason"),
-    [
-        ("async def load(self, session_id): raise OSError('disk full')", "failed in load: OSErr"),
-        ("async def load(self, session_id): return [1]", "returned [1] from load"),
-        ("async def load(self, session_id): raise SystemExit", "failed in load: SystemExit()"),
-        (
-            "async def load(self, session_id):\n        import asyncio\n"
-            "        raise asyncio.CancelledError",
-            "failed in load: CancelledError()",
-        ),
-        (
-            "async def load(self, session_id):\n        import asyncio\n"
-            "        await asyncio.sleep(0)\n        raise asyncio.CancelledError",
-            "failed in load: CancelledError()",
-        ),
-        ("async def save(self, session_id, data, ttl): raise OSError", "failed in save: OSError()"),
-    ],
-)
-def test_store_that_fails_is_named(
-    body: str,
-    reason: str,
-    distributions: Distributions,
-    make_runtime: MakeRuntime,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    contribute(distributions, "session_store", f"class make(Fit):\n    {body}")
-    server = start(choosing(make_runtime, "session_store"))
-    answer = call(server, "com.foo.counting", "count", session_id="some")
-    assert answer["code"] == 1
-    named(caplog.text, "the session_store 'bad', which " + reason)
-
-
-@pytest.mark.parametrize("first", ["pass", "await asyncio.sleep(0)"])
-@pytest.mark.parametrize("error", ["OSError('disk full')", "SystemExit(4)", "CancelledError()"])
-def test_store_that_cannot_be_closed_is_named(
-    error: str,
-    first: str,
-    distributions: Distributions,
-    make_runtime: MakeRuntime,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    contribute(
-        distributions,
-        "session_store",
-        f"""
-        import asyncio
-        from asyncio import CancelledError
-        class make(Fit):
-            async def close(self):
-                {first}
-                raise {error}
-        """,
-    )
-    start(choosing(make_runtime, "session_store")).close()
-    named(caplog.text, f"the session_store 'bad', which failed in close: {error}")
-
-
-@pytest.mark.parametrize(
-    ("body", "reason"),
-    [
-        ("return None", "returned None from choose"),
-        ("return '/one'", "returned '/one' from choose"),
-        (
-            "import attrs; return attrs.evolve(records[0], address='tcp://127.0.0.1:2')",
-            "returned ServiceRecord(service='/one', address='tcp://127.0.0.1:2'",
-        ),
-        ("1 / 0", "failed in choose: ZeroDivisionError"),
-        ("raise SystemExit(4)", "failed in choose: SystemExit(4)"),
-    ],
-)
-def test_balancer_that_chooses_nothing_is_named(
-    body: str,
-    reason: str,
-    distributions: Distributions,
-    make_runtime: MakeRuntime,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    contribute(
-        distributions,
-        "balancer",
-        f"class make(Fit):\n    def choose(self, records, key=None): {body}",
-    )
-    runtime = choosing(make_runtime, "balancer")
-    server = start(runtime)
-    assert call(server, "org.pycom.nameserver", "register", RECORD)["code"] == 0
-    assert call(server, "org.pycom.nameserver", "locate", WHERE)["code"] == 1
-    named(caplog.text, "the balancer 'bad', which " + reason)
-    with pytest.raises(PycomError) as caught:
-        Context("local", runtime=runtime).locate("com.foo")
-    named(str(caught.value), reason)
-
-
-@pytest.mark.parametrize(
-    ("body", "reason"), [("1 / 0", "ZeroDivisionError"), ("raise SystemExit(4)", "SystemExit(4)")]
-)
-def test_balancer_that_fails_to_observe_fails_no_call(
-    body: str,
-    reason: str,
-    distributions: Distributions,
-    make_runtime: MakeRuntime,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    contribute(
-        distributions,
-        "balancer",
-        f"class make(Fit):\n    def observe(self, record, latency, error): {body}",
-    )
-    runtime = choosing(make_runtime, "balancer")
-    server = start(runtime)
-    record = ServiceRecord("/counting", "local://ns", ("com.foo.counting",))
-    asyncio.run(server.interfaces["org.pycom.nameserver"].instance._backend.register(record, 60.0))
-    with Context("local", runtime=runtime).locate("com.foo.counting") as component:
-        assert component.invoke("count") == 1
-    named(caplog.text, f"the balancer 'bad', which failed in observe: {reason}")
-
-    async def run() -> None:
-        async with AsyncContext("local", runtime=runtime).locate("com.foo.counting") as component:
-            assert await component.invoke("count") == 1
-
-    asyncio.run(run())
-
-
 # Hooks that hang.
 
 
-def test_hanging_authentication_over_a_socket(
-    distributions: Distributions, make_runtime: MakeRuntime
-) -> None:
-    distributions.plugin(
-        "bad",
+def test_hanging_authentication_over_a_socket(faulty: Faulty) -> None:
+    faulty.install(
         """
         import asyncio
         @hookimpl
@@ -762,7 +373,7 @@ def test_hanging_authentication_over_a_socket(
             await asyncio.Event().wait()
         """,
     )
-    with running(serve(make_runtime(transport=None), ANY_PORT)) as server:
+    with running(serve(faulty.make_runtime(transport=None), ANY_PORT)) as server:
         with Dealer(server.addresses[0]) as dealer:
             answer = dealer.call("com.foo.victim", "greet", extensions={DEADLINE_EXTENSION: 50})
             assert answer["code"] == 7
@@ -773,11 +384,8 @@ def test_hanging_authentication_over_a_socket(
         assert server.in_flight == 1
 
 
-def test_client_does_not_wait_for_a_hanging_hook(
-    distributions: Distributions, make_runtime: MakeRuntime
-) -> None:
-    distributions.plugin(
-        "bad",
+def test_client_does_not_wait_for_a_hanging_hook(faulty: Faulty) -> None:
+    faulty.install(
         """
         import threading
         released = threading.Event()
@@ -786,8 +394,8 @@ def test_client_does_not_wait_for_a_hanging_hook(
             assert released.wait(30)
         """,
     )
-    with running(serve(make_runtime(transport=None), ANY_PORT)) as server:
-        context = Context(runtime=make_runtime(transport=None, disable=("bad",)), timeout=50)
+    with running(serve(faulty.make_runtime(transport=None), ANY_PORT)) as server:
+        context = Context(runtime=faulty.make_runtime(transport=None, disable=("bad",)), timeout=50)
         with pytest.raises(CallTimeout):
             context.connect(server.addresses[0], "com.foo.victim").invoke("greet")
         bad: Any = __import__("module_bad")

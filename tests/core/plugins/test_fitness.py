@@ -1,4 +1,4 @@
-"""Fitness: what is unfit for use is seen before it is used, and what is fit passes."""
+"""Fitness: unfit objects are found before their first use, and fit ones pass."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class First(Balancer):
 
 
 def retrying(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A decorator as many have it."""
+    """A typical decorator."""
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:

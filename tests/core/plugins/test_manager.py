@@ -1,4 +1,4 @@
-"""Plugins: found, checked, and refused with words that help."""
+"""Plugins: found, checked, and refused with helpful messages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What plugins need: other plugins, and distributions in some version."""
+"""Requirements of plugins: other plugins, and distributions in some version."""
 
 from __future__ import annotations
 

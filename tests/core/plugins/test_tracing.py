@@ -1,4 +1,4 @@
-"""Tracing: one setting, and every call of a hook is logged."""
+"""Tracing: with one setting every call of a hook is logged."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def traced(**plugins: object) -> ServiceServer:
 
 @pytest.fixture
 def lines(caplog: pytest.LogCaptureFixture) -> Any:
-    """What was logged of the plugins of a test, without the times."""
+    """Return a function that gives the logged lines on the test's plugins, without the times."""
     caplog.set_level(logging.INFO, LOGGER)
 
     def read() -> list[str]:

@@ -1,4 +1,4 @@
-"""The address that others are told."""
+"""The address that is advertised to others."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_a_process_reaches_itself_by_loopback(wildcard: str) -> None:
 
 
 class Host:
-    """A host with routes: where its packets to others come from. Others have no names but these."""
+    """A host with routes: the source addresses of its packets to others, which have these names."""
 
     AF_INET, AF_INET6, SOCK_DGRAM = sockets.AF_INET, sockets.AF_INET6, sockets.SOCK_DGRAM
 

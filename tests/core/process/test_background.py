@@ -1,4 +1,4 @@
-"""A stream that nobody waits for."""
+"""A stream that makes nobody wait."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import TextIO
 
 import pytest
+from helpers import until
 
 from pycom_core.process import _background as background
 from pycom_core.process._background import BackgroundStream
@@ -24,7 +25,7 @@ class Pipe:
         self.stream: TextIO = os.fdopen(writer, "w", encoding="utf-8", errors="backslashreplace")
 
     def read(self, count: int) -> str:
-        """The next bytes, so many of them."""
+        """Read that many bytes."""
         found = b""
         while len(found) < count:
             found += os.read(self._reader, count - len(found))
@@ -75,8 +76,7 @@ def test_writing_waits_for_no_reader_and_says_what_it_dropped(
     stream = BackgroundStream(pipe.stream, lambda count: (dropped.append(count), said.set()))
     block = "x" * 2**20  # more than fits into any pipe; taken although it is long, as it is alone
     stream.write(block)
-    while stream._waiting:  # until the thread has begun to write it
-        said.wait(0.001)
+    until(lambda: not stream._waiting)  # the thread has begun to write it
     assert not stream.drain(0.001)
     for number in range(200):
         stream.write(f"{number:9}\n")

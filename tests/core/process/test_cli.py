@@ -1,4 +1,4 @@
-"""The command line, as a person or a script types it."""
+"""The command line, as a person or a script uses it."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ COMMANDS = ("run", "nameserver", "call", "ls", "describe", "plugins", "demo")
 
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where there is a module with a service, and some that are none."""
+    """A directory with a module that is a service, and some that are not."""
     directory = tmp_path_factory.mktemp("modules")
     (directory / "tools.py").write_text(SERVICE)
     (directory / "broken.py").write_text("import nowhere_to_be_found")
@@ -102,7 +102,7 @@ Here = Callable[..., Any]
 
 @pytest.fixture
 def here(default_runtime: Callable[[], Runtime]) -> Here:
-    """Runs `pycom` in this process, which is quicker."""
+    """Run `pycom` in this process, which is quicker."""
 
     def run(*arguments: str, **environ: str) -> Any:
         return CliRunner().invoke(cli.main, arguments, env=environ)
@@ -141,7 +141,7 @@ def test_version() -> None:
 
 
 def test_help_loads_little() -> None:
-    """It is asked for often, by completion too, so what takes long to load is left out."""
+    """Help is needed often, by completion too, so slow imports are left out."""
     code = """
 import atexit, sys
 from pycom_core.cli import main
@@ -392,7 +392,7 @@ def test_nobody_answers() -> None:
     assert len(ran.stderr.splitlines()) == 1
 
 
-FOREVER = str(10 * helpers.PATIENCE * 1000)  # ms; the test would not live to see it
+FOREVER = str(10 * helpers.PATIENCE * 1000)  # ms; far longer than the test may take
 PROBLEMS = {
     "refuses": ("tcp://127.0.0.1:1", "tcp://127.0.0.1:1: Connection refused"),
     "unknown name": (
@@ -451,7 +451,7 @@ def test_nameserver_is_found_at_its_default_address(
     assert (ran.exit_code, ran.stderr) == (0, "")
     assert "/com/foo/one" in ran.stdout
     assert here("call", "com.foo.tools", "echo").exit_code == 0
-    # One that is named goes before it.
+    # A named one has precedence.
     assert here("ls", PYCOM_NAMESERVER="tcp://127.0.0.1:1").exit_code == 1
     monkeypatch.setattr(constants, "NS_DEFAULT_ADDRESS", "tcp://127.0.0.1:1")
     assert here("ls", PYCOM_NAMESERVER=network[0]).exit_code == 0
@@ -578,12 +578,7 @@ def test_tables_are_drawn_where_a_person_looks(network: tuple[str, str]) -> None
     command = [helpers.script("pycom"), "ls", "-n", network[0]]
     with subprocess.Popen(command, env=environ, stdout=terminal) as process:
         os.close(terminal)
-        seen = b""
-        # Where all writers are gone, reading from a terminal fails on Linux.
-        with contextlib.suppress(OSError):
-            while piece := os.read(person, 4096):
-                seen += piece
-    os.close(person)
+        seen = helpers.shown_on(person)
     assert process.returncode == 0
     header, *rows = seen.decode().splitlines()
     assert "\x1b[1m" in header

@@ -1,4 +1,4 @@
-"""The doctor: what it says of plugins that are well, and of those that are not."""
+"""The doctor: its reports on plugins that work, and on plugins that do not."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pycom_core.settings import Plugins
 
 
 def examined(name: str, settings: Settings | None = None) -> dict[str, Any]:
-    """What the doctor says of one plugin."""
+    """Return the doctor's report on one plugin."""
     [found] = [item for item in examine(diagnosed(settings or Settings())) if item["name"] == name]
     return found
 

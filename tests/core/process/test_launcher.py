@@ -18,6 +18,7 @@ from in_process import MakeRuntime, payload
 
 from pycom_core import (
     AccessDenied,
+    CallTimeout,
     ConfigurationError,
     Context,
     Request,
@@ -206,7 +207,7 @@ def test_odd_things_in_a_namespace() -> None:
 
 @double(constants.NS_INTERFACE)
 class Names:
-    """A nameserver that knows what it was told."""
+    """A nameserver that keeps its registrations."""
 
     def __init__(self) -> None:
         self.known: dict[str, str] = {}
@@ -250,7 +251,7 @@ def names(make_runtime: MakeRuntime) -> Names:
 
 @pytest.fixture
 def told(make_runtime: MakeRuntime) -> Iterator[Runtime]:
-    """The runtime of a service that has been told all that it needs."""
+    """The runtime of a service, completely configured."""
     runtime = make_runtime(
         address="local://service", service="/com/foo/one", nameserver=("local://names",)
     )
@@ -260,7 +261,7 @@ def told(make_runtime: MakeRuntime) -> Iterator[Runtime]:
 
 @contextlib.contextmanager
 def started(process: ServiceProcess) -> Iterator[list[Any]]:
-    """The process runs in a thread; what it ends with is in the list afterwards."""
+    """Run the process in a thread; its exit status is in the list afterwards."""
     ended: list[Any] = []
 
     def run() -> None:
@@ -336,7 +337,7 @@ def test_drain_has_an_end(make_runtime: MakeRuntime, names: Names) -> None:
     frames = payload("com.foo.waiting", "wait")
     channel = make_runtime().connect("local://service")
     with started(process) as ended:
-        with contextlib.suppress(Exception):
+        with pytest.raises(CallTimeout):
             channel.exchange(frames, 50)
         assert waiting.started.wait(PATIENCE)
     assert ended == [0]

@@ -1,4 +1,4 @@
-"""The group of all commands, within the process: what `pycom` makes of plugins and of errors."""
+"""The group of all commands: how `pycom` treats plugins and errors, within the process."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def adding(monkeypatch: pytest.MonkeyPatch) -> dict[str, Add]:
-    """What each plugin does to the group, by its name."""
+    """The function of each plugin, by its name, that adds to the group."""
     adds: dict[str, Add] = {}
 
     def cli_plugins(disable: Iterable[str] = ()) -> Plugins:

@@ -1,4 +1,4 @@
-"""Which records the command line shows; what it writes is in the tests of whole processes."""
+"""The records that the command line shows; tests of whole processes check the lines it writes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The signals that end a service, in this very process."""
+"""The signals that end a service, in the process of the test."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PATIENCE = 30  # s
 
 
 class Heard:
-    """What was called, as it comes."""
+    """The calls of `stop` and `leave`, in their order."""
 
     def __init__(self) -> None:
         self._calls: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
@@ -165,7 +165,7 @@ def test_numbers_are_passed_on_to_whoever_was_there(watching: Watching, heard: H
                 signal.raise_signal(number)
                 assert ours.recv(1) == bytes([number])
             assert heard.next() == ("stop", "SIGTERM")
-            theirs.close()  # its number may be another's now, who must get nothing
+            theirs.close()  # its number may belong to another file now, which must get nothing
             signal.raise_signal(signal.SIGUSR1)
     finally:
         signal.set_wakeup_fd(before)

@@ -1,4 +1,4 @@
-"""A runtime: what plugins contribute, chosen by the settings; and the one of the process."""
+"""A runtime: the settings choose among contributions; and the default runtime of a process."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ OPENS = {
 
 
 def mine(make_runtime: MakeRuntime, **settings: Any) -> Runtime:
-    """A runtime with `MINE` for all that it contributes."""
+    """A runtime with the plugin `MINE`, chosen in all settings."""
     return make_runtime(
         {"mine": MINE}, nameserver_backend="mine:", session_store="mine:", **settings
     )
@@ -220,7 +220,7 @@ def test_without_introspection_the_rest_works(make_runtime: MakeRuntime) -> None
 
 
 def in_a_process(code: str, **environ: str) -> list[str]:
-    """What a piece of code prints in a process of its own, line by line."""
+    """Run code in a process of its own, and return the lines that it prints."""
     ran = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(code)],
         env={**os.environ, **environ},
@@ -382,7 +382,7 @@ def test_dropped_with_clients_lets_go_without_a_word(
 
 @interface("com.foo.dropped")
 class Dropped:
-    """Is served by a runtime that nobody closes."""
+    """A service of a runtime that nobody closes."""
 
 
 @pytest.mark.parametrize("runs", [True, False])
@@ -408,7 +408,7 @@ def test_dropped_with_servers_warns_and_lets_go(runs: bool, collect: Callable[[]
 def test_dropped_with_servers_without_sockets_says_nothing(
     collect: Callable[[], object],
 ) -> None:
-    """Which only tests have."""
+    """Only tests have such servers."""
     gone = []
     for addresses, transport in (([], None), (["local://a"], LocalTransport())):
         server = ServiceServer(addresses, [Dropped], Runtime(Settings(), transport=transport))

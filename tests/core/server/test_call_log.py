@@ -1,4 +1,4 @@
-"""A line for each call, where it is asked for."""
+"""A log line for each call, if it is wanted."""
 
 from __future__ import annotations
 

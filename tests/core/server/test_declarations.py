@@ -1,4 +1,4 @@
-"""Odd ways to declare a method: each works, or is refused at the class with words that help."""
+"""Odd ways to declare a method: each works, or is refused at the class with a helpful message."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pycom_core import ServiceServer
 
 IFACE = "com.foo.odd"
 
-#: What the sources below may use.
+#: Names that the sources below may use.
 PREAMBLE = """
 import abc, asyncio, contextlib, dataclasses, enum, functools, typing
 import attrs
@@ -57,7 +57,7 @@ class Free(Method):
 
 
 def declared(source: str) -> Any:
-    """The class `Odd` of a source; one that is only the body of it gets its head."""
+    """Return the class `Odd` of a source, which may be only its body."""
     source = textwrap.dedent(source).strip()
     if "class Odd" not in source:
         body = textwrap.indent(source, "    ")
@@ -327,7 +327,7 @@ def test_method_of_a_base_that_is_not_to_be() -> None:
 REQUEST = "write def …(self, request, …)"
 NAMES = "name them, with a default those that may be missing"
 ORDINARY = "an ordinary "
-#: Sources, and what is said of them: which method it is, and what to do.
+#: Sources, and the messages on them: the method, and what to do.
 REFUSED: dict[str, tuple[str, list[str]]] = {
     # Parameters.
     "nothing": ("@method\ndef f(): pass", ["Odd.f()", REQUEST]),

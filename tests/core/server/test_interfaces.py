@@ -112,7 +112,7 @@ def test_register_method() -> None:
     iface = More.__interface__
     added = method("added", body=lambda self, request, a: [type(self).__name__, a])
     iface.register_method(added)
-    iface.register_method(added)  # the same one again is no other
+    iface.register_method(added)  # the same class again is not refused
     assert iface.invoke("added", {"a": 1}) == ["More", 1]
     with pytest.raises(
         RuntimeError, match="'added' is already registered for interface com.foo.more"

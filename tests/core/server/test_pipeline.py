@@ -283,7 +283,7 @@ def test_no_text_of_an_exception_leaks(
 
 @pytest.mark.parametrize("how", ["data", "method"])
 def test_prehook_may_replace_or_change(how: str, serve: Serve) -> None:
-    """The hooks of plugins change in place; those of a method may also replace."""
+    """Hooks of plugins change the data in place; those of a method may also replace it."""
 
     def change(data: Request) -> None:
         data.args["value"] += 1

@@ -1,4 +1,4 @@
-"""Whatever methods and hooks raise, of any kind: callers are answered, the service goes on."""
+"""Exceptions of every kind in methods and hooks: callers get answers, the service goes on."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ UNAUTHENTICATED = {"code": 5, "error": "Authentication failed"}
 
 
 class Timeout(BaseException):
-    """As gevent's, which nobody shall catch by accident."""
+    """A timeout like gevent's, which is no `Exception`, so that nobody catches it by accident."""
 
 
 def usage() -> None:
@@ -180,7 +180,7 @@ class Served:
         return future.result(helpers.PATIENCE)
 
     def is_fine(self) -> None:
-        """It answers, and nothing is in flight."""
+        """Check that it answers, and that nothing is in flight."""
         assert self.call("fine") == {"code": 0, "result": "fine"}
         assert self.server.in_flight == 0
 
@@ -209,7 +209,7 @@ Serve = Callable[..., Served]
 
 
 def leads_there(traceback: str, name: str) -> bool:
-    """Whether it leads to where the exception was raised."""
+    """Tell whether a traceback leads to the place where the exception was raised."""
     # With Python 3.10 `gather` raises another CancelledError, which has not been there.
     return "in fail" in traceback or (name == "in_a_task" and "in in_a_task" in traceback)
 
@@ -572,7 +572,7 @@ def test_methods_whose_tasks_another_one_cancels_have_failed(
 def test_cancellation_of_a_call_is_no_failure(
     who: str, make_runtime: MakeRuntime, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """By the caller who gives up, or by who ends all tasks of a loop."""
+    """The caller gives up, or a program cancels all tasks of a loop."""
     seen: list[str] = []
 
     @interface(IFACE)
@@ -633,7 +633,7 @@ def test_calls_that_are_left_when_their_loop_is_closed_are_no_failures(
 def test_ctrl_c_in_a_method_ends_who_runs_the_loop(
     name: str, make_runtime: MakeRuntime, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Of a program that runs a server itself, and has the interpreter handle Ctrl-C."""
+    """A program that runs a server itself leaves Ctrl-C to the interpreter."""
 
     @interface(IFACE)
     class Service:

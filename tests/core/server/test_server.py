@@ -35,7 +35,7 @@ IFACE = "com.foo.work"
 
 
 class Echo(Server):
-    """Answers by the method's name, in every way there is."""
+    """A server that answers by the method's name, in all ways."""
 
     def handle_call(self, request: Request) -> Any:
         if request.method == "future":

@@ -1,4 +1,4 @@
-"""Where methods run: on the loop of the service, or in its workers."""
+"""The place where methods run: the loop of the service, or its workers."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from typing import Any
 
 import helpers
 import pytest
+from awaited import comes_true
 from in_process import MakeRuntime, answer, payload, running
 
 import pycom
@@ -35,7 +36,7 @@ IFACE = "com.foo.late"
 
 
 def decorated(function: Callable[..., Any]) -> Callable[..., Any]:
-    """An ordinary decorator, behind which nobody sees an `async def`."""
+    """An ordinary decorator, which hides that a function is `async def`."""
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
@@ -60,7 +61,7 @@ class Awaitable:
 
 @interface(IFACE)
 class Late:
-    """Methods whose result comes later, in every way there is."""
+    """Methods whose result comes later, in all ways."""
 
     def __init__(self) -> None:
         self.loops: set[asyncio.AbstractEventLoop] = set()
@@ -237,9 +238,9 @@ def test_call_that_waits_for_a_worker_when_its_server_is_closed(make_runtime: Ma
         held = asyncio.create_task(server.answer(frames))
         await asyncio.to_thread(began.wait, helpers.PATIENCE)
         queued = asyncio.create_task(server.answer(frames))
-        assert server._pool is not None
-        while server._pool._work_queue.empty():
-            await asyncio.sleep(0)
+        pool = server._pool
+        assert pool is not None
+        await comes_true(lambda: not pool._work_queue.empty())
         server.close()
         ended, _ = await asyncio.wait([queued], timeout=helpers.PATIENCE / 2)
         release.set()
@@ -286,7 +287,7 @@ def test_what_hooks_have_set_is_there_for_what_is_awaited(
     assert results == [["a"], ["b"], ["c"]]
 
 
-# Commands that take the whole of a call in hand.
+# Commands that do all steps of a call.
 
 
 @interface("com.foo.inside")

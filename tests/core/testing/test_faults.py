@@ -1,4 +1,4 @@
-"""Each fault bites: without sockets and with them, in sync and in async calls."""
+"""Each fault takes effect: without sockets and with them, in sync and in async calls."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pycom_core.testing import LocalNetwork, RealNetwork
 from pycom_core.testing.network import Network
 from pycom_core.testing.threads import ServiceThread
 
-#: ms; what a real network waits for in vain.
+#: ms; the timeout of calls that get no answer on a real network.
 TIMEOUT = 300.0
 
 

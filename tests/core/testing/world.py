@@ -24,7 +24,7 @@ class Sessions(pycom.Service):
 
 @pycom.interface("com.foo.worker")
 class Worker(pycom.Service):
-    """Remembers what it did."""
+    """A service that remembers its work."""
 
     def __init__(self) -> None:
         self.done: list[Any] = []

@@ -148,7 +148,7 @@ def test_service_calls_its_own_process(
 def test_where_a_method_runs_that_its_own_process_calls(
     outer: str, threads: int, aside: bool, make_runtime: MakeRuntime
 ) -> None:
-    """Where a worker waits for it, beside the workers, all of which may wait; else on the loop."""
+    """It runs beside the workers if a worker waits for it, else on the loop: all may be waiting."""
     with running(ServiceServer(["local://a"], [Near()], make_runtime(threads=threads))):
         context = Context(runtime=make_runtime())
         component = context.connect("local://a", IFACE)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import array
 import asyncio
-import contextlib
 import json
 import math
 from types import SimpleNamespace
@@ -145,8 +144,11 @@ def test_what_holds_no_bytes_is_a_type_error(value: Any) -> None:
 @example(b'{"a":' + nested(200_000) + b"}")
 @example(b'{"a":' * 200_000)
 def test_bytes_are_an_object_or_a_bad_request(data: bytes) -> None:
-    with contextlib.suppress(BadRequest):
-        assert type(codec.dict_from_wire(data)) is dict
+    try:
+        found = codec.dict_from_wire(data)
+    except BadRequest:
+        return
+    assert type(found) is dict
 
 
 @given(st.binary(max_size=64))
@@ -205,7 +207,7 @@ CALL = CallCommand()
 
 
 def received(frames: list[bytes]) -> Response:
-    """What a client makes of a reply to a CALL."""
+    """Return the response that a client reads from a reply to a CALL."""
     caller: Any = SimpleNamespace(views=False)
     request = Request("com.foo.codec", "bar")
     talk = conversations.send(caller, "somewhere", b"CALL", CALL, request, None, 5000)

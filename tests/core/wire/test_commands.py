@@ -27,7 +27,7 @@ REQUEST = Request("com.foo", "bar")
 
 
 class Command(BaseCommand):
-    """Takes any object, answers what `work` makes of it."""
+    """A command that takes any object, and answers with the result of `work`."""
 
     def __init__(self, work: Callable[..., Any]) -> None:
         super().__init__()
@@ -77,7 +77,7 @@ def answer(command: BaseCommand) -> dict[str, Any]:
     return data
 
 
-# What is processed.
+# Processing.
 
 
 @pytest.mark.parametrize("kind", [Command, Waiting])
@@ -147,7 +147,7 @@ def test_command_in_a_coroutine_awaits_the_rest_of_the_chain(work: Callable[[], 
     assert (json.loads(bytes(body))["result"], seen) == (1, b"seen")
 
 
-# What is answered.
+# Answers.
 
 
 def test_code_beside_what_the_command_says() -> None:
@@ -220,7 +220,7 @@ def test_command_is_named_where_no_request_is(caplog: pytest.LogCaptureFixture) 
     assert "Command returned what cannot be sent" in caplog.text
 
 
-# What the caller makes of it.
+# The caller's side.
 
 
 class Reading(BaseCommand):

@@ -1,4 +1,4 @@
-"""Values that are not JSON's own: each travels as something, or is a TypeError that says where."""
+"""Values that JSON does not have: each gets a substitute, or a TypeError that names its place."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def name_of(value: Any) -> str:
 
 
 def wire(value: Any) -> Any:
-    """What a value is on the wire, read as strictly as JSON is meant."""
+    """Return a value as it arrives on the wire, read as strict JSON."""
 
     def refuse(constant: str) -> None:
         raise AssertionError(f"{constant} is no JSON")

@@ -1,4 +1,4 @@
-"""Types that plugins know: found, asked, and named when they fail."""
+"""Codecs of plugins: found, used, and named when they fail."""
 
 from __future__ import annotations
 
@@ -236,7 +236,7 @@ def test_a_codec_that_fails_names_plugin_class_and_place(make_runtime: MakeRunti
 
 
 class Given(TypeCodec):
-    """Gives what it was told to."""
+    """A codec with prepared results."""
 
     def __init__(self, given: Any = None, schema: Any = None) -> None:
         self.given, self.said = given, schema

@@ -8,18 +8,16 @@ from pathlib import Path
 
 import pytest
 from argon2 import PasswordHasher
-from in_process import MakeRuntime, distributions, make_runtime
+from in_process import MakeRuntime
 from plugins.authentication.world import Stub, World
 
 from pycom_plugins.authentication import passwords
 from pycom_plugins.authentication.users import User, Users
 
-__all__ = ["distributions", "make_runtime"]
-
 
 @pytest.fixture(scope="module", autouse=True)
 def quick_hashes() -> Iterator[None]:
-    """Passwords take long to hash, on purpose; here it is the least that argon2 knows."""
+    """Makes hashing as quick as argon2 can be; it is slow on purpose."""
     least = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(passwords, "_hasher", least)
@@ -28,7 +26,7 @@ def quick_hashes() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def password(quick_hashes: None) -> str:
-    """What is kept of it."""
+    """The stored hash of the password pw."""
     return passwords.hashed("pw")
 
 
@@ -44,7 +42,7 @@ def users_file(tmp_path: Path, password: str) -> Path:
 
 @pytest.fixture
 def world(make_runtime: MakeRuntime) -> Iterator[World]:
-    """A nameserver, and what a test adds to it."""
+    """A nameserver, and the services that a test adds."""
     with contextlib.ExitStack() as stack:
         yield World(make_runtime, stack)
 

@@ -1,4 +1,4 @@
-"""A memory that forgets by itself."""
+"""A store of values that expire."""
 
 from __future__ import annotations
 

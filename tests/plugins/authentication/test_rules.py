@@ -1,4 +1,4 @@
-"""Which rule decides, and what it decides."""
+"""The choice of the rule that decides, and its decision."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_the_most_specific_decides(rules: dict[str, str], decides: list[str]) ->
 
 class TestCallers:
     def refused(self, rules: dict[str, list[str]], identity: Identity | None) -> str:
-        """Why a caller is refused; empty: it is not."""
+        """Return the message of a caller's refusal; empty if the call may pass."""
         try:
             RoleAuthorization(rules, None).pycom_authorize(identity, IFACE, WHOAMI)
         except AccessDenied as error:

@@ -1,4 +1,4 @@
-"""Authentication by token, with an authenticator that is told what to answer."""
+"""Authentication by token, with an authenticator whose answers are prepared."""
 
 from __future__ import annotations
 

@@ -118,7 +118,7 @@ def test_the_home_directory(users: Users, monkeypatch: pytest.MonkeyPatch) -> No
 def test_what_is_no_file_of_users(users: Users, content: str) -> None:
     users.all()
     users.path.write_text(content)
-    for _ in range(2):  # nor is what it held before good any more
+    for _ in range(2):  # nor are its former contents valid any more
         with pytest.raises(
             ConfigurationError, match=re.escape(f"{users.path} is no file of users")
         ):

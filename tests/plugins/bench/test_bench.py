@@ -35,7 +35,7 @@ def service(both: tuple[helpers.Service, helpers.Service]) -> helpers.Service:
 
 
 def ask(service: helpers.Service, method: str) -> Any:
-    """What a method of the service gives."""
+    """Return the result of a method of the service."""
     with helpers.Dealer(service.address) as dealer:
         return dealer.call("com.foo.benched", method)["result"]
 

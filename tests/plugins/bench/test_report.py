@@ -1,4 +1,4 @@
-"""What `pycom bench` prints, from results that are known."""
+"""The report of `pycom bench`, from known results."""
 
 from __future__ import annotations
 

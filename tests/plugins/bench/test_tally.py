@@ -1,4 +1,4 @@
-"""What came of the calls of a run."""
+"""The tally of the calls of a run."""
 
 from __future__ import annotations
 

@@ -86,12 +86,7 @@ def test_in_color_where_a_person_looks(start: type[Demo]) -> None:
     person, terminal = pty.openpty()
     demo = start(terminal, TERM="xterm-256color", NO_COLOR="")
     os.close(terminal)
-    seen = b""
-    # Where all writers are gone, reading from a terminal fails on Linux.
-    with contextlib.suppress(OSError):
-        while piece := os.read(person, 4096):
-            seen += piece
-    os.close(person)
+    seen = helpers.shown_on(person)
     assert demo.end()[0] == 0
     assert "\x1b[1;36m1. A nameserver" in seen.decode()
     assert b"\x1b[31m   RemoteError (code 42)" in seen
@@ -109,7 +104,7 @@ def test_interrupted(start: type[Demo], number: int, moment: str) -> None:
 
 
 def test_ctrl_c_in_a_terminal(start: type[Demo]) -> None:
-    """Which the whole process group gets."""
+    """The whole process group gets the signal."""
     demo = start()
     demo.read_until("3. ")
     os.killpg(demo.process.pid, signal.SIGINT)

@@ -15,7 +15,7 @@ NAME = "com.foo.some"
 
 
 def described(*functions: Callable[..., Any], typed_methods: bool = True, **options: Any) -> Any:
-    """What a service with these methods says of itself."""
+    """Return the description of a service with these methods."""
     body = {function.__name__: pycom.method(**options)(function) for function in functions}
     provider: Any = pycom.interface(NAME)(type("Some", (pycom.Service,), body))
     iface = typed(provider) if typed_methods else provider.__interface__

@@ -1,4 +1,4 @@
-"""Whether a method may take arguments that it does not declare."""
+"""The search for methods that may take arguments which they do not declare."""
 
 from __future__ import annotations
 

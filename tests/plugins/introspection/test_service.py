@@ -1,4 +1,4 @@
-"""What a service says of itself."""
+"""The description that a service gives of itself."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Shop(Service):
 
     @method(results=("price", "picture"), attachments=("sample", "picture"))
     def price(self, request: Request, thing: str, sample: Any, *, count: int = 1) -> Any:
-        """What it costs."""
+        """Tell the price."""
 
     @method("open now")
     def open(self, request: Request) -> Any:
@@ -57,7 +57,7 @@ class Shop(Service):
 
 
 def ask(server: ServiceServer, name: str = IFACE) -> Any:
-    """What a service answers to `introspect`."""
+    """Return the answer of a service to `introspect`."""
     return call(server, name, "introspect")["result"]
 
 
@@ -70,7 +70,7 @@ def test_what_it_says(serve: Serve) -> None:
         "required_arguments": ["thing", "sample"],
         "optional_arguments": ["count"],
         "results": ["price", "picture"],
-        "docstring": "What it costs.",
+        "docstring": "Tell the price.",
         "attachments": {"incoming": "sample", "outgoing": "picture"},
     }
     assert found["methods"]["open now"] == {

@@ -127,7 +127,7 @@ def test_link_of_a_killed_process_is_removed(place: Place) -> None:
 
 
 def test_link_is_no_longer_than_its_socket(place: Place) -> None:
-    """Which is as long as the path of a socket may be."""
+    """The path of the socket is as long as the system allows."""
     place.link()
     assert len(place.address) <= len(place.socket)
 

@@ -1,4 +1,4 @@
-"""Expressions of strangers."""
+"""Untrusted regular expressions."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def ask(clock: Clock, request: pytest.FixtureRequest) -> Iterator[Ask]:
 
 @pytest.fixture
 def register(ask: Ask) -> Callable[[dict[str, Any]], None]:
-    """Registers a record, well."""
+    """Registers a record, with success."""
 
     def register(record: dict[str, Any]) -> None:
         assert ask("register", **record) == {"code": 0, "result": {}}

@@ -11,7 +11,8 @@ import pytest
 from pycom_core.errors import ConfigurationError, Overloaded
 from pycom_core.host import boot_id
 from pycom_core.testing.contracts.common import in_threads
-from pycom_plugins.sqlite.table import LEASE_COLUMNS, LeaseTable, path_of
+from pycom_plugins.sqlite.kept import LEASE_COLUMNS
+from pycom_plugins.sqlite.table import LeaseTable, path_of
 
 SCHEMA = (f"CREATE TABLE IF NOT EXISTS things (name TEXT PRIMARY KEY, {LEASE_COLUMNS})",)
 

@@ -281,7 +281,7 @@ async def test_broken_socket_fails_the_calls(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_closed_after_its_loop() -> None:
-    """What the loop left behind does not keep the connection."""
+    """Tasks that the loop left behind do not keep the connection."""
     loop = asyncio.new_event_loop()
     transport = ZmqTransport()
     # That its task was destroyed is the loop's complaint, and right.

@@ -17,7 +17,7 @@ FOUND = {"six": ["fd00::1"], "both": ["fd00::1", "10.0.0.1"], "four": ["10.0.0.1
 
 
 class Resolver:
-    """What is looked up, and when the answers come."""
+    """A resolver that notes the names, and answers when the test lets it."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []
@@ -100,7 +100,7 @@ def test_wait_has_an_end(resolver: Resolver, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_forked_child_asks_for_itself(resolver: Resolver, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The thread that it would wait for is its parent's."""
+    """The thread that it would wait for belongs to its parent."""
     lookups = Lookups()
     assert lookups.wait("tcp://six:1")
     monkeypatch.setattr(os, "getpid", lambda: -1)

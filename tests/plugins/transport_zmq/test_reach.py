@@ -1,4 +1,4 @@
-"""What keeps one from an address, said by the system."""
+"""Reasons why an address cannot be reached, as the system gives them."""
 
 from __future__ import annotations
 

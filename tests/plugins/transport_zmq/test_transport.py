@@ -1,4 +1,4 @@
-"""0MQ sockets: what is sent, what arrives, and what is dropped."""
+"""0MQ sockets: messages that are sent, that arrive, and that are dropped."""
 
 from __future__ import annotations
 
@@ -192,7 +192,7 @@ def test_what_the_stand_in_receives_is_not_overtaken(pair: Pair) -> None:
     earlier = Delivery([b"earlier"], time.monotonic())
 
     class Awaited:
-        """The lock, which the stand-in has had until it is there."""
+        """A lock that is taken only after the stand-in had it."""
 
         def __enter__(self) -> None:
             lock.acquire()

@@ -70,7 +70,7 @@ class Message(msgspec.Struct, rename={"sender": "from"}):
 
 @pycom.interface(NAME)
 class Store(pycom.Service):
-    """Methods give back what they get, as far as it can be told from JSON."""
+    """Methods that return their arguments, as far as JSON can tell them apart."""
 
     Prices = dict[str, float]
 

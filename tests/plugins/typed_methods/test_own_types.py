@@ -304,7 +304,7 @@ def test_schemas(server: ServiceServer) -> None:
 
 
 class Leaf(msgspec.Struct):
-    """Ours, with the name of theirs."""
+    """A class of ours with the name of one of theirs."""
 
     size: int
 

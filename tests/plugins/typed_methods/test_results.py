@@ -84,7 +84,7 @@ WRONG: dict[str, tuple[Any, str]] = {
 
 @pycom.interface(NAME)
 class Results(pycom.Service):
-    """Methods that return what they are told to, whatever they promise."""
+    """Methods that return prepared values, whatever their annotations say."""
 
     given: Any = None
 

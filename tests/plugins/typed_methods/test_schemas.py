@@ -119,7 +119,7 @@ def test_types(type_: Any, schema: dict[str, Any]) -> None:
 
 
 class Color(enum.Enum):
-    """What it looks like."""
+    """The look of a thing."""
 
     RED = "red"
     BLUE = "blue"
@@ -185,7 +185,7 @@ def test_class_that_refers_to_itself() -> None:
             },
             "required": ["value"],
         },
-        "Color": {"title": "Color", "description": "What it looks like.", "enum": ["red", "blue"]},
+        "Color": {"title": "Color", "description": "The look of a thing.", "enum": ["red", "blue"]},
     }
     assert complete(Node) == expected
     node_of_results = complete(Node, results=True)["Node"]

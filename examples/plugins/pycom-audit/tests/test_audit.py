@@ -1,4 +1,4 @@
-"""The audit log: what is in it, and what is not."""
+"""The contents of the audit log."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def lines(log: Path) -> list[dict[str, Any]]:
 
 
 def run(log: Path, *calls: Any, token: str | None = None, **options: Any) -> list[dict[str, Any]]:
-    """The lines of some calls of `buy`, each given by its arguments."""
+    """Call `buy` with each of the given arguments, and return the lines in the log."""
     with LocalNetwork(audit={"file": str(log), **options}) as network:
         network.serve(Shop, name="/shop", plugins={"rules": Rules()}, service="/shop")
         context = network.context()

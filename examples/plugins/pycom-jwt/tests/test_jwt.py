@@ -1,4 +1,4 @@
-"""Tokens: good ones are known, and no others."""
+"""Tokens: good ones are accepted, and no others."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class TestContract(AuthenticationContract):
 
 def _break(path: Path) -> None:
     path.unlink()
-    time.sleep(FRESH * 1.1)  # what was read a moment ago is good for that moment
+    time.sleep(FRESH * 1.1)  # the file is not read again so soon
 
 
 def part(value: Any) -> str:

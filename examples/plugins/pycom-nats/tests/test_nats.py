@@ -46,12 +46,12 @@ def awaited(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., Non
 
 @pytest.fixture
 def url(server: Server) -> str:
-    """An empty place for records."""
+    """The URL of an empty bucket."""
     return f"nats://{server.address}/{next(_buckets)}"
 
 
 class TestContract(NameserverBackendContract):
-    ttl = 3.0  # the server counts whole seconds, and takes its time
+    ttl = 3.0  # the server counts whole seconds, and ends leases somewhat later
 
     @pytest.fixture
     def backend_factory(self, url: str) -> Callable[[], NameserverBackend]:
@@ -81,7 +81,7 @@ async def test_more_records_than_one_answer_holds(url: str) -> None:
     records = [ServiceRecord(f"/{number}", ONE.address, ("com.foo",)) for number in range(1100)]
     for record in records:
         await backend.register(record, 600)
-    await backend.register(records[0], 600)  # and so it is the last one now
+    await backend.register(records[0], 600)  # and so it is the last one
     assert sorted(await backend.list(), key=records.index) == records
     await backend.close()
 
@@ -131,7 +131,7 @@ async def test_server_that_goes_and_comes_back(
 
 
 async def found_again(backend: NameserverBackend) -> list[ServiceRecord]:
-    """What is found, once the server answers."""
+    """Return the records that are found, once the server answers."""
     while True:
         try:
             return list(await backend.find("com.foo"))

@@ -1,4 +1,4 @@
-"""STATS: a command like any, which counts right."""
+"""STATS counts right, and keeps the contract of commands."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a context remembers of nameservers' answers."""
+"""The cache of nameservers' answers in a context."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What nameservers are asked for, and what they answer."""
+"""The questions to nameservers, and their answers."""
 
 from __future__ import annotations
 

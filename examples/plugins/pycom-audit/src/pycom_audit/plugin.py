@@ -28,7 +28,7 @@ from pycom_core import (
 
 @attrs.frozen
 class Options:
-    """What the table `audit` of the configuration holds."""
+    """The options in the table `audit` of the configuration."""
 
     file: str | None = None  #: where the lines go; nowhere without it
     redact: tuple[str, ...] = ("password", "credentials", "secret", "token")
@@ -36,7 +36,7 @@ class Options:
 
 
 class Audit:
-    """Each runtime makes one of its own."""
+    """The audit log of one runtime."""
 
     def __init__(self) -> None:
         self._options = Options()

@@ -1,4 +1,4 @@
-"""Arguments as they may be written down."""
+"""Arguments in the form that the log may hold."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ DEPTH: Final = 10
 
 
 class Redaction:
-    """Hides the values of some names, and cuts what is long."""
+    """Hides the values of some names, and shortens long ones."""
 
     def __init__(self, names: Iterable[str], longest: int) -> None:
         self._names = frozenset(map(_plain, names))
         self._longest = longest
 
     def shown(self, value: Any, depth: int = 0) -> Any:
-        """A JSON value as it may be written down."""
+        """Return a JSON value in the form that the log may hold."""
         if isinstance(value, str):
-            # Halves of surrogate pairs cannot be written.
+            # Lone surrogates cannot be written.
             cut = value[: self._longest] + ("…" if len(value) > self._longest else "")
             return cut.encode("utf-8", "backslashreplace").decode()
         if not isinstance(value, (dict, list)):

@@ -14,7 +14,7 @@ from joserfc.jwk import KeySet
 from pycom_core import AccessDenied, ConfigurationError, Identity, logger
 from pycom_jwt.issuing import ALGORITHM
 
-#: s; how old what is known of the file may be.
+#: s for which the file is not read again.
 FRESH = 1.0
 
 
@@ -39,7 +39,7 @@ class Keys:
             self._looked = now
             try:
                 self._read()
-            except Exception as error:  # whatever it is: nobody is let in then
+            except Exception as error:  # of any kind: nobody is let in then
                 logger("jwt").error("All tokens are refused: cannot read %s: %s", self._path, error)
                 self._stamp, self._keys = (0, 0, 0), None
         if self._keys is None:
@@ -55,7 +55,7 @@ class Keys:
 
 
 class Checker:
-    """Tells whose a token is."""
+    """A check of tokens, which gives the owner of each."""
 
     def __init__(
         self,
@@ -81,7 +81,7 @@ class Checker:
         )
 
     def identity(self, token: str) -> Identity:
-        """Whose a token is. Raises `AccessDenied`."""
+        """Return the owner of a token. Raises `AccessDenied`."""
         keys = self._keys.current()
         try:
             found = jwt.decode(token, keys, algorithms=[ALGORITHM])

@@ -18,11 +18,11 @@ ALGORITHM: Final = "Ed25519"
 
 
 def rotate(private: str | Path, public: str | Path, keep: int = 2) -> str:
-    """Add a new key pair to the files, the newest first, and drop all but `keep`; its id."""
+    """Add a new key pair to the files, newest first; drop all but `keep`. Returns its id."""
     known = _read(private).keys if Path(private).exists() else []
     parameters: Any = {"kid": secrets.token_urlsafe(8), "alg": ALGORITHM, "use": "sig"}
     keys = KeySet([OKPKey.generate_key("Ed25519", parameters), *known[: keep - 1]])
-    # The public half first, since tokens of the new key may be there right after.
+    # The public half first, since tokens of the new key may be issued right after.
     _write(public, keys.as_dict(private=False), 0o644)
     _write(private, keys.as_dict(private=True), 0o600)
     return str(keys.keys[0].kid)
@@ -36,7 +36,7 @@ def issue(
     issuer: str | None = None,
     audience: str | None = None,
 ) -> str:
-    """A token by which `name` is known for `lifetime` s, signed with the newest key."""
+    """Return a token that names `name` for `lifetime` s, signed with the newest key."""
     key, now = _read(private).keys[0], int(time.time())
     claims: dict[str, Any] = {"sub": name, "roles": [*roles], "iat": now, "exp": now + lifetime}
     claims |= {"iss": issuer} if issuer is not None else {}

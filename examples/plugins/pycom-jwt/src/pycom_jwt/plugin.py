@@ -18,7 +18,7 @@ EXTENSION = "org.pycom.auth"
 
 @attrs.frozen
 class Options:
-    """What the table `jwt` of the configuration holds."""
+    """The options in the table `jwt` of the configuration."""
 
     keys: str | None = None  #: path of the public keys
     issuer: str | None = None
@@ -27,7 +27,7 @@ class Options:
 
 
 class Jwt:
-    """Each runtime makes one of its own."""
+    """The plugin of one runtime."""
 
     def __init__(self) -> None:
         self._checker: Checker | None = None
@@ -44,7 +44,7 @@ class Jwt:
 
     @hookimpl
     def pycom_authenticate(self, request: Request) -> Identity | None:
-        """Whose the token is; None for what is no JWT. Raises `AccessDenied` for a bad one."""
+        """Return the owner of the token, or None if it is no JWT. Raises `AccessDenied`."""
         token = request.extensions.get(EXTENSION)
         if self._checker is None or not isinstance(token, str) or token.count(".") != 2:
             return None

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def _backend(url: str) -> NameserverBackend:
-    # Not above: only those who choose it need nats-py.
+    # Not above: only users of this backend need nats-py.
     from pycom_nats.backend import NatsBackend
 
     return NatsBackend(url)

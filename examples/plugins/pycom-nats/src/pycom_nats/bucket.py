@@ -1,4 +1,4 @@
-"""A bucket of JetStream's key-value store: requests that are awaited, and fail in time."""
+"""A bucket of JetStream's key-value store. Its requests are awaited, and end in bounded time."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Changed(Exception):
 
 
 class Held(NamedTuple):
-    """What a key holds: no bytes if it is free."""
+    """The value of a key, with its revision; empty if the key is free."""
 
     value: bytes
     revision: int
@@ -76,15 +76,15 @@ class Bucket:
 
     @property
     def largest(self) -> int:
-        """Bytes that a value may have."""
+        """The most bytes that a value may have."""
         return self._client.max_payload - _HEADERS
 
     async def get(self, key: str) -> Held:
-        """What a key holds."""
+        """Return the value of a key."""
         return await self._answer(self._get(key))
 
     async def values(self) -> list[bytes]:
-        """What all keys hold."""
+        """Return the values of all keys."""
         return await self._answer(self._values())
 
     async def put(self, key: str, value: bytes, ttl: float, revision: int) -> None:
@@ -122,7 +122,7 @@ class Bucket:
             error_cb=self._note,
             reconnect_time_wait=_PAUSE,  # type: ignore[arg-type]  # fractions are fine
             max_reconnect_attempts=-1,  # never give up
-            pending_size=0,  # what cannot be sent fails, and is not sent later
+            pending_size=0,  # unsent requests fail, and are not sent later
         )
         try:
             await self._streams.key_value(self._name)
@@ -152,14 +152,14 @@ class Bucket:
     async def _values(self) -> list[bytes]:
         found: dict[str, bytes] = {}
         first = 1
-        # What is written meanwhile moves behind the last one, so that the next page has it.
+        # A value that is written meanwhile moves to the end, so that a later page has it.
         while page := await self._page(first):
             found |= {value.headers["Nats-Subject"]: value.data for value in page if value.headers}
             first = int((page[-1].headers or {})["Nats-Sequence"]) + 1
         return [value for value in found.values() if value]
 
     async def _page(self, first: int) -> list[Msg]:
-        """The values from a revision on, as many as come at once."""
+        """Return the values from a revision on, as many as one request gives."""
         page: list[Msg] = []
         end: asyncio.Future[Msg] = asyncio.get_running_loop().create_future()
 

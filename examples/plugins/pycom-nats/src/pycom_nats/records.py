@@ -10,16 +10,16 @@ from pycom_core import ServiceRecord
 
 
 def key_of(service: str) -> str:
-    """The key of a service. Any text is a service, but not any text is a key."""
+    """Return the key of a service. Any text can be a service, but not every text is a key."""
     return hashlib.sha256(service.encode()).hexdigest()
 
 
 def packed(record: ServiceRecord) -> bytes:
-    """The value that stands for a record."""
+    """Return the value that stands for a record."""
     fields = [record.service, record.address, list(record.interfaces), record.metadata]
     return zlib.compress(json.dumps(fields).encode())
 
 
 def unpacked(value: bytes) -> ServiceRecord:
-    """The record that a value stands for."""
+    """Return the record that a value stands for."""
     return ServiceRecord(*json.loads(zlib.decompress(value)))

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 @hookimpl
 def pycom_types() -> dict[type, TypeCodec]:
     """Contribute the codec of models."""
-    # Not above: a process that meets no model does not wait for pydantic.
+    # Not above: a process without models need not load pydantic.
     from pydantic import BaseModel
 
     from pycom_pydantic.codec import Models

@@ -1,4 +1,4 @@
-"""How a model travels: as the JSON that pydantic reads and writes."""
+"""Models on the wire: the JSON that pydantic reads and writes."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class Models(TypeCodec):
             raise ValueError(_words(error)) from error
 
     def encode(self, value: BaseModel) -> Any:
-        """What pydantic writes, under the names that it reads."""
+        """Return the JSON that pydantic writes, under the names that it reads."""
         return value.model_dump(mode="json", by_alias=True)
 
     def schema(self, cls: type[BaseModel], result: bool) -> Mapping[str, Any]:
-        """What pydantic says of a model; nothing where it has no words for a field."""
+        """Return pydantic's schema of a model; an empty one if a field has no JSON Schema."""
         try:
             return cls.model_json_schema(mode="serialization" if result else "validation")
         except PydanticInvalidForJsonSchema:
@@ -36,7 +36,7 @@ class Models(TypeCodec):
 
 
 def _words(error: ValidationError) -> str:
-    """The first fault, with its place in the model: `.items[0].price: Field required`."""
+    """Name the first fault, with its place in the model: `.items[0].price: Field required`."""
     first, *others = error.errors(include_url=False, include_context=False, include_input=False)
     steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in first["loc"])
     place = "".join(steps)

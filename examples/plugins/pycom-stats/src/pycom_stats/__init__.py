@@ -1,4 +1,4 @@
-"""What a server has done: the command STATS, and the client that reads it."""
+"""Statistics of a server: the command STATS, and the client that reads it."""
 
 from __future__ import annotations
 

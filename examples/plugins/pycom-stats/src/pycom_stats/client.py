@@ -14,7 +14,7 @@ def read(
     timeout: float = 5000.0,
     runtime: Runtime | None = None,
 ) -> dict[str, Any]:
-    """The report of the server at an address; `timeout` in ms.
+    """Return the report of the server at an address; `timeout` is in ms.
 
     Raises `CallTimeout` without an answer, and the `RemoteError` of one that refuses: a server
     without this plugin does not know the command, `BadRequest`.

@@ -27,7 +27,7 @@ class StatsCommand(BaseCommand):
         return {} if request is None else {"token": request}
 
     def request_from_dict(self, data: dict[str, Any]) -> str | None:
-        """The token. Raises `BadRequest` for what is none."""
+        """Return the token. Raises `BadRequest` if it is not a text."""
         token = data.get("token")
         if token is not None and not isinstance(token, str):
             raise BadRequest("Field token must be a string")

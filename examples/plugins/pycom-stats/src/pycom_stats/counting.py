@@ -1,4 +1,4 @@
-"""What is counted of each method."""
+"""The counts of each method."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Counts:
         self._errors: dict[str, Counter[int]] = {}
 
     def add(self, method: str, ms: float, code: int) -> None:
-        """A call of `method` ended after `ms`; `code` 0 is success."""
+        """Count a call of `method` that ended after `ms`; `code` 0 is success."""
         with self._lock:
             if method not in self._latencies:
                 self._latencies[method], self._errors[method] = Histogram(), Counter()
@@ -27,7 +27,7 @@ class Counts:
                 self._errors[method][code] += 1
 
     def report(self) -> dict[str, Any]:
-        """What was counted, as JSON values."""
+        """Return the counts as JSON values."""
         with self._lock:
             return {
                 method: {

@@ -1,4 +1,4 @@
-"""Latencies, counted in steps."""
+"""A histogram of latencies, whose steps grow with the latency."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ STEP = 1.2
 
 
 class Histogram:
-    """Durations in ms: how many, and what part of them was how fast."""
+    """Durations in ms: their number, and their percentiles."""
 
     __slots__ = ("_counts", "count", "longest", "total")
 
@@ -20,14 +20,14 @@ class Histogram:
         self.total = self.longest = 0.0
 
     def add(self, ms: float) -> None:
-        """Count one."""
+        """Count a duration."""
         self._counts[math.ceil(math.log(max(ms, 1e-3), STEP))] += 1
         self.count += 1
         self.total += ms
         self.longest = max(self.longest, ms)
 
     def percentile(self, part: float) -> float:
-        """What `part` of them (0 to 1) did not exceed, give or take a step; 0 without any."""
+        """Return the ms that `part` of all (0 to 1) do not exceed, within a step; 0 without any."""
         wanted = part * self.count
         for step in sorted(self._counts):
             wanted -= self._counts[step]

@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 
 @attrs.frozen
 class Options:
-    """What the table `stats` of the configuration holds."""
+    """The options in the table `stats` of the configuration."""
 
     token: str | None = None  #: what readers must know
 
 
 class Stats:
-    """Each runtime makes one of its own, so its servers share their counts."""
+    """The plugin of one runtime, whose servers share the counts."""
 
     def __init__(self) -> None:
         self._counts, self._options = Counts(), Options()

@@ -22,7 +22,7 @@ def failing(contract: type, fixtures: Callable[[], Mapping[str, Any]]) -> set[st
 
 
 def passes(test: Callable[..., None], fixtures: Mapping[str, Any]) -> bool:
-    """Whether a test passes, or is skipped."""
+    """Tell whether a test passes or is skipped."""
     try:
         test(**{name: fixtures[name] for name in inspect.signature(test).parameters})
     except pytest.skip.Exception:

@@ -1,4 +1,4 @@
-"""The contract of type codecs catches what is broken: each of its tests fails for some codec."""
+"""The contract of type codecs finds broken codecs: each of its tests fails for one."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 import pytest
-from core.testing.suites import failing, passes, suite_of
+from core.testing.contracts.suites import failing, passes, suite_of
 
 from pycom_core import TypeCodec
 from pycom_core.testing import SampleObjects, TypeCodecContract

@@ -1,4 +1,4 @@
-"""The contract of authentication catches what is broken: each of its tests fails for something."""
+"""The contract of authentication finds broken plugins: each of its tests fails for one."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
-from core.testing.suites import failing, suite_of
+from core.testing.contracts.suites import failing, suite_of
 
 from pycom_core import AccessDenied, Identity, Request, Runtime, hookimpl
 from pycom_core.testing import AuthenticationContract, LocalNetwork, SampleCredentials
@@ -68,7 +68,7 @@ class Lax(Passwords):
 
 
 class ByTheLetter(Passwords):
-    """Knows what is bad, and takes all else for good."""
+    """Knows bad credentials, and accepts all others."""
 
     def owner(self, password: Any) -> Any:
         if password == "wrong":
@@ -136,7 +136,7 @@ def fixtures(plugin: Passwords, **network: Any) -> Mapping[str, Any]:
 
 
 def everywhere() -> Mapping[str, Any]:
-    """The plugin is there whether it is asked for or not."""
+    """Installs the plugin in all runtimes."""
     plugin = Passwords()
     return fixtures(plugin, plugins={"everywhere": plugin})
 
@@ -168,7 +168,7 @@ def made(broken: Callable[[], Any]) -> Callable[[], Mapping[str, Any]]:
 def test_broken_is_caught(broken: Callable[[], Any]) -> None:
     failed = failing(AuthenticationContract, made(broken))
     assert BROKEN[broken] <= failed
-    # It is caught for its own fault, not because it is good for nothing.
+    # It fails because of its own fault, and passes the other tests.
     assert failed < suite_of(AuthenticationContract)
 
 

@@ -1,4 +1,4 @@
-"""The contract of commands catches what is broken: each of its tests fails for some command."""
+"""The contract of commands finds broken commands: each of its tests fails for one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 import pytest
-from core.testing.suites import failing, suite_of
+from core.testing.contracts.suites import failing, suite_of
 
 from pycom_core import BadRequest, BaseCommand, Response, Server, hookimpl
 from pycom_core.messages import Attachment
@@ -172,7 +172,7 @@ def test_broken_is_caught(name: str) -> None:
     command, expected = BROKEN[name]
     failed = failing(Impatient, lambda: {"command": command})
     assert expected <= failed
-    # It is caught for its own fault, not because it is good for nothing.
+    # It fails because of its own fault, and passes the other tests.
     assert failed < suite_of(CommandContract)
 
 
