@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from types import ModuleType
 
 from pycom_core import constants
+from pycom_core._libraries import is_of_library
 from pycom_core.client._context import Context
 from pycom_core.client._registrar import Registrar
 from pycom_core.errors import ConfigurationError, RemoteError
@@ -33,8 +34,6 @@ from pycom_core.wire._codec import dict_to_wire
 
 #: Modules that are being imported to be served.
 _importing: list[str] = []
-#: Set in packages whose interfaces are not served because they happen to be loaded.
-_LIBRARY = "__pycom_library__"
 #: s after the drain that the last replies and the closing of sockets may take.
 _LAST_WORDS = 1.5
 #: s that the interpreter may take at least to end after the service.
@@ -75,8 +74,7 @@ def providers_in(modules: Iterable[ModuleType]) -> Iterator[Provider]:
     """Yield the classes in the namespaces of modules that provide an interface, each once."""
     seen: set[int] = set()
     for module in modules:
-        package = sys.modules.get(module.__name__.partition(".")[0], module)
-        if vars(package).get(_LIBRARY):
+        if is_of_library(module.__name__):
             continue
         for value in list(vars(module).values()):
             if not inspect.isclass(value) or id(value) in seen:

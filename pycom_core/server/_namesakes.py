@@ -13,6 +13,8 @@ import weakref
 from types import ModuleType
 from typing import Any, Protocol
 
+from pycom_core._libraries import is_of_library
+
 
 class Named(Protocol):
     """An interface: a name, and the class that provides it."""
@@ -29,10 +31,11 @@ def claim(iface: Named) -> None:
 
     Raises RuntimeError if the name belongs to another class, unless that is the same class, loaded
     before, or a base of this one. Classes that are made in functions, or in no module that can be
-    imported, may have any name and take none.
+    imported, may have any name and take none. So may those of PyCOM itself: a program may bring an
+    authenticator or a nameserver of its own.
     """
     cls, name = iface.wrapped, iface.name
-    if "<locals>" in cls.__qualname__ or _module(cls) is None:
+    if "<locals>" in cls.__qualname__ or _module(cls) is None or is_of_library(cls.__module__):
         return
     holder = _holders.get(name)
     if holder is None or not _stands(holder) or _same(cls, holder.wrapped):

@@ -1,4 +1,4 @@
-"""What all remote components have in common."""
+"""The common base of remote components."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from unittest import mock
 import attrs
 import pytest
 
-from pycom_core import interface
+from pycom_core import constants, interface
 from pycom_core.server import _namesakes as namesakes
 
 NAME = "com.foo.namesake"
@@ -215,3 +215,10 @@ def test_class_may_be_derived_from_what_was_loaded_before(modules: Load) -> None
     former.One.__interface__  # noqa: B018 - it is not gone
     derived = type("Double", (former.One,), {})
     assert vars(interface(NAME)(derived))["__interface__"].name == NAME
+
+
+@pytest.mark.parametrize("first", ["own", "pycom_plugins.authentication.service"])
+def test_program_may_bring_what_pycom_has(first: str, tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text(provider("Authenticator", constants.AUTH_INTERFACE))
+    both = f"import {first}, own, pycom_plugins.authentication.service"
+    subprocess.run([sys.executable, "-c", both], check=True, cwd=tmp_path, timeout=60)

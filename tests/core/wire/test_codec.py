@@ -208,12 +208,13 @@ CALL = CallCommand()
 
 def received(frames: list[bytes]) -> Response:
     """Return the response that a client reads from a reply to a CALL."""
-    caller: Any = SimpleNamespace(views=False)
+    caller: Any = SimpleNamespace(views=False, time_left=lambda timeout: timeout)
     request = Request("com.foo.codec", "bar")
-    talk = conversations.send(caller, "somewhere", b"CALL", CALL, request, None, 5000)
+    talk = conversations.send_command(caller, "somewhere", b"CALL", CALL, request, 5000, None)
     next(talk)
-    response, _attachment = finish(talk, frames)
-    return response  # type: ignore[no-any-return]
+    answer = finish(talk, frames)
+    response: Response = answer[0] if isinstance(answer, tuple) else answer
+    return response
 
 
 @given(ENVELOPES | OBJECTS)
