@@ -70,7 +70,7 @@ def pycom_commands(server: Server | None) -> Mapping[bytes, BaseCommand]:  # typ
     """Commands by their name on the wire (`b"CALL"`), asked when a server is made.
 
     Clients need them too: for those `server` is None, and they are asked for at the first call.
-    None contributes nothing. An exception stops the start.
+    None contributes nothing. An exception stops the start; for clients it contributes nothing.
     """
 
 

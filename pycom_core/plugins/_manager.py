@@ -182,8 +182,13 @@ class Plugins:
         """Names of the plugins that implement a hook, first called first."""
         return [impl.plugin_name for impl in self.calls(hook)]
 
-    def contributions(self, hook: str, **arguments: Any) -> dict[Any, Any]:
-        """Return what all plugins contribute, by name. Raises `PluginError` if two give one."""
+    def contributions(
+        self, hook: str, *, may_fail: bool = False, **arguments: Any
+    ) -> dict[Any, Any]:
+        """Return what all plugins contribute, by name. Raises `PluginError` if two give one.
+
+        Raises it for a plugin that fails, too, unless each `may_fail`: then it gives nothing.
+        """
         found: dict[Any, Any] = {}
         owners: dict[Any, PluginInfo] = {}
         for impl in self.calls(hook):
@@ -197,7 +202,10 @@ class Plugins:
                             f"to {hook}; disable one of them (plugins.disable)"
                         )
             except PluginError as error:
-                self._failed(info, error)
+                if may_fail:
+                    logger().info("Left out: %s", error)
+                else:
+                    self._failed(info, error)
                 continue
             info.contributions[hook] = list(given)
             found.update(given)

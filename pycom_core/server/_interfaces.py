@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import inspect
+import sys
 import weakref
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
@@ -48,6 +49,7 @@ class Interface(BaseComponent):
         self.authentication = authentication
         self.methods: dict[str, Method] = {}
         self._instance: Any = None
+        self.origin = namesakes.Origin(sys._getframe())
         self._session = Session("local")
         self._twins: weakref.WeakSet[Interface] = weakref.WeakSet()  # which get its new methods
         self._register_all()
@@ -206,6 +208,7 @@ def interface(
         if not isinstance(getattr(wrapped, "introspection_data", {}), dict):
             raise TypeError(f"{wrapped.__qualname__}.introspection_data must be a dict")
         made = Interface(wrapped, name, stateful, authentication)
+        made.origin = namesakes.Origin(sys._getframe(1))
         namesakes.claim(made)
         wrapped.__interface__ = made  # type: ignore[attr-defined]
         return wrapped

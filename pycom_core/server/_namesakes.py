@@ -10,17 +10,32 @@ from __future__ import annotations
 import os
 import sys
 import weakref
-from types import ModuleType
+from types import FrameType, ModuleType
 from typing import Any, Protocol
 
 from pycom_core._libraries import is_of_library
 
 
+class Origin:
+    """The place in a module where a class was decorated."""
+
+    __slots__ = ("_code", "_line")
+
+    def __init__(self, frame: FrameType) -> None:
+        self._code, self._line = weakref.ref(frame.f_code), frame.f_lineno
+
+    def is_beside(self, other: Origin) -> bool:
+        """Tell whether both are different places of one run through the code of a module."""
+        code = self._code()
+        return code is not None and code is other._code() and self._line != other._line
+
+
 class Named(Protocol):
-    """An interface: a name, and the class that provides it."""
+    """An interface: a name, the class that provides it, and where that was decorated."""
 
     name: str
     wrapped: type
+    origin: Origin
 
 
 _holders: weakref.WeakValueDictionary[str, Named] = weakref.WeakValueDictionary()
@@ -38,9 +53,9 @@ def claim(iface: Named) -> None:
     if "<locals>" in cls.__qualname__ or _module(cls) is None or is_of_library(cls.__module__):
         return
     holder = _holders.get(name)
-    if holder is None or not _stands(holder) or _same(cls, holder.wrapped):
+    if holder is None or not (iface.origin.is_beside(holder.origin) or _stands(holder, cls)):
         _holders[name] = iface
-    elif not any(_same(base, holder.wrapped) for base in cls.__mro__):
+    elif not any(_is_same(base, holder.wrapped) for base in cls.__mro__[1:]):
         raise RuntimeError(
             f"Interface {name} of {_title(cls)} is provided by {_title(holder.wrapped)} already; "
             "give one of them another name. A double for tests may have the same, if it is derived "
@@ -48,15 +63,17 @@ def claim(iface: Named) -> None:
         )
 
 
-def _stands(iface: Named) -> bool:
-    """Tell whether the class is still in its module, under its name."""
+def _stands(iface: Named, cls: type) -> bool:
+    """Tell whether the class is another one, and is still in its module, under its name."""
+    if _is_same(cls, iface.wrapped):
+        return False
     found: Any = _module(iface.wrapped)
     for part in iface.wrapped.__qualname__.split("."):
         found = getattr(found, "__dict__", {}).get(part)
     return getattr(found, "__interface__", None) is iface
 
 
-def _same(one: type, other: type) -> bool:
+def _is_same(one: type, other: type) -> bool:
     """Tell whether two classes are one, loaded twice: again, or under two names of its module."""
     if one.__qualname__ != other.__qualname__:
         return False

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @hookimpl
-def pycom_commands(server: Server) -> Mapping[bytes, BaseCommand]:
+def pycom_commands(server: Server | None) -> Mapping[bytes, BaseCommand]:
     """The command under its name on the wire."""
     from pycom_plugins.call.command import CallCommand
 

@@ -103,9 +103,9 @@ def test_hook_pycom_commands(make_runtime: MakeRuntime) -> None:
         def real_process_request(self, request: Any, *other_parts: Any) -> Response:
             return Response(None, attachment=b"pong")
 
-    asked: list[Server] = []
+    asked: list[Server | None] = []
 
-    def pycom_commands(server: Server) -> dict[bytes, BaseCommand]:
+    def pycom_commands(server: Server | None) -> dict[bytes, BaseCommand]:
         asked.append(server)
         return {b"PING": Ping(server)}
 
@@ -116,6 +116,20 @@ def test_hook_pycom_commands(make_runtime: MakeRuntime) -> None:
     assert server.commands.keys() == {b"CALL", b"PING"}
     reply = asyncio.run(server.answer([b"client", b"", b"PING", b"{}"]))
     assert reply == [b"client", b"", b"OK", b'{"code":0}', b"pong"]
+
+
+def test_commands_that_need_a_server_are_left_out_for_clients(
+    make_runtime: MakeRuntime, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "pycom")
+
+    def pycom_commands(server: Any) -> dict[bytes, BaseCommand]:
+        return {b"BUSY": BaseCommand(server.runtime and server)}
+
+    runtime = make_runtime({"older": plugin(pycom_commands=pycom_commands)})
+    assert b"BUSY" in Server(["local://a"], runtime).commands
+    assert runtime.commands.keys() == {b"CALL"}
+    assert "'older'" in caplog.text
 
 
 class Factory:

@@ -55,7 +55,7 @@ class Broken(BaseCommand):
 
 class Commands:
     @hookimpl
-    def pycom_commands(self, server: Server) -> dict[bytes, BaseCommand]:
+    def pycom_commands(self, server: Server | None) -> dict[bytes, BaseCommand]:
         return {b"TURN": Turn(server), b"BROKEN": Broken(server)}
 
 

@@ -876,7 +876,7 @@ class Echo(BaseCommand):
 def commanded(make_runtime: MakeRuntime) -> None:
     """A shop at local://shop that knows the command ECHO."""
 
-    def pycom_commands(server: Server) -> dict[bytes, BaseCommand]:
+    def pycom_commands(server: Server | None) -> dict[bytes, BaseCommand]:
         return {b"ECHO": Echo(server)}
 
     plugin = SimpleNamespace(pycom_commands=hookimpl(pycom_commands))

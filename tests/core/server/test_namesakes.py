@@ -222,3 +222,36 @@ def test_program_may_bring_what_pycom_has(first: str, tmp_path: Path) -> None:
     (tmp_path / "own.py").write_text(provider("Authenticator", constants.AUTH_INTERFACE))
     both = f"import {first}, own, pycom_plugins.authentication.service"
     subprocess.run([sys.executable, "-c", both], check=True, cwd=tmp_path, timeout=60)
+
+
+NESTED = """
+import pycom
+
+class Outer:
+    @pycom.interface({name!r})
+    class One:
+        @pycom.method
+        def f(self, request): pass
+
+    @pycom.interface({name!r})
+    class {other}:
+        @pycom.method
+        def f(self, request): pass
+"""
+
+
+@pytest.mark.parametrize("other", ["Two", "One"])
+def test_two_in_one_class_are_refused(other: str, modules: Load) -> None:
+    with pytest.raises(RuntimeError, match=refusal(f"nest.Outer.{other}", "nest.Outer.One")):
+        modules("nest", NESTED.format(name=NAME, other=other))
+
+
+def test_reloaded_class_within_a_class_may_have_another_name(modules: Load) -> None:
+    once = "\n".join(NESTED.format(name=NAME, other="Two").splitlines()[:8])
+    modules("nest", once)
+    modules("nest", once.replace("One", "Another"))
+
+
+def test_class_pasted_twice_is_refused(modules: Load) -> None:
+    with pytest.raises(RuntimeError, match=refusal("pasted.One", "pasted.One")):
+        modules("pasted", provider("One") + provider("One"))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+import signal
 import subprocess
 import sysconfig
 from collections.abc import Iterator
@@ -53,6 +55,11 @@ class Server:
                 return
         self.close()
         pytest.fail(f"nats-server did not start:\n{log}")
+
+    def halt(self) -> None:
+        """Stop it with SIGSTOP, and wait until it has stopped."""
+        self.process.send_signal(signal.SIGSTOP)
+        os.waitpid(self.process.pid, os.WUNTRACED)
 
     def close(self) -> None:
         """End it at once."""

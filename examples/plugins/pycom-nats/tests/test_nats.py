@@ -109,7 +109,7 @@ async def test_record_that_is_too_large(url: str) -> None:
     [
         (Server.close, Server.start),
         (
-            lambda server: server.process.send_signal(signal.SIGSTOP),
+            lambda server: server.halt(),
             lambda server: server.process.send_signal(signal.SIGCONT),
         ),
     ],

@@ -45,7 +45,7 @@ class Plugin:
     name: bytes = NAME
 
     @hookimpl
-    def pycom_commands(self, server: Server) -> Mapping[bytes, BaseCommand]:
+    def pycom_commands(self, server: Server | None) -> Mapping[bytes, BaseCommand]:
         return {self.name: self.command(server)}
 
 
@@ -126,7 +126,7 @@ class Shared:
     command = Double()
 
     @hookimpl
-    def pycom_commands(self, server: Server) -> Mapping[bytes, BaseCommand]:
+    def pycom_commands(self, server: Server | None) -> Mapping[bytes, BaseCommand]:
         return {NAME: self.command}
 
 

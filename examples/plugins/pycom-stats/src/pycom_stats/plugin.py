@@ -45,7 +45,7 @@ class Stats:
         self._options = settings.table(runtime.settings, "stats", Options)
 
     @hookimpl
-    def pycom_commands(self, server: Server) -> Mapping[bytes, BaseCommand]:
+    def pycom_commands(self, server: Server | None) -> Mapping[bytes, BaseCommand]:
         """Contribute STATS."""
         return {NAME: StatsCommand(server, self._counts, self._options.token)}
 
