@@ -110,7 +110,12 @@ class AsyncDealerChannel(AsyncChannel):
                 reply.set_exception(ServiceNotAvailable(problem))
 
     def is_alive(self) -> bool:
-        return bool(socket_events(self._socket) & POLLOUT)
+        events = socket_events(self._socket)
+        if not self._look_again and (events & POLLIN or self._unsent):
+            # Looking has swallowed the descriptor's notice, as sending may.
+            self._look_again = True
+            asyncio.get_running_loop().call_soon(self._on_events)
+        return bool(events & POLLOUT)
 
     def when_known(self, only_ipv6: Future[bool]) -> None:
         """Connect by IPv6 if the name of the host turns out to have no other address.

@@ -312,3 +312,17 @@ async def test_as_long_as_it_takes(timeout: float) -> None:
         assert all(timer.cancelled() for timer in loop._scheduled), "nothing waits for its end"
         await other.reply(message, b"{}")
         assert await call == [b"OK", b"{}"]
+
+
+@awaited
+async def test_who_looks_whether_it_is_alive_swallows_no_news() -> None:
+    async with peer() as other, connected(other.address) as channel:
+        call = begin(channel, b"waits for the connection")
+        await asyncio.sleep(0)
+        # 0MQ connects in a thread of its own, and the loop hears of it only afterwards.
+        helpers.until(channel.is_alive)
+        message = await other.receive()
+        # The reply, too, is there before the loop looks.
+        await other.reply(message, b"fine")
+        helpers.until(channel.is_alive)
+        assert await asyncio.wait_for(call, helpers.PATIENCE) == [b"OK", b"fine"]
