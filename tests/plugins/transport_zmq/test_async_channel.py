@@ -315,14 +315,18 @@ async def test_as_long_as_it_takes(timeout: float) -> None:
 
 
 @awaited
-async def test_who_looks_whether_it_is_alive_swallows_no_news() -> None:
-    async with peer() as other, connected(other.address) as channel:
-        call = begin(channel, b"waits for the connection")
-        await asyncio.sleep(0)
-        # 0MQ connects in a thread of its own, and the loop hears of it only afterwards.
-        helpers.until(channel.is_alive)
-        message = await other.receive()
-        # The reply, too, is there before the loop looks.
-        await other.reply(message, b"fine")
-        helpers.until(channel.is_alive)
-        assert await asyncio.wait_for(call, helpers.PATIENCE) == [b"OK", b"fine"]
+async def test_looking_whether_it_is_alive_swallows_no_news() -> None:
+    with zmq.asyncio.Context() as context, context.socket(zmq.ROUTER) as socket:
+        socket.setsockopt(zmq.LINGER, 0)
+        port = socket.bind_to_random_port("tcp://127.0.0.1")
+        other = Peer(socket, f"tcp://127.0.0.1:{port}")
+        socket.unbind(other.address)
+        async with connected(other.address) as channel:
+            call = begin(channel, b"waits for the connection")
+            await asyncio.sleep(0)
+            socket.bind(other.address)
+            # 0MQ connects in a thread of its own, and the loop hears of it only afterwards.
+            helpers.until(channel.is_alive)
+            message = await asyncio.wait_for(other.receive(), helpers.PATIENCE)
+            await other.reply(message, b"fine")
+            assert await asyncio.wait_for(call, helpers.PATIENCE) == [b"OK", b"fine"]
