@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from types import CodeType
 from typing import Any
 
-from pycom_core.errors import DeadlineExceeded
+from pycom_core.errors import DeadlineExceeded, ServiceNotAvailable
 from pycom_core.loops._failures import Cancelled
 from pycom_core.loops._private import claim, running_loop
 from pycom_core.messages import Future, Request, Response
@@ -275,6 +275,10 @@ class Drive:
             self.wait(waited_for)
 
 
+#: s between two looks whether a loop that is waited for still runs.
+_GLANCE = 0.2
+
+
 def run_by_hand(
     answer: Coroutine[Any, None, Response],
     request: Request,
@@ -282,17 +286,25 @@ def run_by_hand(
 ) -> Response | Future:
     """Run a coroutine as far as it goes. Returns its response, or a `Future` of it.
 
-    Where no loop runs in this thread, it runs on `loop` if that runs in another one; else it runs
-    here to its end.
+    Where no loop runs in this thread, it runs on `loop` if that runs in another one, which is
+    waited for; else it runs here to its end. Raises `ServiceNotAvailable` if the loop ends first.
     """
     if running_loop() is None:
         if loop is None or not loop.is_running():
             return asyncio.run(answer)
-        later = Future(request)
-        asyncio.run_coroutine_threadsafe(answer, loop).add_done_callback(
-            lambda done: later._complete(done.result())
-        )
-        return later
+        begun: concurrent.futures.Future[Response | Future] = concurrent.futures.Future()
+        loop.call_soon_threadsafe(lambda: begun.set_result(_begin(answer, request)))
+        while not begun.done():
+            concurrent.futures.wait([begun], _GLANCE)
+            if not loop.is_running() and not begun.done():
+                answer.close()
+                raise ServiceNotAvailable("The server of this process is ending")
+        return begun.result()
+    return _begin(answer, request)
+
+
+def _begin(answer: Coroutine[Any, None, Response], request: Request) -> Response | Future:
+    """Run a coroutine on the running loop up to its first wait, and let it go on by itself."""
     try:
         waited_for = answer.send(None)
     except StopIteration as stop:

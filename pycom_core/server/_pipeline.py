@@ -86,9 +86,12 @@ async def answer(server: AnyServer, delivery: Delivery) -> list[Attachment]:
 
     # The end: for access logs and metrics.
     for hook in server.chains.end:
-        # Unreadable requests have no names, and the requests of other commands are not `Request`s.
+        if not isinstance(request, Request):
+            # Unreadable requests have no names; other commands make of theirs what they like.
+            request = Request("", "")
+            request.delivery = delivery
         try:
-            hook(request if isinstance(request, Request) else Request("", ""), response)
+            hook(request, response)
         except BaseException as error:  # of a signal: failures are logged, not raised
             asyncio.get_running_loop().call_soon(_raise, error)
     return [*envelope, b"", status, *parts]

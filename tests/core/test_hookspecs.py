@@ -479,6 +479,18 @@ def test_hook_pycom_end(make_runtime: MakeRuntime) -> None:
     ]
 
 
+def test_end_of_a_message_that_was_not_read_says_where_it_came_from(
+    make_runtime: MakeRuntime,
+) -> None:
+    seen: list[Any] = []
+    mine = plugin(pycom_end=lambda request: seen.append(request.delivery.frames))
+    server = Server(["local://a"], make_runtime({"mine": mine}))
+    server.max_in_flight = 0
+    for body in (b"{}", b"no JSON"):
+        asyncio.run(server.answer([b"client", b"", b"CALL", body]))
+    assert [frames[-1] for frames in seen] == [b"{}", b"no JSON"]
+
+
 @pytest.mark.parametrize("kind", [Context, AsyncContext])
 def test_hook_pycom_client_invoke(kind: Any, make_runtime: MakeRuntime) -> None:
     seen: list[Any] = []

@@ -233,3 +233,20 @@ def test_pipeline_is_drawn_as_its_page_says() -> None:
     known = {node.name for node in written if isinstance(node, ast.AsyncFunctionDef)}
     assert known.issuperset({"answer", "process", "call"}.intersection(functions))
     assert {"answer", "process", "call"} <= set(functions)
+
+
+def test_public_modules_are_listed() -> None:
+    text = (DOCS / "plugin-authors.rst").read_text()
+    table = text.partition(":class: public-modules")[2].partition("- Nothing")[0]
+    listed = re.findall(r"\* - ``(\w+)``", table)
+    assert sorted(listed) == sorted(
+        path.stem
+        for path in KERNEL.iterdir()
+        if not path.name.startswith("_")
+        and (path.suffix == ".py" or _is_public(path / "__init__.py"))
+    )
+
+
+def _is_public(page: Path) -> bool:
+    """Tell whether a room has a page of its own that exports something."""
+    return page.exists() and "__all__" in page.read_text()

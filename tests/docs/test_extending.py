@@ -363,9 +363,11 @@ def test_end(shop: Callable[..., World], caplog: pytest.LogCaptureFixture) -> No
     world = shop("pycom_end", REAL, slow={"ms": -1})
     world.call("list")
     world.runtime.connect("inproc://shop").exchange([b"NONSENSE", b"{}"], 1000)
-    (message,) = caplog.messages
-    assert message.startswith("com.foo.shop.list for somebody: ")
-    assert message.endswith(" ms, code 0")
+    called, unread = caplog.messages
+    assert called.startswith("com.foo.shop.list for somebody: ")
+    assert called.endswith(" ms, code 0")
+    assert unread.startswith(". for somebody: ")
+    assert unread.endswith(" ms, code 4")
 
 
 def test_end_of_what_cannot_be_sent(

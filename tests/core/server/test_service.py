@@ -25,6 +25,7 @@ from pycom_core import (
     Interface,
     Method,
     Request,
+    ServiceNotAvailable,
     ServiceServer,
     hookimpl,
     interface,
@@ -356,3 +357,34 @@ def test_answer_by_hand_while_the_loop_runs_in_another_thread(make_runtime: Make
         promised.add_done_callback(came.put)
         [body] = came.get(timeout=helpers.PATIENCE)
     assert json.loads(body) == {"code": 0, "result": "later"}
+
+
+def test_answer_by_hand_in_another_thread_than_the_loop(make_runtime: MakeRuntime) -> None:
+    with running(ServiceServer(["local://a"], [Inside], make_runtime())) as server:
+        [body] = server.commands[b"CALL"].process_request(BODY.replace(b"later", b"inner"))
+        request = Request("com.foo.inside", "inner")
+        response = server.commands[b"CALL"].real_process_request(request)
+    assert json.loads(body) == {"code": 0, "result": "in"}
+    assert response.result == "in"
+
+
+def test_answer_by_hand_while_the_loop_ends(make_runtime: MakeRuntime) -> None:
+    server = ServiceServer(["local://a"], [Inside], make_runtime())
+    with running(server):
+        real, ending = server.loop, Ending()
+        server.loop = ending  # type: ignore[assignment]
+        with pytest.raises(ServiceNotAvailable, match="is ending"):
+            server.commands[b"CALL"].process_request(BODY)
+        server.loop = real
+
+
+class Ending:
+    """A loop that takes what is given to it, and then ends."""
+
+    _ends = False
+
+    def is_running(self) -> bool:
+        return not self._ends
+
+    def call_soon_threadsafe(self, *_: Any) -> None:
+        self._ends = True
