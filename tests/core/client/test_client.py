@@ -22,6 +22,7 @@ from pycom_core import (
     Client,
     Context,
     DeadlineExceeded,
+    LocalTransport,
     MethodNotFound,
     RemoteError,
     Request,
@@ -361,6 +362,7 @@ def test_socket_of_ones_own(
     made = socket(kind)
     component = Client(made, IFACE)
     assert component.iface == component.name == IFACE
+    assert component.address == far[1]
     for number in range(3):
         assert component.invoke("echo", {"value": number}) == number
     with pytest.raises(MethodNotFound):
@@ -446,6 +448,18 @@ def test_signals_do_not_prolong_the_timeout_of_a_socket_of_ones_own(
             assert time.monotonic() - started >= 0.2
             assert not storm.is_over
         assert storm.count > 1
+
+
+def test_channel_that_does_not_tell_its_address(make_runtime: MakeRuntime) -> None:
+    class Adopting(LocalTransport):
+        def adopt(self, socket: Any) -> Channel:
+            return Scripted(ok(result=socket))
+
+    context = Context(runtime=make_runtime(transport=Adopting()))
+    brought: Any = 3
+    component = Client(brought, IFACE, context)
+    assert (component.address, component.invoke("bar")) == ("the socket", 3)
+    context.close()
 
 
 @pytest.mark.parametrize("kind", [zmq.PUB, zmq.SUB, zmq.PUSH, zmq.ROUTER, zmq.PAIR])
