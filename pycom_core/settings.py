@@ -26,6 +26,11 @@ _TableT = TypeVar("_TableT")
 ENVIRONMENT_PREFIX = "PYCOM_"
 #: Variables with that prefix that are not settings.
 ENVIRONMENT_OTHERS = frozenset({"PYCOM_CONFIG", "PYCOM_LOGGING_LEVEL"})
+#: What is written there for booleans, in any case.
+_TRUTHS = {
+    **dict.fromkeys(("true", "yes", "on", "1"), True),
+    **dict.fromkeys(("false", "no", "off", "0"), False),
+}
 
 
 @attrs.frozen
@@ -51,21 +56,52 @@ class Plugins:
     trace: bool = False  #: log every call of a hook
 
 
+_NESTED = {"authentication": Authentication, "plugins": Plugins}
+_SEVERAL = str | list[str]
+
+
+def _tuple(value: Any) -> Any:
+    if isinstance(value, str):
+        return (value,)
+    return tuple(value) if isinstance(value, Iterable) else value
+
+
+def _check(_settings: object, row: attrs.Attribute[Any], value: Any) -> None:
+    cls = _NESTED.get(row.name)
+    if cls is not None:
+        if not isinstance(value, cls):
+            what = f"Expected `{cls.__name__}`, got `{type(value).__name__}`"
+            raise ConfigurationError(f"{row.name}: {what}")
+        return
+    try:
+        msgspec.convert(value, row.metadata["reads"])
+    except msgspec.ValidationError as error:
+        raise ConfigurationError(f"{row.name}: {error}") from error
+    least = row.metadata["least"]
+    if least is not None and value < least:
+        raise ConfigurationError(f"{row.name} is {value}; it must be at least {least}")
+    if value == ():
+        raise ConfigurationError(f"{row.name} is an empty list; name at least one")
+
+
 def _setting(default: Any, reads: Any, about: str, least: int | None = None) -> Any:
     """Return a row of the table below: its default, the type of its JSON, and its meaning.
 
     `about` is reStructuredText. `least` is the smallest number that is taken. A default that is a
     function is called for each `Settings`.
     """
+    default = attrs.Factory(default) if callable(default) else default
     metadata = {"reads": reads, "about": about, "least": least}
-    if callable(default):
-        return attrs.field(factory=default, metadata=metadata)
-    return attrs.field(default=default, metadata=metadata)
+    converter = _tuple if reads == _SEVERAL else None
+    return attrs.field(default=default, converter=converter, validator=_check, metadata=metadata)
 
 
 @attrs.frozen
 class Settings:
-    """The settings of one runtime, with all that is known of each. Times are ms."""
+    """The settings of one runtime, with all that is known of each. Times are ms.
+
+    Raises `ConfigurationError` for a value that a setting cannot have.
+    """
 
     address: str | None = _setting(
         None,
@@ -87,15 +123,15 @@ class Settings:
     )
     nameserver: tuple[str, ...] = _setting(
         (constants.NS_NAME_LOCAL,),
-        str | list[str],
+        _SEVERAL,
         'Address of the nameserver, or a list of replicas. ``"local"`` is the one in the same '
         "process. ``-n``, once for each",
     )
     transport: tuple[str, ...] = _setting(
         ("zmq",),
-        tuple[str, ...],
-        "Names of transports in order of preference: an address goes to the first that serves it. "
-        '``"zmq"`` is PyCOM\'s own, others are plugins (:doc:`extending`)',
+        _SEVERAL,
+        "Name of a transport, or a list in order of preference: an address goes to the first that "
+        'serves it. ``"zmq"`` is PyCOM\'s own, others are plugins (:doc:`extending`)',
     )
     authentication: Authentication = _setting(
         Authentication,
@@ -206,7 +242,6 @@ def plain(settings: Settings) -> dict[str, Any]:
 _ROWS: dict[str, Any] = {
     field.name: field for field in attrs.fields(Settings) if field.name != "tables"
 }
-_NESTED = {"authentication": Authentication, "plugins": Plugins}
 
 
 def load(
@@ -262,12 +297,20 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
             # Not an error: the environment is shared with programs that are not ours.
             logger().warning("Ignoring the variable %s: no such setting%s", variable, _nearest(key))
             continue
-        is_text = _ROWS[key].metadata["reads"] in (str, str | None)
-        found[key] = text if is_text else _json_or_text(text)
+        found[key] = _from_text(key, text)
     return found
 
 
-def _json_or_text(text: str) -> Any:
+def _from_text(key: str, text: str) -> Any:
+    reads = _ROWS[key].metadata["reads"]
+    if reads in (str, str | None):
+        return text
+    if reads is bool:
+        word = text.strip().lower()
+        if word not in _TRUTHS:
+            known = ", ".join(_TRUTHS)
+            raise ConfigurationError(f"{key} in the environment is {text!r}; write one of {known}")
+        return _TRUTHS[word]
     try:
         return msgspec.json.decode(text)
     except msgspec.DecodeError:
@@ -297,17 +340,6 @@ def _build(merged: dict[str, Any]) -> Settings:
     for key, cls in _NESTED.items():
         if key in known:
             known[key] = _convert(key, known[key], cls)
-    if known.get("transport") == ():
-        raise ConfigurationError("transport is an empty list; name at least one, such as zmq")
-    if "nameserver" in known:
-        value = known["nameserver"]
-        known["nameserver"] = (value,) if isinstance(value, str) else tuple(value)
-        if not known["nameserver"]:
-            raise ConfigurationError("nameserver is an empty list; name at least one address")
-    for key, value in known.items():
-        least = _ROWS[key].metadata["least"]
-        if least is not None and value < least:
-            raise ConfigurationError(f"{key} is {value}; it must be at least {least}")
     return Settings(
         **known, tables={key: value for key, value in merged.items() if key not in _ROWS}
     )

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 class Client(RemoteClient, BaseComponent):
     """A remote interface: `socket` is an address, or a connected DEALER or REQ socket.
 
-    With an address it may be shared between threads. Raises ValueError for a malformed address.
+    With an address it may be shared between threads. `address` of one with a socket is the endpoint
+    that was connected last, as far as it can be told. Raises ValueError for a malformed address.
     """
 
     def __init__(
@@ -35,13 +36,15 @@ class Client(RemoteClient, BaseComponent):
     ) -> None:
         caller = context or SyncCaller()
         self._own = None if context else caller
-        address = socket if isinstance(socket, str) else "the socket"
+        self._lender: Lender = caller.pool
+        if isinstance(socket, str):
+            address = socket
+        else:
+            self._lender = adopted = _Adopted(caller, socket)
+            address = adopted.address
         RemoteClient.__init__(self, iface, address, context, caller, use)
         self.iface = iface
         self.socket = socket
-        self._lender: Lender = caller.pool
-        if not isinstance(socket, str):
-            self._lender = _Adopted(caller, socket)
 
     def invoke(
         self,
@@ -77,6 +80,7 @@ class _Adopted:
         if found is None:
             raise ConfigurationError(f"No transport can use {socket!r}; give an address")
         self._channel = found
+        self.address = found.address or "the socket"
 
     def borrow(self, address: str) -> Channel:
         return self._channel

@@ -86,4 +86,6 @@ class Context(SyncCaller):
         Raises the `RemoteError` of the answer, and `ServiceNotAvailable` if none came in time.
         """
         talk = conversations.send_command(self, server, name, command, request, timeout, attachment)
-        return drive(talk, self.pool)
+        component = getattr(server, "_wrapped", server)
+        # A component over a socket of the user's is reached by that alone.
+        return drive(talk, component._lender if isinstance(component, Client) else self.pool)

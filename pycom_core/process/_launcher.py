@@ -10,8 +10,9 @@ import os
 import secrets
 import sys
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import ModuleType
+from typing import Any
 
 from pycom_core import constants
 from pycom_core._libraries import is_of_library
@@ -112,6 +113,16 @@ def _refuse_bare(server: ServiceServer) -> None:
             )
 
 
+def _odd_keys(value: Any) -> Iterator[object]:
+    """Yield the keys in a JSON value that are no text, which would be others on the wire."""
+    if isinstance(value, Mapping):
+        yield from (key for key in value if not isinstance(key, str))
+        value = list(value.values())
+    if isinstance(value, (list, tuple)):
+        for part in value:
+            yield from _odd_keys(part)
+
+
 class ServiceProcess:
     """One service: a server, its registration, and its end within a bounded time."""
 
@@ -163,6 +174,9 @@ class ServiceProcess:
                 dict_to_wire({"metadata": record.metadata}, False, self.runtime.types.encoder)
             except TypeError as error:
                 return f"the record cannot be sent: {error}"
+            for key in _odd_keys(record.metadata):
+                what = f"metadata has the key {key!r:.100}, and keys of JSON are text"
+                return f"the record cannot be sent: {what}"
             return None
 
         self.runtime.plugins.notify("pycom_record", spoilt, server=self.server, record=record)

@@ -64,6 +64,8 @@ class Listener(ABC):
 class Channel(ABC):
     """A way to one address, for one call at a time."""
 
+    address: str | None = None  #: where it leads, if it can tell
+
     @abstractmethod
     def exchange(self, payload: Sequence[Attachment], timeout: float) -> list[Attachment]:
         """Send a request and return its reply, status frame first.

@@ -73,4 +73,5 @@ def adopted(socket: zmq.Socket[bytes]) -> Channel:
     kind = zmq.SocketType(int(socket.getsockopt(zmq.TYPE)))
     if kind not in _KINDS:
         raise TypeError(f"A client needs an address, or a DEALER or REQ socket, not {kind.name}")
-    return _KINDS[kind](socket, "the socket")
+    address = bytes(socket.getsockopt(zmq.LAST_ENDPOINT)).decode(errors="replace")
+    return _KINDS[kind](socket, address or "the socket")

@@ -560,13 +560,24 @@ def test_hook_pycom_close(make_runtime: MakeRuntime) -> None:
     assert closed == [runtime]
 
 
-def test_record_that_cannot_be_sent_names_the_plugin(make_runtime: MakeRuntime) -> None:
+@pytest.mark.parametrize(
+    ("key", "value", "says"),
+    [
+        ("zone", object(), "metadata.zone: object"),
+        (5, 3, "metadata has the key 5, and keys of JSON are text"),
+        (None, 3, "metadata has the key None, "),
+        ("zone", [{"a": {5: 3}}], "metadata has the key 5, "),
+    ],
+)
+def test_record_that_cannot_be_sent_names_the_plugin(
+    key: Any, value: Any, says: str, make_runtime: MakeRuntime
+) -> None:
     def pycom_record(record: ServiceRecord) -> None:
-        record.metadata["zone"] = object()
+        record.metadata[key] = value
 
     runtime = make_runtime({"mine": plugin(pycom_record=pycom_record)}, address="local://a")
     with pytest.raises(
-        PluginError, match=r"'mine'.*pycom_record: the record cannot be sent: .*zone"
+        PluginError, match=rf"'mine'.*pycom_record: the record cannot be sent: {says}"
     ):
         ServiceProcess(runtime, [Greeter])
     assert runtime.servers == []

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import attrs
@@ -95,9 +97,17 @@ def test_json(tmp_path: Path) -> None:
     assert set(EVERYTHING) == set(names()), "the test knows every setting"
 
 
-def test_no_transport_at_all(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="transport is an empty list; name at least one"):
-        loaded(tmp_path, {"transport": []})
+@pytest.mark.parametrize("key", ["nameserver", "transport"])
+def test_one_name_is_a_list_of_one(key: str, tmp_path: Path) -> None:
+    found = [
+        loaded(tmp_path, {key: "mine"}),
+        load(environ={f"PYCOM_{key.upper()}": "mine"}),
+        load(environ={f"PYCOM_{key.upper()}": '["mine"]'}),
+        load(environ={}, overrides={key: "mine"}),
+        Settings(**{key: "mine"}),
+        Settings(**{key: ["mine"]}),
+    ]
+    assert [getattr(settings, key) for settings in found] == [("mine",)] * len(found)
 
 
 def test_plain_is_what_a_file_would_hold(tmp_path: Path) -> None:
@@ -151,6 +161,30 @@ def test_environment() -> None:
         plugins=Plugins(("call",)),
     )
     assert load(environ={"PYCOM_NAMESERVER": "tcp://h:1"}).nameserver == ("tcp://h:1",)
+
+
+@pytest.mark.parametrize("word", ["1", "true", "True", "YES", "on", " 1 "])
+@pytest.mark.parametrize("key", ["ipc", "development"])
+def test_word_for_true_in_the_environment(key: str, word: str) -> None:
+    assert getattr(load(environ={f"PYCOM_{key.upper()}": word}), key) is True
+
+
+@pytest.mark.parametrize("word", ["0", "false", "FALSE", "No", "off"])
+@pytest.mark.parametrize("key", ["ipc", "development"])
+def test_word_for_false_in_the_environment(key: str, word: str) -> None:
+    assert getattr(load(environ={f"PYCOM_{key.upper()}": word}), key) is False
+
+
+@pytest.mark.parametrize("word", ["2", "maybe", "null", " "])
+def test_word_that_is_no_truth_names_those_that_are(word: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"ipc in the environment is '{word}'; write one"):
+        load(environ={"PYCOM_IPC": word})
+
+
+def test_numbers_are_truths_in_the_environment_alone(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="ipc in .*Expected `bool`, got `int`"):
+        loaded(tmp_path, {"ipc": 0})
+    assert load(environ={"PYCOM_THREADS": "1"}).threads == 1
 
 
 def test_empty_variable_is_none_at_all() -> None:
@@ -229,7 +263,9 @@ def test_nested_tables_are_merged_key_by_key(tmp_path: Path) -> None:
         ({"service": []}, "service in .*got `array`"),
         ({"nameserver": 1}, "nameserver in .*got `int`"),
         ({"nameserver": [1]}, "nameserver in "),
-        ({"nameserver": []}, "nameserver is an empty list"),
+        ({"nameserver": []}, "nameserver is an empty list; name at least one"),
+        ({"transport": []}, "transport is an empty list; name at least one"),
+        ({"transport": [1]}, "transport in "),
         ({"nameserver_backend": None}, "nameserver_backend in .*got `null`"),
         ({"threads": "four"}, "threads in .*got `str`"),
         ({"threads": 1.5}, "threads in "),
@@ -252,6 +288,38 @@ def test_mistakes_in_a_file(content: Any, says: str, tmp_path: Path) -> None:
         loaded(tmp_path, content, tables=["call"])
     if "is not valid" in says or "must hold" in says or " in " in says:
         assert "pycom.json" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"threads": -1}, "threads is -1; it must be at least 0"),
+        ({"session_timeout": 0}, "session_timeout is 0; it must be at least 1"),
+        ({"threads": "4"}, "threads: Expected `int`, got `str`"),
+        ({"threads": True}, "threads: Expected `int`, got `bool`"),
+        ({"ipc": 0}, "ipc: Expected `bool`, got `int`"),
+        ({"address": 2013}, "address: Expected `str | null`, got `int`"),
+        ({"balancer": None}, "balancer: Expected `str`, got `null`"),
+        ({"event_loop": "trio"}, "event_loop: Invalid enum value 'trio'"),
+        ({"nameserver": None}, "nameserver: Expected "),
+        ({"nameserver": ()}, "nameserver is an empty list; name at least one"),
+        ({"transport": []}, "transport is an empty list; name at least one"),
+        ({"transport": [1]}, "transport: Expected `str`, got `int`"),
+        ({"guarantees": {"session_store": ["fast"]}}, "guarantees: Invalid enum value 'fast'"),
+        ({"plugins": {"disable": ["call"]}}, "plugins: Expected `Plugins`, got `dict`"),
+        ({"authentication": "never"}, "authentication: Expected `Authentication`, got `str`"),
+    ],
+)
+def test_mistakes_in_a_program(given: dict[str, Any], says: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"^{re.escape(says)}"):
+        Settings(**given)
+    with pytest.raises(ConfigurationError, match=f"^{re.escape(says)}"):
+        attrs.evolve(Settings(), **given)
+
+
+def test_mappings_of_any_kind_are_taken() -> None:
+    asked = MappingProxyType({"session_store": ("shared",)})
+    assert Settings(guarantees=asked).guarantees is asked
 
 
 @pytest.mark.parametrize("text", ["a = ", "[plugins]\n[plugins]", "\udcff"])

@@ -22,6 +22,7 @@ from pycom_core import (
     Client,
     Context,
     DeadlineExceeded,
+    LocalTransport,
     MethodNotFound,
     RemoteError,
     Request,
@@ -36,6 +37,7 @@ from pycom_core.constants import DEADLINE_EXTENSION, NS_INTERFACE
 from pycom_core.messages import Delivery
 from pycom_core.transport import Channel
 from pycom_core.transport._pool import Pool
+from pycom_plugins.call.command import CallCommand
 from pycom_plugins.transport_zmq.adopted import AdoptedDealer
 
 ANY_PORT = "tcp://127.0.0.1:*"
@@ -361,12 +363,26 @@ def test_socket_of_ones_own(
     made = socket(kind)
     component = Client(made, IFACE)
     assert component.iface == component.name == IFACE
+    assert component.address == far[1]
     for number in range(3):
         assert component.invoke("echo", {"value": number}) == number
     with pytest.raises(MethodNotFound):
         component.invoke("missing")
     component.close(linger=0)
     assert made.closed
+
+
+def test_command_goes_through_the_socket_of_ones_own(
+    socket: Callable[[int], zmq.Socket[bytes]], make_runtime: MakeRuntime
+) -> None:
+    context = Context(runtime=make_runtime(transport=None))
+    component = Client(socket(zmq.DEALER), IFACE)
+    request = Request(IFACE, "echo", args={"value": 1})
+    # The context has no connection of its own that it could take.
+    context.pool.borrow = None  # type: ignore[assignment, method-assign]
+    answer = context.send_command(component, b"CALL", CallCommand(), request)
+    assert answer.result == 1
+    component.close(linger=0)
 
 
 @pytest.mark.parametrize("kind", [zmq.REQ, zmq.DEALER, None])
@@ -446,6 +462,18 @@ def test_signals_do_not_prolong_the_timeout_of_a_socket_of_ones_own(
             assert time.monotonic() - started >= 0.2
             assert not storm.is_over
         assert storm.count > 1
+
+
+def test_channel_that_does_not_tell_its_address(make_runtime: MakeRuntime) -> None:
+    class Adopting(LocalTransport):
+        def adopt(self, socket: Any) -> Channel:
+            return Scripted(ok(result=socket))
+
+    context = Context(runtime=make_runtime(transport=Adopting()))
+    brought: Any = 3
+    component = Client(brought, IFACE, context)
+    assert (component.address, component.invoke("bar")) == ("the socket", 3)
+    context.close()
 
 
 @pytest.mark.parametrize("kind", [zmq.PUB, zmq.SUB, zmq.PUSH, zmq.ROUTER, zmq.PAIR])

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from doubles import Directory
+from doubles import SHOP, Directory, Shop
 from in_process import MakeRuntime
 
 from pycom_core import (
     AccessDenied,
+    AsyncContext,
     CallTimeout,
     Context,
     DeadlineExceeded,
@@ -23,8 +26,10 @@ from pycom_core import (
     ServiceNotFound,
     ServiceServer,
     constants,
+    hookimpl,
 )
 from pycom_core.client import _conversations as conversations
+from pycom_core.client._async_component import AsyncClient
 from pycom_core.client._conversations import nameserver_address, pass_over
 from pycom_core.client._drivers import drive
 from pycom_core.client._nameserver import Nameserver
@@ -225,6 +230,42 @@ def test_pass_over_loses_none_that_another_thread_moves_meanwhile() -> None:
     replicas: list[str] = ["a", "b", "c"]
     pass_over(replicas, Moved("b"))
     assert sorted(replicas) == ["a", "b", "c"]
+
+
+# The hooks of a call.
+
+
+@pytest.mark.parametrize("kind", [Context, AsyncContext])
+def test_wrapper_of_a_call_is_around_all_other_hooks(kind: Any, make_runtime: MakeRuntime) -> None:
+    seen: list[str] = []
+
+    @hookimpl(wrapper=True)
+    def pycom_client_invoke() -> Generator[None, Any, Any]:
+        seen.append("begin")
+        response = yield
+        seen.append("end")
+        return response
+
+    mine = SimpleNamespace(
+        pycom_client_invoke=pycom_client_invoke,
+        pycom_client_prehook=hookimpl(lambda: seen.append("plugin's prehook")),
+        pycom_client_posthook=hookimpl(lambda: seen.append("plugin's posthook")),
+    )
+    ServiceServer(["local://a"], [Shop()], make_runtime())
+    context = kind(runtime=make_runtime({"mine": mine}))
+    context.prehooks.append(lambda component, request: seen.append("prehook"))
+    context.posthooks.append(lambda component, response: seen.append("posthook"))
+
+    async def ask() -> Any:
+        return await AsyncClient("local://a", SHOP, context).invoke("who")
+
+    if kind is AsyncContext:
+        assert asyncio.run(ask()) == "shop"
+    else:
+        assert context.connect("local://a", SHOP).invoke("who") == "shop"
+    context.close()
+    before = ["begin", "prehook", "plugin's prehook"]
+    assert seen == [*before, "plugin's posthook", "posthook", "end"]
 
 
 # Where it is.

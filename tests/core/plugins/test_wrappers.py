@@ -149,6 +149,32 @@ def test_wrapper_that_breaks_the_rules_is_blamed(wrapper: Wrapper, reason: str) 
     assert reason in said
 
 
+def test_wrapper_that_yields_twice_is_closed() -> None:
+    seen: list[str] = []
+    kept: list[Any] = []
+
+    def holding() -> Generator[None, Any, Any]:
+        try:
+            yield
+            yield
+        finally:
+            seen.append("released")
+
+    def wrapper() -> Generator[None, Any, Any]:
+        kept.append(holding())  # else the end of the last reference would close it
+        return kept[0]  # type: ignore[no-any-return]
+
+    def outer() -> Generator[None, Any, Any]:
+        try:
+            return (yield)
+        finally:
+            seen.append("outer ends")
+
+    with pytest.raises(HookFailed, match="wrapper failed .* yields twice"):
+        run(outer, wrapper)
+    assert seen == ["released", "outer ends"]
+
+
 def test_result_of_another_kind_is_blamed() -> None:
     def text() -> Generator[None, Any, Any]:
         yield

@@ -161,6 +161,25 @@ def test_server_of_an_interface_and_the_way_to_it(make_runtime: MakeRuntime) -> 
     assert made.server_of("com.foo.plain") is None
 
 
+def test_plugins_are_told_of_the_end_after_the_servers_and_before_the_transport(
+    make_runtime: MakeRuntime,
+) -> None:
+    seen: list[str] = []
+
+    class Noting(LocalTransport):
+        def close(self) -> None:
+            seen.append("transport")
+
+    mine = SimpleNamespace(
+        pycom_shutdown=hookimpl(lambda server: seen.append("server")),
+        pycom_close=hookimpl(lambda runtime: seen.append("plugins")),
+    )
+    made = make_runtime({"mine": mine}, transport=Noting())
+    ServiceServer(["local://a"], [Plain], made)
+    made.close()
+    assert seen == ["server", "plugins", "transport"]
+
+
 def test_forked_child_has_its_parents_servers_only_in_memory(
     make_runtime: MakeRuntime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
