@@ -11,7 +11,8 @@ import pycom
 
 
 def say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    sys.stderr.write(f"{text}\n")  # in one piece, as others write there too
+    sys.stderr.flush()
 
 
 @pycom.interface("test.life")

@@ -33,7 +33,7 @@ SOURCE = """
 
         @pycom.method
         def say(self, request, text):
-            print(text, file=sys.stderr)
+            sys.stderr.write(text + "\n")  # in one piece, as others write there too
 
         @pycom.method
         def ask(self, request, interface):
