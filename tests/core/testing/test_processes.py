@@ -33,7 +33,7 @@ SOURCE = """
 
         @pycom.method
         def say(self, request, text):
-            sys.stderr.write(text + "\n")  # in one piece, as others write there too
+            sys.stderr.write(text + "\\n")  # in one piece, as others write there too
 
         @pycom.method
         def ask(self, request, interface):
