@@ -95,6 +95,18 @@ class Caller(ABC):
             left = constants.PROTO_DEFAULT_TIMEOUT
         return left / len(self.nameservers)
 
+    def is_plain(self) -> bool:
+        """Tell whether its calls pass no hook, and bring no token."""
+        chains = self.chains
+        return (
+            self.token is None
+            and not self.prehooks
+            and not self.posthooks
+            and not chains.client_invoke
+            and not chains.client_prehook
+            and not chains.client_posthook
+        )
+
     def before_call(self, component: Any, request: Request) -> Request:
         """Pass a request through the hooks, with the token of the caller."""
         if self.token is not None:

@@ -53,7 +53,7 @@ def send_command(
     address = server if isinstance(server, str) else getattr(server, "_wrapped", server).address
     payload = _payload(name, command.request_to_wire(request), attachment)
     reply = yield address, payload, caller.time_left(timeout)
-    answer, received = _answer(caller, address, command, reply)
+    answer, received = _answer(address, command, reply, caller.views)
     return answer if received is None else (answer, received)
 
 
@@ -61,26 +61,31 @@ def call(
     caller: Caller, address: str, request: Request, timeout: float, session_id: str | None
 ) -> Conversation[Response]:
     """Send a request with the command CALL."""
-    reply = yield _message(caller, address, request, timeout, session_id)
-    return _response(caller, address, request, reply)
+    command = _call_command(caller)
+    reply = yield _message(command, address, request, timeout, session_id)
+    return _response(command, address, request, reply, caller.views)
 
 
 def _message(
-    caller: Caller, address: str, request: Request, timeout: float, session_id: str | None
+    command: BaseCommand, address: str, request: Request, timeout: float, session_id: str | None
 ) -> Message:
     try:
         deadline = None if timeout > timeouts.LONGEST else round(timeout)
     except ValueError:
         deadline = round(timeouts.limit(timeout))  # which says what is wrong with it
-    wire = _call_command(caller).request_to_wire(request, session_id=session_id, deadline=deadline)
+    wire = command.request_to_wire(request, session_id=session_id, deadline=deadline)
     return address, _payload(constants.PROTO_CMD_CALL, wire, request.attachment), timeout
 
 
 def _response(
-    caller: Caller, address: str, request: Request, reply: Sequence[Attachment]
+    command: BaseCommand,
+    address: str,
+    request: Request,
+    reply: Sequence[Attachment],
+    views: bool,
 ) -> Response:
     response: Response
-    response, attachment = _answer(caller, address, _call_command(caller), reply)
+    response, attachment = _answer(address, command, reply, views)
     response.request, response.attachment = request, attachment
     return response
 
@@ -99,14 +104,14 @@ def _payload(name: bytes, wire: bytes, attachment: Attachment | None) -> list[At
 
 
 def _answer(
-    caller: Caller, address: str, command: BaseCommand, reply: Sequence[Attachment]
+    address: str, command: BaseCommand, reply: Sequence[Attachment], views: bool
 ) -> tuple[Any, Attachment | None]:
     if len(reply) < 2 or bytes(reply[0]) != constants.PROTO_STATUS_SUCCESS:
         raise ServiceNotAvailable(f"The server at {address} failed to answer")
     answer = command.response_from_wire(reply[1])
     if len(reply) == 2:
         return answer, None
-    return answer, memoryview(reply[2]) if caller.views else bytes(reply[2])
+    return answer, memoryview(reply[2]) if views else bytes(reply[2])
 
 
 # Calls of a component.
@@ -117,8 +122,15 @@ def invoke(
 ) -> Conversation[Response]:
     """Make a call for a caller: through its hooks, with its token and deadline."""
     context = component.context
-    if context is None:
-        return (yield from invoke_with_request(component, request, timeout))
+    if context is None or context.is_plain():
+        return invoke_with_request(component, request, timeout)
+    return _invoke_hooked(component, request, timeout)
+
+
+def _invoke_hooked(
+    component: RemoteClient, request: Request, timeout: float | None
+) -> Conversation[Response]:
+    context = component.context
     chains = context.chains
     if not chains.client_invoke:
         request = context.before_call(component, request)
@@ -145,13 +157,14 @@ def invoke_with_request(
     """Make a call, and tell the balancer how it went."""
     caller, use = component._caller, component._use
     left = caller.time_left(component._timeout if timeout is None else timeout)
-    message = _message(caller, component.address, request, left, component._held.session_id)
+    command, address = _call_command(caller), component.address
+    message = _message(command, address, request, left, component._held.session_id)
     started = 0.0
     if use is not None:
         use.begin()
         started = time.monotonic()
     try:
-        response = _response(caller, component.address, request, (yield message))
+        response = _response(command, address, request, (yield message), caller.views)
     except BaseException as error:
         if isinstance(error, ServiceNotAvailable):
             _name_call(error, request, use)

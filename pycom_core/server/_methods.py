@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final, TypeVar, overload
 
 from pycom_core import constants
-from pycom_core._steps import finish
 from pycom_core.errors import BadRequest, RemoteError
 from pycom_core.loops._failures import is_failure
 from pycom_core.messages import Future, Request, Response
@@ -18,7 +17,6 @@ from pycom_core.server import _declarations as declarations
 #: The `Interface` of a method. Interfaces are made of methods, so that these do not know the class.
 Owner = Any
 Hook = Callable[[Owner, "Method", Any], Any]
-Steps = Generator[Request, Any, Response]
 _FunctionT = TypeVar("_FunctionT", bound=Callable[..., Any])
 
 _NO_PLUGINS: Final = Chains()
@@ -83,29 +81,43 @@ class Method:
 
     def call(self, iface: Owner, request: Request) -> Any:
         """Call without a server: a Response, a Future, or an awaitable Response."""
-        steps = self._steps(iface, request, _NO_PLUGINS, own=True)
-        return self._conclude(steps, request, self.run(iface, next(steps)))
+        request = self._prepare(iface, request, _NO_PLUGINS, own=True)
+        return self._conclude_call(iface, request, self.run(iface, request))
 
-    def _conclude(self, steps: Steps, request: Request, result: Any) -> Any:
+    def _conclude_call(self, iface: Owner, request: Request, result: Any) -> Any:
         if isinstance(result, Future):
             later = Future(request)
-            result.add_done_callback(partial(_pass_on, steps, later))
+            result.add_done_callback(partial(self._pass_on, iface, request, later))
             return later
         if hasattr(result, "__await__"):
-            return self._conclude_later(steps, request, result)
-        return finish(steps, result)
+            return self._conclude_later(iface, request, result)
+        return self._conclude(iface, request, result, _NO_PLUGINS, own=True)
 
-    async def _conclude_later(self, steps: Steps, request: Request, result: Any) -> Any:
-        return self._conclude(steps, request, await result)
+    async def _conclude_later(self, iface: Owner, request: Request, result: Any) -> Any:
+        return self._conclude_call(iface, request, await result)
 
-    def steps(self, iface: Owner, request: Request, chains: Chains) -> Steps:
-        """Do the work of a server with these plugins around the run of the method.
+    def _pass_on(self, iface: Owner, request: Request, later: Future, response: Response) -> None:
+        """Complete a future with the transformed response of another one."""
+        try:
+            answer = self._conclude(iface, request, response, _NO_PLUGINS, own=True)
+        except RemoteError as error:
+            later.error(error.code or constants.ERROR_UNKNOWN, str(error))
+        except BaseException as error:
+            later.exception()
+            if not is_failure(error):
+                raise
+        else:
+            later._complete(answer)
 
-        The pause gives the request for `start`; `finish` gives the response.
-        """
-        return self._steps(iface, request, chains, own=not self._calls_itself)
+    def prepare(self, iface: Owner, request: Request, chains: Chains) -> Request:
+        """Do the work of a server with these plugins before `start`; return the request for it."""
+        return self._prepare(iface, request, chains, own=not self._calls_itself)
 
-    def _steps(self, iface: Owner, request: Request, chains: Chains, own: bool) -> Steps:
+    def conclude(self, iface: Owner, request: Request, result: Any, chains: Chains) -> Response:
+        """Do the work of a server after it; return the response."""
+        return self._conclude(iface, request, result, chains, own=not self._calls_itself)
+
+    def _prepare(self, iface: Owner, request: Request, chains: Chains, own: bool) -> Request:
         # Checks.
         self.check_arguments(iface, request)
         blob = request.attachment
@@ -117,18 +129,19 @@ class Method:
             hook(iface, self, request)
         if own and self.prehooks:
             request = run_hooks(self.prehooks, iface, self, request)
+        return request
 
-        # Run.
-        result = yield request
-
-        # Posthooks.
+    def _conclude(
+        self, iface: Owner, request: Request, result: Any, chains: Chains, own: bool
+    ) -> Response:
+        # Posthooks: the method's own, and those of plugins.
         response: Response = self.respond(iface, request, result) if own else result
         for hook in chains.posthook:
             hook(iface, self, response)
         return response
 
     def start(self, iface: Owner, request: Request) -> Any:
-        """Run the function within the steps, or an overridden `call`."""
+        """Run the function itself, or an overridden `call`."""
         return (self.call if self._calls_itself else self.run)(iface, request)
 
     def check_arguments(self, iface: Owner, request: Request) -> None:
@@ -186,20 +199,6 @@ class Method:
         response.result = dict(zip(names, values, strict=True))
         if self.attachments[1] in response.result:
             response.attachment = response.result.pop(self.attachments[1])
-
-
-def _pass_on(steps: Steps, later: Future, response: Response) -> None:
-    """Complete a future with the transformed response of another one."""
-    try:
-        answer = finish(steps, response)
-    except RemoteError as error:
-        later.error(error.code or constants.ERROR_UNKNOWN, str(error))
-    except BaseException as error:
-        later.exception()
-        if not is_failure(error):
-            raise
-    else:
-        later._complete(answer)
 
 
 _DataT = TypeVar("_DataT", Request, Response)

@@ -191,8 +191,7 @@ async def call(server: InterfaceServer, request: Request) -> Response:
         await server.sessions.open(request)
     try:
         # Checks and prehooks.
-        steps = method.steps(iface, request, chains)
-        running = next(steps)
+        running = method.prepare(iface, request, chains)
         refuse_if_late(running)
 
         # Invoke.
@@ -204,7 +203,7 @@ async def call(server: InterfaceServer, request: Request) -> Response:
                 result = await settle(result, running.deadline)
 
         # Posthooks.
-        return finish(steps, result)
+        return method.conclude(iface, running, result, chains)
     finally:
         if iface.stateful:
             await server.sessions.close(request)
