@@ -67,7 +67,15 @@ class Overloaded(RemoteError):
 
 
 class ServiceNotAvailable(PycomError):
-    """The service could not be reached, or broke down while it answered."""
+    """The service could not be reached, or broke down while it answered.
+
+    `sent` is False if the request did not leave this process as a whole: it is not run, and the
+    call may be made again. Otherwise it may have run.
+    """
+
+    def __init__(self, message: str = "", sent: bool = True) -> None:
+        super().__init__(message)
+        self.sent = sent
 
 
 class CallTimeout(ServiceNotAvailable, TimeoutError):

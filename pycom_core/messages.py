@@ -66,6 +66,28 @@ class Delivery:
     peer: Peer | None = None
     #: True if the caller blocks a thread of this process that the method may need to run in.
     nested: bool = False
+    #: True once nobody waits for the answer any more.
+    is_cancelled: bool = attrs.field(default=False, init=False)
+    #: Ends the work for it, in any thread; set by the server while there is some.
+    on_cancel: Callable[[], object] | None = attrs.field(default=None, init=False, repr=False)
+    _event: threading.Event | None = attrs.field(default=None, init=False, repr=False)
+
+    @property
+    def cancelled(self) -> threading.Event:
+        """An event that is set with `is_cancelled`."""
+        if self._event is None:
+            self._event = threading.Event()
+            if self.is_cancelled:
+                self._event.set()
+        return self._event
+
+    def cancel(self) -> None:
+        """Give up the answer: the caller took back the call, or is gone. From any thread."""
+        self.is_cancelled = True
+        if self._event is not None:
+            self._event.set()
+        if self.on_cancel is not None:
+            self.on_cancel()
 
     @classmethod
     def of_process(cls, frames: Sequence[Attachment], nested: bool) -> Delivery:
@@ -133,6 +155,14 @@ class Request:
     def peer(self) -> Peer | None:
         """The other end of its connection, if known."""
         return None if self.delivery is None else self.delivery.peer
+
+    @property
+    def cancelled(self) -> threading.Event:
+        """Set when nobody waits for the answer any more. For sync methods: look at it at times.
+
+        An `async def` is cancelled itself.
+        """
+        return threading.Event() if self.delivery is None else self.delivery.cancelled
 
     def context(self) -> Any:
         """A `ProxyContext` that calls on behalf of the caller: its token, its deadline."""

@@ -131,7 +131,8 @@ class Settings:
         ("zmq",),
         _SEVERAL,
         "Name of a transport, or a list in order of preference: an address goes to the first that "
-        'serves it. ``"zmq"`` is PyCOM\'s own, others are plugins (:doc:`extending`)',
+        'serves it. ``"zmq"`` and ``"zmtp"`` are PyCOM\'s own, others are plugins '
+        "(:doc:`transports`)",
     )
     authentication: Authentication = _setting(
         Authentication,

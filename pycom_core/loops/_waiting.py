@@ -10,10 +10,12 @@ import inspect
 import sys
 import time
 from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from types import CodeType
 from typing import Any
 
 from pycom_core.errors import DeadlineExceeded, ServiceNotAvailable
+from pycom_core.log import logger
 from pycom_core.loops._failures import Cancelled
 from pycom_core.loops._private import claim, running_loop
 from pycom_core.messages import Future, Request, Response
@@ -27,10 +29,14 @@ async def settle(value: Any, deadline: float | None = None) -> Any:
     Past `deadline` (s, monotonic) it is cancelled. Raises `DeadlineExceeded`, and `Cancelled`.
     """
     while waits(value):
+        future = _start(value)
         try:
-            value = await finished(_start(value), deadline)
+            value = await finished(future, deadline)
         except (asyncio.CancelledError, DeadlineExceeded):
-            _drop(value)
+            if future.done():
+                _drop(value)
+            else:  # it is about to be cancelled
+                future.add_done_callback(partial(_drop_after, value))
             raise
     return value
 
@@ -189,6 +195,9 @@ async def finished(future: asyncio.Future[Any], deadline: float | None = None) -
     try:
         result = await future
     except (asyncio.CancelledError, GeneratorExit) as error:
+        if isinstance(error, Cancelled):  # thrown in by `Drive.cancel`
+            _give_up(future)
+            raise
         if future.done() and not future.cancelled():
             _drop(future.result())  # it came in the same moment
         if passed:  # the clock may not say so yet: uvloop counts whole milliseconds
@@ -207,6 +216,31 @@ async def finished(future: asyncio.Future[Any], deadline: float | None = None) -
         raise result.error
     finally:
         del result  # which the traceback would hold, and so itself
+
+
+def _give_up(future: asyncio.Future[Any]) -> None:
+    """Cancel the work for a call that nobody waits for any more; log what it does all the same."""
+    if future.done():
+        if not future.cancelled():
+            _drop(future.result())
+        return
+    future.cancel()
+    future.add_done_callback(_note_end)
+
+
+def _note_end(future: asyncio.Future[Any]) -> None:
+    if future.cancelled():
+        return
+    result = future.result()
+    _drop(result)
+    if type(result) is _Raised:
+        logger().error("A cancelled call failed", exc_info=result.error)
+    elif isinstance(future, _Task):
+        logger().info("A cancelled call went on to its end: its method caught the cancellation")
+
+
+def _drop_after(value: Any, _future: asyncio.Future[Any]) -> None:
+    _drop(value)
 
 
 def _drop(result: Any) -> None:
@@ -248,7 +282,7 @@ class Drive:
     Awaitables that need a Task around them (all that are not ours) get one from `settle`.
     """
 
-    __slots__ = ("_coroutine", "_done", "_loop")
+    __slots__ = ("_coroutine", "_done", "_loop", "_waits_for")
 
     def __init__(
         self,
@@ -257,18 +291,35 @@ class Drive:
         loop: asyncio.AbstractEventLoop,
     ) -> None:
         self._coroutine, self._done, self._loop = coroutine, done, loop
+        self._waits_for: Any = None  # itself while it runs, and at the end
 
     def wait(self, waited_for: Any) -> None:
         """Go on once the awaited result is there."""
+        self._waits_for = waited_for
         if waited_for is None:
             self._loop.call_soon(self)
         else:
             claim(waited_for)
             waited_for.add_done_callback(self)
 
-    def __call__(self, _future: object = None) -> None:
+    def __call__(self, future: object = None) -> None:
+        if future is self._waits_for:  # else it was cancelled meanwhile
+            self._go_on(self._coroutine.send, None)
+
+    def cancel(self) -> None:
+        """Give the coroutine up: `Cancelled` is raised where it waits. On the loop's thread."""
+        if self._waits_for is not self:
+            self._go_on(self._coroutine.throw, Cancelled())
+
+    def cancel_soon(self) -> None:
+        """Do the same, from any thread."""
+        with contextlib.suppress(RuntimeError):  # the loop is closed
+            self._loop.call_soon_threadsafe(self.cancel)
+
+    def _go_on(self, step: Callable[[Any], Any], given: object) -> None:
+        self._waits_for = self
         try:
-            waited_for = self._coroutine.send(None)
+            waited_for = step(given)
         except StopIteration as stop:
             self._done(stop.value)
         else:

@@ -49,4 +49,6 @@ def check_service(context: Context, address: str, interface: str) -> None:
     """Raise `ServiceNotAvailable` if nothing can be reached at an address."""
     why = context.runtime.obstacle(address, min(context.time_left(None), PROBE))
     if why is not None:
-        raise ServiceNotAvailable(f"The service of {interface} cannot be reached: {address}: {why}")
+        raise ServiceNotAvailable(
+            f"The service of {interface} cannot be reached: {address}: {why}", sent=False
+        )

@@ -184,12 +184,18 @@ class Server:
             self._reply(delivery, stop.value)
         else:
             assert self.loop is not None
-            Drive(answer, partial(self._reply, delivery), self.loop).wait(waited_for)
+            drive = Drive(answer, partial(self._reply, delivery), self.loop)
+            drive.wait(waited_for)
+            delivery.on_cancel = drive.cancel_soon
+            if delivery.is_cancelled:  # meanwhile, in another thread
+                drive.cancel_soon()
 
     def _reply(self, delivery: Delivery, frames: list[Attachment]) -> None:
         assert delivery.reply is not None
+        delivery.on_cancel = None
         try:
-            delivery.reply(frames)
+            if not delivery.is_cancelled:
+                delivery.reply(frames)
         finally:
             self._one_less()
 

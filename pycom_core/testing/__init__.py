@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pycom_core.testing.contracts import SampleCredentials as SampleCredentials
     from pycom_core.testing.contracts import SampleObjects as SampleObjects
     from pycom_core.testing.contracts import SessionStoreContract as SessionStoreContract
+    from pycom_core.testing.contracts import TransportContract as TransportContract
     from pycom_core.testing.contracts import TypeCodecContract as TypeCodecContract
     from pycom_core.testing.faults import Faults as Faults
     from pycom_core.testing.network import LocalNetwork as LocalNetwork
@@ -38,6 +39,7 @@ _HOME_OF = {
     "SampleCredentials": "contracts",
     "SampleObjects": "contracts",
     "SessionStoreContract": "contracts",
+    "TransportContract": "contracts",
     "TypeCodecContract": "contracts",
 }
 

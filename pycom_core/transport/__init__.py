@@ -4,5 +4,6 @@ A transport is a plugin (`pycom_transports`). The kernel contains one for calls 
 """
 
 from pycom_core.transport._base import AsyncChannel, Channel, Handler, Listener, Transport
+from pycom_core.transport._stand_in import StandIn
 
-__all__ = ["AsyncChannel", "Channel", "Handler", "Listener", "Transport"]
+__all__ = ["AsyncChannel", "Channel", "Handler", "Listener", "StandIn", "Transport"]

@@ -25,7 +25,7 @@ class LocalChannel(Channel):
 
     def exchange(self, payload: Sequence[Attachment], timeout: float) -> list[Attachment]:
         if self._server.closed:
-            raise ServiceNotAvailable("The server of this process is closed")
+            raise ServiceNotAvailable("The server of this process is closed", sent=False)
         message = [_ADDRESS, b"", *payload]
         loop = self._server.loop
         seconds = timeouts.seconds(timeout)
@@ -147,7 +147,7 @@ def _found(handlers: dict[str, Handler], address: str) -> Handler:
     try:
         return handlers[address]
     except KeyError:
-        raise ServiceNotAvailable(f"Nobody listens on {address}") from None
+        raise ServiceNotAvailable(f"Nobody listens on {address}", sent=False) from None
 
 
 class _Lookup(Channel):

@@ -22,7 +22,16 @@ from __future__ import annotations
 
 import pytest
 
-_SUITES = ("authentication", "balancing", "commands", "common", "nameserver", "sessions", "types")
+_SUITES = (
+    "authentication",
+    "balancing",
+    "commands",
+    "common",
+    "nameserver",
+    "sessions",
+    "transports",
+    "types",
+)
 # So that a failing assertion of a suite shows its values, as in the author's own tests.
 pytest.register_assert_rewrite(
     *(f"{__name__}.{name}" for name in _SUITES), "pycom_core.testing.wire"
@@ -36,6 +45,7 @@ from pycom_core.testing.contracts.balancing import BalancerContract  # noqa: E40
 from pycom_core.testing.contracts.commands import CommandContract, SampleCommand  # noqa: E402
 from pycom_core.testing.contracts.nameserver import NameserverBackendContract  # noqa: E402
 from pycom_core.testing.contracts.sessions import SessionStoreContract  # noqa: E402
+from pycom_core.testing.contracts.transports import TransportContract  # noqa: E402
 from pycom_core.testing.contracts.types import SampleObjects, TypeCodecContract  # noqa: E402
 
 __all__ = [
@@ -47,5 +57,6 @@ __all__ = [
     "SampleCredentials",
     "SampleObjects",
     "SessionStoreContract",
+    "TransportContract",
     "TypeCodecContract",
 ]

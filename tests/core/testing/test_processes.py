@@ -155,7 +155,7 @@ def test_killed_and_started_again(network: RealNetwork, child: ServiceChild) -> 
     network.kill(child)
     assert is_gone(before)
     assert not child.alive
-    with pytest.raises(pycom.CallTimeout):
+    with pytest.raises(pycom.ServiceNotAvailable):
         component.invoke("process", timeout=200)
     child.start()
     assert child.address == address
