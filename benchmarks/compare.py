@@ -50,6 +50,7 @@ CONTENDERS = (
     Contender("pyzmq", "pyzmq", ("one", "many", "threads")),
     Contender("pyzmq", "pyzmq", ("echo",), ("echo",)),
     Contender("PyCOM", "ours"),
+    Contender("PyCOM, zmtp", "ours_zmtp"),
     Contender("PyCOM, async def", "ours_async", ("many",)),
     Contender("thriftpy2", "thrift"),
     Contender("RPyC", "rpyc_"),

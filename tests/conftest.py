@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import json
+import os
 from collections.abc import Callable, Iterator
 
 import helpers
@@ -21,6 +23,16 @@ pytest_plugins = ["servers"]
 # How long an example takes depends on what else the machine does.
 hypothesis.settings.register_profile("tests", deadline=None)
 hypothesis.settings.load_profile("tests")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--transport", help="prefer this transport, in tests of whole processes")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    os.environ.pop(helpers.TRANSPORT, None)
+    if transport := config.getoption("--transport"):
+        os.environ[helpers.TRANSPORT] = json.dumps([transport, "zmq"])
 
 
 @pytest.fixture

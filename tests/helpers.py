@@ -25,12 +25,19 @@ ANY_PORT = "tcp://127.0.0.1:*"
 #: s; nothing that a test waits for takes a tenth of it on an idle machine.
 PATIENCE = 30.0
 
+#: The option `--transport` sets it, for the test's own process and for those that it starts.
+TRANSPORT = "PYCOM_TRANSPORT"
+
 _T = TypeVar("_T")
 
 
 def environment(**environ: str) -> dict[str, str]:
     """Return the environment of a process. Of PyCOM's variables it has only the given ones."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("PYCOM_")}
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("PYCOM_") or name == TRANSPORT
+    }
     return {**inherited, **environ}
 
 

@@ -13,23 +13,24 @@ import pycom
 from contenders import ARGUMENTS
 from contenders.asynchronous import AsyncCall, Measure, connected
 from contenders.asynchronous import many as many_async
+from pycom_core import Runtime
 
 DISTRIBUTIONS = ("pycom",)
 
 
-def one(address: str) -> Callable[[], Any]:
-    proxy = pycom.ProxyContext(address).connect(address, "benchmarks.seed")
+def one(address: str, runtime: Runtime | None = None) -> Callable[[], Any]:
+    proxy = pycom.ProxyContext(address, runtime=runtime).connect(address, "benchmarks.seed")
     return lambda: proxy.bar(**ARGUMENTS)
 
 
-def threads(address: str) -> Callable[[], Callable[[], Any]]:
-    call = one(address)  # one component, for all of them
+def threads(address: str, runtime: Runtime | None = None) -> Callable[[], Callable[[], Any]]:
+    call = one(address, runtime)  # one component, for all of them
     return lambda: call
 
 
-def many(address: str, method: str = "bar") -> Measure:
+def many(address: str, method: str = "bar", runtime: Runtime | None = None) -> Measure:
     async def connect() -> AsyncCall:
-        context = pycom.AsyncContext(address)
+        context = pycom.AsyncContext(address, runtime=runtime)
         component = await context.connect(address, "benchmarks.seed")
         call = getattr(component, method)
         return lambda: call(**ARGUMENTS)
@@ -37,8 +38,8 @@ def many(address: str, method: str = "bar") -> Measure:
     return partial(many_async, connected(connect))
 
 
-def echo(address: str) -> Callable[[bytes], Any]:
-    component = pycom.Context(address).connect(address, "benchmarks.echo")
+def echo(address: str, runtime: Runtime | None = None) -> Callable[[bytes], Any]:
+    component = pycom.Context(address, runtime=runtime).connect(address, "benchmarks.echo")
     return lambda blob: component.invoke("as_bytes", {}, attachment=blob)[1]
 
 

@@ -23,18 +23,22 @@ class AdoptedDealer(DealerChannel):
 
     def exchange(self, payload: Sequence[Attachment], timeout: float) -> list[Attachment]:
         deadline = time.monotonic() + timeout / 1000
+        is_sent = False
         try:
-            return self._ask(payload, deadline)
+            self._begin(payload, deadline)
+            is_sent = True
+            return self._end(deadline)
         except zmq.ZMQError as error:
-            raise self.failure(error, timeout) from error
+            raise self.failure(error, timeout, is_sent) from error
 
-    def _ask(self, payload: Sequence[Attachment], deadline: float) -> list[Attachment]:
+    def _begin(self, payload: Sequence[Attachment], deadline: float) -> None:
         self._serial += 1
-        correlation = b"%x" % self._serial
-        self.send(correlation, [b"", *payload], deadline)
+        self.send(b"%x" % self._serial, [b"", *payload], deadline)
+
+    def _end(self, deadline: float) -> list[Attachment]:
         while True:
             reply = self._receive(deadline)
-            if reply[0] == correlation and len(reply) >= 4:
+            if reply[0] == b"%x" % self._serial and len(reply) >= 4:
                 return reply[2:]
             # Not the reply to this call: wait for the right one in the time that is left.
 
@@ -60,8 +64,10 @@ class AdoptedReq(AdoptedDealer):
         socket.setsockopt(zmq.REQ_RELAXED, 1)
         socket.setsockopt(zmq.REQ_CORRELATE, 1)
 
-    def _ask(self, payload: Sequence[Attachment], deadline: float) -> list[Attachment]:
+    def _begin(self, payload: Sequence[Attachment], deadline: float) -> None:
         self.send(payload[0], payload[1:], deadline)
+
+    def _end(self, deadline: float) -> list[Attachment]:
         return self._receive(deadline)
 
 

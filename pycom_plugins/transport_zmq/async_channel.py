@@ -72,6 +72,8 @@ class AsyncDealerChannel(AsyncChannel):
         if self._socket.closed:
             return
         for correlation, payload in list(self._unsent.items()):
+            if self._pending[correlation].done():
+                continue  # cancelled just now
             try:
                 send_frames(self._socket, [correlation, b"", *payload], NOBLOCK)
             except zmq.Again:
@@ -100,14 +102,16 @@ class AsyncDealerChannel(AsyncChannel):
     def _expire(self, correlation: bytes, timeout: float) -> None:
         reply = self._pending[correlation]
         if not reply.done():
-            state = ": there is no connection" if correlation in self._unsent else ""
+            is_sent = self._unsent.pop(correlation, None) is None
+            state = "" if is_sent else ": there is no connection"
             problem = f"No answer from {self._address} within {timeout:.0f} ms{state}"
-            reply.set_exception(CallTimeout(problem))
+            reply.set_exception(CallTimeout(problem, sent=is_sent))
 
     def _fail(self, problem: str) -> None:
-        for reply in self._pending.values():
+        for correlation, reply in self._pending.items():
             if not reply.done():
-                reply.set_exception(ServiceNotAvailable(problem))
+                is_sent = correlation not in self._unsent
+                reply.set_exception(ServiceNotAvailable(problem, sent=is_sent))
 
     def is_alive(self) -> bool:
         events = socket_events(self._socket)

@@ -49,15 +49,17 @@ class DealerChannel(Channel):
 
     def exchange(self, payload: Sequence[Attachment], timeout: float) -> list[Attachment]:
         deadline = time.monotonic() + timeout / 1000
+        is_sent = False
         try:
             self.send(b"", payload, deadline)
+            is_sent = True
             # The descriptor tells of news only after a look at the current state.
             reply = self._take() if zmq_poll(self._readable, 0) else None
             while reply is None:
                 self._wait(deadline)
                 reply = self._take()
         except zmq.ZMQError as error:
-            raise self.failure(error, timeout) from error
+            raise self.failure(error, timeout, is_sent) from error
         return reply
 
     def _take(self) -> list[Attachment] | None:
@@ -87,7 +89,7 @@ class DealerChannel(Channel):
             send_frames(self.socket, others, NOBLOCK)
         except zmq.Again:
             raise ServiceNotAvailable(
-                f"{self.address}: the connection ended while the request was sent"
+                f"{self.address}: the connection ended while the request was sent", sent=False
             ) from None
 
     def until(self, event: int, deadline: float) -> None:
@@ -105,11 +107,12 @@ class DealerChannel(Channel):
         # With IMMEDIATE only a socket that is connected can be written to.
         return bool(socket_events(self.socket) & POLLOUT)
 
-    def failure(self, error: zmq.ZMQError, timeout: float) -> ServiceNotAvailable:
+    def failure(self, error: zmq.ZMQError, timeout: float, is_sent: bool) -> ServiceNotAvailable:
         if error.errno == zmq.EAGAIN:
             state = "" if self.is_alive() else ": there is no connection"
-            return CallTimeout(f"No answer from {self.address} within {timeout:.0f} ms{state}")
-        return ServiceNotAvailable(f"{self.address}: {error.strerror}")
+            problem = f"No answer from {self.address} within {timeout:.0f} ms{state}"
+            return CallTimeout(problem, sent=is_sent)
+        return ServiceNotAvailable(f"{self.address}: {error.strerror}", sent=is_sent)
 
     def close(self) -> None:
         self.socket.close(linger=0)

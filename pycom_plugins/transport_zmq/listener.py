@@ -13,12 +13,11 @@ import zmq
 from pycom_core import addresses, logger
 from pycom_core.errors import ConfigurationError
 from pycom_core.messages import Attachment, Delivery
-from pycom_core.transport import Handler, Listener
+from pycom_core.transport import Handler, Listener, StandIn
 from pycom_plugins.transport_zmq import forked
 from pycom_plugins.transport_zmq.frames import NOBLOCK, receive_waiting, send_frames
 from pycom_plugins.transport_zmq.lookups import Lookups
 from pycom_plugins.transport_zmq.sockets import HIGH_WATER_MARK, reason
-from pycom_plugins.transport_zmq.stand_in import StandIn
 
 #: Messages that are received at one wake-up, before other callbacks of the loop have their turn.
 BURST = 256

@@ -1,0 +1,24 @@
+"""The limits of a server, for each connection and for all of them."""
+
+from __future__ import annotations
+
+import attrs
+
+
+@attrs.frozen
+class Limits:
+    """Defaults are for a service that strangers can reach."""
+
+    handshake: float = 10.0  #: s
+    connections: int = 10_000
+    connections_by_address: int = 1_000
+    inbox: int = 1_000  #: requests of a connection that are read before they are run
+    #: Bytes of replies that wait for a slow reader. From the half of it on its requests wait too.
+    queued: int = 64 * 1024 * 1024
+    stalled: float = 10.0  #: s in which a client whose requests wait takes nothing
+    frame: int = 2**30  #: bytes
+
+    @property
+    def message(self) -> int:
+        """Bytes of a whole message: its JSON, its attachment, and the frames before them."""
+        return 2 * self.frame + 65_536

@@ -1,0 +1,89 @@
+"""Looking for an answer again and again for a moment, before sleeping until it comes.
+
+To put a thread to sleep and to wake it takes longer than a small call. Where answers come within
+the budget it is quicker not to sleep at all. It must not take from others: see `Polling`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import math
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+#: s between two looks, beyond which another thread or process has run in between.
+PUSHED_ASIDE = 40e-6
+#: Waits without a look after one that was in vain; the last is repeated.
+_PAUSES = (0, 1, 4, 16, 64)
+
+
+class Polling:
+    """A decision for one waiter, from how its last waits went.
+
+    Never where one core is all that there is. Not for long where it is in vain, or where others
+    push it aside: then it is tried once in 64 times.
+    """
+
+    __slots__ = ("_failures", "_pause", "budget")
+
+    def __init__(self, budget: float) -> None:
+        """`budget` is in s; 0 switches it off."""
+        self.budget = budget if budget > 0 and cores() >= 2 else 0.0
+        self._failures = 0
+        self._pause = 0
+
+    def wanted(self) -> bool:
+        """Tell whether to look for a moment now."""
+        if self._pause:
+            self._pause -= 1
+            return False
+        return self.budget > 0
+
+    def succeeded(self) -> None:
+        """Note that the wait ended within the budget."""
+        if self._failures:
+            self._failures -= 1
+
+    def failed(self) -> None:
+        """Note that it did not, or that others pushed this waiter aside."""
+        self._failures = min(self._failures + 1, len(_PAUSES) - 1)
+        self._pause = _PAUSES[self._failures]
+
+
+@functools.cache
+def cores(root: Path = Path("/")) -> float:
+    """Number of cores that this process may use, a quota of its cgroup included."""
+    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return min(float(available or 1), _quota(root))
+
+
+def _quota(root: Path) -> float:
+    """The smallest quota of the cgroups that this process is in, in cores."""
+    found = [math.inf]
+    with contextlib.suppress(OSError, ValueError):
+        for line in (root / "proc/self/cgroup").read_text().splitlines():
+            _, controllers, path = line.split(":", 2)
+            own = Path(path.lstrip("/"))
+            if not controllers:
+                found += _quotas(root / "sys/fs/cgroup", own, _version_2)
+            elif "cpu" in controllers.split(","):
+                found += _quotas(root / "sys/fs/cgroup/cpu", own, _version_1)
+    return min(found)
+
+
+def _quotas(base: Path, own: Path, read: Callable[[Path], float]) -> Iterator[float]:
+    for folder in (own, *own.parents):
+        with contextlib.suppress(OSError, ValueError):  # in a container not all of them are seen
+            yield read(base / folder)
+
+
+def _version_2(folder: Path) -> float:
+    quota, period = (folder / "cpu.max").read_text().split()
+    return math.inf if quota == "max" else int(quota) / int(period)
+
+
+def _version_1(folder: Path) -> float:
+    quota = int((folder / "cpu.cfs_quota_us").read_text())
+    return math.inf if quota < 0 else quota / int((folder / "cpu.cfs_period_us").read_text())

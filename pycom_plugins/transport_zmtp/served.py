@@ -1,0 +1,464 @@
+"""One client of a server: its socket, the state of its connection, and what waits."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import time
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from typing import Protocol
+
+from pycom_core import AccessDenied, logger
+from pycom_core.messages import Attachment, Delivery, Peer
+from pycom_plugins.transport_zmtp import places
+from pycom_plugins.transport_zmtp.clock import Clock
+from pycom_plugins.transport_zmtp.dialect import OURS, cancelled
+from pycom_plugins.transport_zmtp.engine import (
+    Connection,
+    Event,
+    OldPeer,
+    ProtocolError,
+    Ready,
+    TooBig,
+)
+from pycom_plugins.transport_zmtp.limits import Limits
+from pycom_plugins.transport_zmtp.outbox import Outbox
+
+#: The return address of a message, before all those that it brought: it stays here.
+_CONNECTION = b"connection"
+#: s without a look at the socket, after which it matters what has come meanwhile, and when.
+_GAP = 0.01
+#: s for a client to read why its connection ends.
+_LAST_WORDS = 1.0
+#: Characters of what a stranger sent that go into the log.
+_SHOWN = 300
+
+
+class Owner(Protocol):
+    """The members of a listener that its connections need."""
+
+    loop: asyncio.AbstractEventLoop
+    limits: Limits
+    room: memoryview
+    clock: Clock
+
+    def admit(self, peer: Peer) -> None:
+        """Raise `AccessDenied` if a peer is not welcome."""
+
+    def arrived(self, served: Served) -> None:
+        """Answer what waits in the inbox of a connection."""
+
+    def wait_for_turn(self, served: Served) -> None:
+        """Answer it when others have had their turn."""
+
+    def reply(self, served: Served, frames: list[Attachment]) -> None:
+        """Let a connection send a reply, together with others that are ready."""
+
+    def on_loop(self, do: Callable[..., object], *arguments: object) -> None:
+        """Do something with the loop: now, or from another thread soon."""
+
+    def ended(self, served: Served) -> None:
+        """Forget a connection."""
+
+
+class Served:
+    """A connection that a client made. It is used by one thread at a time.
+
+    `is_over`: nothing is taken, run or sent any more; the socket may be open for a moment.
+    """
+
+    __slots__ = (
+        "_all_sent",
+        "_connection",
+        "_is_closed",
+        "_is_missed",
+        "_is_writing",
+        "_looked",
+        "_outbox",
+        "_owner",
+        "_running",
+        "_socket",
+        "_stall",
+        "_timer",
+        "_waiting",
+        "address",
+        "has_turn",
+        "inbox",
+        "is_over",
+        "is_reading",
+        "peer",
+        "reads_all",
+    )
+
+    def __init__(
+        self, owner: Owner, accepted: socket.socket, address: str, connection: Connection
+    ) -> None:
+        self._owner = owner
+        self._socket = accepted
+        self._connection = connection
+        self._outbox = Outbox(accepted)
+        self.is_reading = self._is_writing = self._is_closed = self._is_missed = False
+        self._looked = time.monotonic()
+        self.address = address
+        self.inbox: deque[Delivery] = deque()
+        self._waiting = 0  # bytes that came since the inbox was empty
+        self._running: set[Delivery] = set()
+        self.peer: Peer | None = None
+        self.reads_all = False
+        self.has_turn = False
+        self.is_over = False
+        self._all_sent: asyncio.Future[None] | None = None
+        self._stall: asyncio.TimerHandle | None = None
+        self._timer = owner.loop.call_later(owner.limits.handshake, self._never_ready)
+        self._outbox.put([connection.greeting()])
+        self.flush()
+        self.resume()
+
+    # Receiving.
+
+    def on_readable(self) -> None:
+        """Receive, and let the owner answer."""
+        if self.receive() and self.inbox:
+            self._owner.arrived(self)
+
+    def receive(self) -> bool:
+        """Take what is there into the inbox. Tells whether anything was."""
+        last, self._looked = self._looked, time.monotonic()
+        if self._looked - last < _GAP:
+            return self.is_reading and self._receive_once()
+        # It may have waited: because a method held the loop, or because the process was stopped.
+        # What cancels a request, or ends its connection, may have come meanwhile too.
+        is_any = False
+        while self.is_reading and self._receive_once(last):
+            is_any = True
+        if not self.is_reading and not self.is_over and places.is_hung_up(self._socket):
+            self.end("it has gone")
+        return is_any
+
+    def look_again(self) -> None:
+        """Receive what came while others had their turn, if that was long."""
+        if time.monotonic() - self._looked > _GAP:
+            self.receive()
+
+    def _receive_once(self, since: float | None = None) -> bool:
+        """Receive once; nothing that comes waited already at the time `since`, where it is given.
+
+        Tells whether anything came.
+        """
+        if self.is_over:
+            return False
+        connection = self._connection
+        target = connection.target()
+        room = self._owner.room if target is None else target
+        try:
+            if since is None:
+                count, arrived = self._socket.recv_into(room), self._looked
+            else:
+                count, arrived = self._owner.clock.receive(self._socket, room, since)
+        except BlockingIOError:
+            return False
+        except OSError as error:
+            self.end(places.reason(error))
+            return False
+        if not count:
+            self.end()
+            return False
+        try:
+            if target is None:
+                events = connection.receive(room[:count])
+            else:
+                events = connection.filled(count)
+        except ProtocolError as error:
+            self._take(error.events, arrived)
+            self._fault(error)
+            return False
+        self._take(events, arrived)
+        self._pause_if_full(count)
+        return not self.is_over
+
+    def _pause_if_full(self, count: int) -> None:
+        self._waiting += count
+        limits = self._owner.limits
+        if not self.inbox:
+            self._waiting = 0
+        elif len(self.inbox) >= limits.inbox or self._waiting >= limits.queued:
+            self.pause()
+
+    def _take(self, events: list[Event], arrived: float) -> None:
+        is_plain = bool(events)
+        for event in events:
+            if type(event) is list:
+                self._take_message(event, arrived)
+            else:
+                is_plain = False
+                self._on(event)
+                if self.is_over:
+                    return
+        if not is_plain:  # the handshake goes on, or a PING came
+            self._say(self._connection.outgoing())
+
+    def _take_message(self, frames: list[Attachment], arrived: float) -> None:
+        taken_back = cancelled(frames)
+        if taken_back is not None:
+            self._cancel(taken_back)
+            return
+        frames.insert(0, _CONNECTION)
+        delivery = Delivery(frames, arrived, None, self.peer)
+        delivery.reply = partial(self._reply, delivery)
+        self.inbox.append(delivery)
+
+    def _cancel(self, correlation: bytes) -> None:
+        """Forget a request that waits, and give up one that runs."""
+        for delivery in [*self.inbox]:
+            if delivery.frames[1] == correlation:
+                self.inbox.remove(delivery)
+        for delivery in [*self._running]:
+            if delivery.frames[1] == correlation:
+                self._running.discard(delivery)
+                delivery.cancel()
+
+    def begins(self, delivery: Delivery) -> None:
+        """Note that a request is about to run."""
+        self._running.add(delivery)
+
+    def _on(self, event: Event) -> None:
+        if isinstance(event, Ready):
+            self._timer.cancel()
+            self.reads_all = OURS in event.metadata
+            self._admit(event)
+        elif isinstance(event, TooBig):
+            self._refuse(event)
+
+    def _admit(self, ready: Ready) -> None:
+        key = None if ready.key is None else ready.key.hex()
+        metadata = {
+            name: value.decode("utf-8", "backslashreplace")
+            for name, value in ready.metadata.items()
+        }
+        self.peer = Peer(self.address, key, metadata)
+        try:
+            self._owner.admit(self.peer)
+        except AccessDenied as error:
+            self._deny(str(error))
+        except Exception:
+            logger().exception("%s is refused: a plugin failed", self.address)
+            self._deny("Access denied")
+
+    def _deny(self, why: str) -> None:
+        self._say(self._connection.error(why))
+        self._part("access denied")
+
+    def _refuse(self, message: TooBig) -> None:
+        """Tell the sender of a message that is too big, and end the connection."""
+        from pycom_plugins.transport_zmtp.refusal import too_big
+
+        logger().info("%s sent a message of %d bytes or more", self.address, message.size)
+        reply = too_big(message)
+        if reply:
+            self._outbox.put(self._connection.encode(reply))
+        self._part("its message is too big")
+
+    def _fault(self, error: ProtocolError) -> None:
+        if self.is_over:
+            return
+        level = logger().warning if isinstance(error, OldPeer) else logger().info
+        level("%s: %.*s", self.address, _SHOWN, error.reason)
+        self._say(self._connection.outgoing())
+        self._part()
+
+    def _never_ready(self) -> None:
+        self.on_readable()  # it may have come while a method held the loop
+        if self.peer is None and not self.is_over:
+            logger().info("%s did not finish its handshake in time", self.address)
+            self.end()
+
+    # Sending.
+
+    def _reply(self, delivery: Delivery, frames: list[Attachment]) -> None:
+        delivery.reply = None  # which holds it
+        self._running.discard(delivery)
+        self._owner.reply(self, frames)
+
+    def put(self, frames: list[Attachment]) -> None:
+        """Let a message leave with the next `flush`."""
+        if self._outbox.size > self._owner.limits.queued:
+            self.flush()
+            if self._outbox.size > self._owner.limits.queued:
+                self._never_reads()
+        if not self.is_over:
+            del frames[0]
+            self._outbox.put(self._connection.encode(frames))
+        elif not self._is_missed:
+            self._is_missed = True
+            logger().info("Replies to %s were dropped: it is gone", self.address)
+
+    def _say(self, buffer: bytes) -> None:
+        if buffer and not self.is_over:
+            self._outbox.put([buffer])
+            self.flush()
+
+    def flush(self) -> None:
+        """Send what the socket takes, and the rest when it takes more."""
+        if self.is_over:
+            return
+        was_slow = self.is_slow
+        try:
+            is_all = self._outbox.send()
+        except OSError as error:
+            self.end(places.reason(error))
+            return
+        if is_all is self._is_writing:
+            self._is_writing = not is_all
+            self._owner.on_loop(self._watch_writing)
+        if self.is_slow:
+            if self._stall is None:
+                self._owner.on_loop(self._watch_stall)
+        elif was_slow and self.inbox:  # its requests waited until it had read
+            self._owner.on_loop(self._owner.wait_for_turn, self)
+
+    def _watch_writing(self) -> None:
+        if self._is_closed or self._owner.loop.is_closed():
+            return
+        if self._is_writing:
+            self._owner.loop.add_writer(self._socket, self.flush)
+            return
+        self._owner.loop.remove_writer(self._socket)
+        self._parted()
+
+    @property
+    def unsent(self) -> int:
+        """Bytes that wait to be sent."""
+        return self._outbox.size
+
+    def all_sent(self) -> asyncio.Future[None]:
+        """A future that is done when nothing waits any more, or the connection has ended."""
+        if self._all_sent is None:
+            self._all_sent = self._owner.loop.create_future()
+        return self._all_sent
+
+    # A client that reads slowly.
+
+    @property
+    def is_slow(self) -> bool:
+        """True while so much waits for it that its requests have to wait, too."""
+        return self._outbox.size > self._owner.limits.queued // 2
+
+    def _watch_stall(self) -> None:
+        if self._stall is None and not self.is_over and not self._owner.loop.is_closed():
+            self._stall = self._owner.loop.call_later(
+                self._owner.limits.stalled, self._check_stall, self._outbox.sent
+            )
+
+    def _check_stall(self, sent: int) -> None:
+        self._stall = None
+        self.flush()  # it may have read while a method held the loop
+        if self.is_slow and self._outbox.sent == sent:
+            self._never_reads()
+
+    def _never_reads(self) -> None:
+        if not self.is_over:
+            logger().info("%s does not read: its connection is closed", self.address)
+            self.end()
+
+    # Turns, and the end.
+
+    def pause(self) -> None:
+        """Receive nothing for now."""
+        if self.is_reading:
+            self.is_reading = False
+            self._owner.on_loop(self._watch_reading)
+
+    def resume(self) -> None:
+        """Receive again."""
+        if not self.is_reading and not self.is_over:
+            self.is_reading = True
+            self._owner.on_loop(self._watch_reading)
+
+    def _watch_reading(self) -> None:
+        if self._is_closed or self.is_over:
+            return
+        if self.is_reading:
+            self._owner.loop.add_reader(self._socket, self.on_readable)
+        else:
+            self._owner.loop.remove_reader(self._socket)
+
+    def _part(self, reason: str = "") -> None:
+        """End the connection after the last words, which the client has a moment to read.
+
+        To close it at once, with bytes of the client unread, would reset it, and the words could
+        be lost (RFC 1122, 4.2.2.13).
+        """
+        self.flush()
+        if not self.is_over:
+            self._forget_requests(reason)
+            self._owner.on_loop(self._linger)
+
+    def _linger(self) -> None:
+        loop = self._owner.loop
+        self._timer.cancel()
+        self._timer = loop.call_later(_LAST_WORDS, self._close)
+        loop.remove_writer(self._socket)
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_WR)
+        loop.add_reader(self._socket, self._pass_over)
+
+    def _pass_over(self) -> None:
+        try:
+            if self._socket.recv_into(self._owner.room):
+                return
+        except BlockingIOError:
+            return
+        except OSError:
+            pass
+        self._close()
+
+    def end(self, reason: str = "") -> None:
+        """Close the connection. What it has sent and what was not begun is not run."""
+        if not self.is_over:
+            self._forget_requests(reason)
+        self._owner.on_loop(self._close)
+
+    def _forget_requests(self, reason: str) -> None:
+        if reason:
+            logger().debug("The connection of %s ends: %s", self.address, reason)
+        self.is_over = True
+        self.inbox.clear()
+        self._give_up()
+
+    def _give_up(self) -> None:
+        """Give up the requests that run: nobody waits for them any more."""
+        while self._running:
+            self._running.pop().cancel()
+
+    def _close(self) -> None:
+        if self._is_closed:
+            return
+        self._owner.loop.remove_reader(self._socket)
+        self._owner.loop.remove_writer(self._socket)
+        places.pass_over_input(self._socket, self._owner.room)
+        self.let_go()
+        self._parted()
+        self._owner.ended(self)
+
+    def _parted(self) -> None:
+        if self._all_sent is not None:
+            self._all_sent.set_result(None)
+            self._all_sent = None
+
+    @property
+    def descriptor(self) -> int:
+        """The descriptor of its socket."""
+        return self._socket.fileno()
+
+    def let_go(self) -> None:
+        """Close the socket, and touch nothing else: the loop may be that of a parent."""
+        self.is_over = self._is_closed = True
+        self.is_reading = False
+        self._timer.cancel()
+        if self._stall is not None:
+            self._stall.cancel()
+        self.inbox.clear()
+        places.forget(self._socket)

@@ -1,0 +1,79 @@
+"""The transport: what it listens with, and what it connects with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from pycom_core.messages import Peer
+from pycom_core.transport import Handler, Transport
+from pycom_plugins.transport_zmtp import places
+from pycom_plugins.transport_zmtp.channel import BlockingChannel
+from pycom_plugins.transport_zmtp.engine import Connection, Null
+from pycom_plugins.transport_zmtp.limits import Limits
+from pycom_plugins.transport_zmtp.lookups import Lookups
+
+if TYPE_CHECKING:
+    from pycom_plugins.transport_zmtp.async_channel import AsyncSocketChannel
+    from pycom_plugins.transport_zmtp.listener import SocketListener
+
+
+class ZmtpTransport(Transport):
+    """ZMTP 3 over the sockets of the system."""
+
+    schemes = ("tcp", "ipc")
+
+    def __init__(
+        self,
+        limits: Limits = Limits(),  # noqa: B008 - it is frozen
+        admit: Callable[[Peer], None] = lambda _: None,
+        budget: float = 0.0,
+        metadata: Mapping[str, bytes] = {},
+    ) -> None:
+        """`budget` is the time of polling, in s; `metadata` is told to peers."""
+        self._limits, self._admit, self._budget = limits, admit, budget
+        self._metadata = metadata
+        # Servers are trusted more than strangers: the limits of a service may be lower.
+        self._reply_limits = Limits(frame=max(limits.frame, Limits().frame))
+        self._lookups = Lookups()
+
+    def listen(self, address: str, handler: Handler) -> SocketListener:
+        from pycom_plugins.transport_zmtp.listener import SocketListener
+
+        listener = SocketListener(handler, self._router, self._limits, self._admit, self._budget)
+        listener.also(address)
+        return listener
+
+    def connect(self, address: str) -> BlockingChannel:
+        address = places.to_connect(address)
+        return BlockingChannel(address, self._dealer, self._lookups, self._budget)
+
+    def connect_async(self, address: str) -> AsyncSocketChannel:
+        from pycom_plugins.transport_zmtp.async_channel import AsyncSocketChannel
+
+        return AsyncSocketChannel(places.to_connect(address), self._dealer, self._lookups)
+
+    def _router(self) -> Connection:
+        return Connection(
+            "ROUTER",
+            Null(),
+            as_server=True,
+            metadata=self._metadata,
+            max_message_size=self._limits.message,
+            max_frame_size=self._limits.frame,
+        )
+
+    def _dealer(self) -> Connection:
+        return Connection(
+            "DEALER",
+            Null(),
+            metadata=self._metadata,
+            max_message_size=self._reply_limits.message,
+            max_frame_size=self._reply_limits.frame,
+        )
+
+    def obstacle(self, address: str, timeout: float) -> str | None:
+        return places.obstacle(address, timeout / 1000)
+
+    def close(self) -> None:
+        """Do nothing: each channel and listener closes itself."""

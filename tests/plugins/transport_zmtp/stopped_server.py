@@ -1,0 +1,31 @@
+"""A server for `test_stopped.py`: it says which requests it runs."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+from pycom_core import Runtime, Server, Settings
+from pycom_core.loops._eventloop import run_forever
+from pycom_core.messages import Request, Response
+
+
+class Told(Server):
+    opens_sessions = False
+
+    def handle_call(self, request: Request) -> Response:
+        print("ran", request.method, flush=True)
+        return request.response(None)
+
+
+def main() -> None:
+    runtime = Runtime(Settings(transport=("zmtp",), tables={"zmtp": {"inbox": 100}}))
+    server = Told(["tcp://127.0.0.1:*"], runtime)
+    loop = asyncio.new_event_loop()
+    server.setup(loop)
+    print("at", server.addresses[0], flush=True)
+    run_forever(loop)
+
+
+if sys.argv[0] == __file__:
+    main()

@@ -1,0 +1,387 @@
+"""Channels for many calls at a time, against servers that do as the test says."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import threading
+import warnings
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any
+
+import helpers
+import pytest
+import uvloop
+import zmq
+from awaited import awaited, comes_true
+from zmtp_peers import Wire, libzmq
+from zmtp_servers import Listening, answer, descriptors, doing, fails, listening, reset, router
+
+from pycom_plugins.transport_zmtp import places
+from pycom_plugins.transport_zmtp.async_channel import AsyncSocketChannel
+from pycom_plugins.transport_zmtp.transport import ZmtpTransport
+
+AMPLE = helpers.PATIENCE * 1000
+BIG = 50_000_000
+
+
+@contextlib.contextmanager
+def connected(address: str) -> Iterator[AsyncSocketChannel]:
+    channel = ZmtpTransport().connect_async(address)
+    try:
+        yield channel
+    finally:
+        channel.close()
+
+
+def begin(channel: AsyncSocketChannel, *frames: bytes, timeout: float = AMPLE) -> asyncio.Task[Any]:
+    return asyncio.ensure_future(channel.exchange([b"CALL", *frames], timeout))
+
+
+def assert_idle(channel: AsyncSocketChannel) -> None:
+    """No call holds a place."""
+    assert channel._pending == {}
+    assert channel._unsent == {}
+    assert channel._dialing is None
+
+
+async def wire(server: Listening) -> Wire:
+    """The next connection, after its handshake."""
+    return await asyncio.to_thread(server.wire)
+
+
+async def replies(wire: Wire, *frames: bytes) -> list[bytes]:
+    """Answer a request; its frames."""
+    return await asyncio.to_thread(answer, wire, *frames)
+
+
+@awaited
+async def test_address_that_refuses(tmp_path: Any) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    for address, why in (
+        (f"tcp://127.0.0.1:{port}", "Connection refused"),
+        (f"ipc://{tmp_path}/nobody", "No such file"),
+    ):
+        with connected(address) as channel:
+            for call in [begin(channel) for _ in range(10)]:
+                with fails(sent=False, match=why):
+                    await call
+            assert_idle(channel)
+            assert not channel.is_open()
+
+
+@pytest.mark.parametrize("end", [reset, socket.socket.close])
+@awaited
+async def test_end_of_the_connection_fails_calls_in_flight(
+    end: Callable[[socket.socket], None],
+) -> None:
+    with listening() as server, connected(server.address) as channel:
+        calls = [begin(channel, b"%d" % number) for number in range(20)]
+        first = await wire(server)
+        for _ in calls:
+            await asyncio.to_thread(first.message)
+        end(server.accepted[0])
+        for call in calls:
+            with fails(sent=True, match="the connection ended|Connection reset"):
+                await call
+        again = begin(channel)
+        await replies(await wire(server), b"again")
+        assert await again == [b"OK", b"again"]
+
+
+@pytest.mark.parametrize("stage", range(3))
+@awaited
+async def test_silence_in_the_handshake(stage: int) -> None:
+    with listening() as server, connected(server.address) as channel:
+        before = descriptors()
+        for _ in range(2):
+            call = begin(channel, timeout=100)
+            made = await asyncio.to_thread(server.accept)
+            made.sendall(router().greeting()[: (0, 20, 64)[stage]])
+            with fails(sent=False, match="within 100 ms: there is no connection", late=True):
+                await call
+            await comes_true(lambda: descriptors() <= before + len(server.accepted))
+            assert_idle(channel)
+        late = begin(channel)
+        await replies(await wire(server), b"right")
+        assert await late == [b"OK", b"right"]
+
+
+@awaited
+async def test_connecting_begins_anew_for_calls_with_more_time() -> None:
+    with listening() as server, connected(server.address) as channel:
+        short = begin(channel, timeout=100)
+        silent = await asyncio.to_thread(server.accept)
+        long = begin(channel, b"long")
+        with fails(sent=False, late=True):
+            await short
+        assert await asyncio.to_thread(silent.recv, 1000) == router().greeting()
+        assert await asyncio.to_thread(silent.recv, 1000) == b""
+        await replies(await wire(server))
+        assert await long == [b"OK", b"long"]
+
+
+@awaited
+async def test_cancelled_call_that_has_not_left_is_taken_back() -> None:
+    with listening() as server, connected(server.address) as channel:
+        given_up, kept = begin(channel, b"given up"), begin(channel, b"kept")
+        await asyncio.sleep(0)
+        given_up.cancel()
+        first = await wire(server)
+        assert (await replies(first))[-1] == b"kept"
+        assert await kept == [b"OK", b"kept"]
+        last = begin(channel, b"last")
+        assert (await replies(first))[-1] == b"last"
+        await last
+        only = begin(channel, b"only")
+        await asyncio.sleep(0)
+        only.cancel()
+
+
+@awaited
+async def test_calls_that_do_not_fit_are_taken_back() -> None:
+    with listening() as server, connected(server.address) as channel:
+        begun = begin(channel, b"begun", bytes(BIG))
+        first = await wire(server)
+        await comes_true(lambda: channel._partly_sent)
+        late, cancelled = begin(channel, b"late", timeout=50), begin(channel, b"cancelled")
+        kept = begin(channel, b"kept")
+        with fails(sent=False, match="it takes nothing in", late=True):
+            await late
+        cancelled.cancel()
+        requests = [await replies(first, b"fine") for _ in range(2)]
+        assert [request[3] for request in requests] == [b"begun", b"kept"]
+        assert await begun == await kept == [b"OK", b"fine"]
+        assert_idle(channel)
+        assert not channel._is_writing
+
+
+@awaited
+async def test_request_that_left_in_part_was_not_sent() -> None:
+    with listening() as server, connected(server.address) as channel:
+        begun, waiting = begin(channel, bytes(BIG)), begin(channel, b"waiting")
+        await wire(server)
+        await comes_true(lambda: channel._partly_sent)
+        reset(server.accepted[0])
+        with fails(sent=False, match="Connection reset|Broken pipe"):
+            await begun
+        assert (await replies(await wire(server)))[-1] == b"waiting"
+        assert await waiting == [b"OK", b"waiting"]
+
+
+@awaited
+async def test_refusal_of_a_request_that_is_too_big() -> None:
+    def refuse() -> None:
+        first = server.wire()
+        server.accepted[0].recv(100)
+        first.send(b"1", b"", b"OK", b"too big")
+        server.accepted[0].close()
+
+    with listening() as server, connected(server.address) as channel, doing(refuse):
+        assert await channel.exchange([b"CALL", bytes(BIG)], AMPLE) == [b"OK", b"too big"]
+
+
+@awaited
+async def test_end_that_the_loop_has_not_noticed_yet() -> None:
+    with listening() as server, connected(server.address) as channel:
+        call = begin(channel)
+        await replies(await wire(server), b"first")
+        await call
+        server.accepted[0].close()
+        threading.Event().wait(0.02)  # the loop is busy
+        again = begin(channel)
+        await replies(await wire(server), b"again")
+        assert await again == [b"OK", b"again"]
+
+
+@pytest.mark.parametrize("garbage", [[b"1", b"OK", b"{}"], [b"1", b""], [b"1", b"", b"OK"]])
+@awaited
+async def test_what_is_no_reply(garbage: list[bytes]) -> None:
+    with listening() as server, connected(server.address) as channel:
+        call = begin(channel)
+        first = await wire(server)
+        await asyncio.to_thread(first.message)
+        first.send(b"unknown", b"", b"OK", b"{}")
+        first.send(*garbage)
+        with fails(sent=True, match="it answered with what is no reply"):
+            await call
+
+
+@awaited
+async def test_reply_before_a_fault_of_the_peer() -> None:
+    with listening() as server, connected(server.address) as channel:
+        right, other = begin(channel, b"1"), begin(channel, b"2")
+        first = await wire(server)
+        await asyncio.to_thread(first.message)
+        await asyncio.to_thread(first.message)
+        reply = b"".join(first.connection.encode([b"1", b"", b"OK", b"right"]))
+        first.send_bytes(reply + b"\xff\xff")
+        assert await right == [b"OK", b"right"]
+        with fails(sent=True, match="flags 0xff"):
+            await other
+
+
+@awaited
+async def test_ping_is_answered_between_calls() -> None:
+    with listening() as server, connected(server.address) as channel:
+        call = begin(channel)
+        first = await wire(server)
+        await replies(first, b"fine")
+        await call
+        first.send_bytes(first.connection.ping(0, b"there?"))
+        pong: Any = await asyncio.to_thread(first.next)
+        assert pong.context == b"there?"
+
+
+@awaited
+async def test_router_of_libzmq() -> None:
+    blob = os.urandom(1_000_000)
+    with libzmq(zmq.ROUTER) as other:
+        port = other.bind_to_random_port("tcp://127.0.0.1")
+
+        def echo() -> None:
+            requests = [other.recv_multipart() for _ in range(20)]
+            for identity, correlation, _, command, *others in reversed(requests):
+                assert command == b"CALL"
+                other.send_multipart([identity, correlation, b"", b"OK", *others])
+
+        with connected(f"tcp://127.0.0.1:{port}") as channel, doing(echo):
+            calls = [begin(channel, b"%d" % number, blob) for number in range(20)]
+            for number, reply in enumerate(await asyncio.gather(*calls)):
+                assert reply == [b"OK", b"%d" % number, blob]
+
+
+@awaited
+async def test_full_queue_of_a_path(tmp_path: Any) -> None:
+    path = str(tmp_path / "socket")
+    with listening(0, socket.AF_UNIX, path) as server, socket.socket(socket.AF_UNIX) as filler:
+        filler.connect(path)
+        with connected(server.address) as channel:
+            with fails(sent=False, match="there is no connection", late=True):
+                await channel.exchange([b"CALL"], 50)
+            call = begin(channel)
+            await asyncio.to_thread(server.accept)
+            await replies(await wire(server), b"fine")
+            assert await call == [b"OK", b"fine"]
+
+
+# Look-ups.
+
+
+def test_slow_look_up_holds_up_neither_the_loop_nor_its_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found = threading.Event()
+
+    def slow(address: str) -> Any:
+        found.wait(helpers.PATIENCE)
+        raise socket.gaierror(socket.EAI_NONAME, "unknown")
+
+    @awaited
+    async def calls() -> None:
+        with (
+            connected("tcp://slow.example:1") as channel,
+            fails(sent=False, match="within 50 ms: there is no connection", late=True),
+        ):
+            await channel.exchange([b"CALL"], 50)
+
+    monkeypatch.setattr(places, "look_up", slow)
+    calls()
+    assert not found.is_set()
+    found.set()
+
+
+@awaited
+async def test_name_that_nobody_knows(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(address: str) -> Any:
+        raise socket.gaierror(socket.EAI_NONAME, "unknown")
+
+    monkeypatch.setattr(places, "look_up", unknown)
+    with (
+        connected("tcp://nowhere.example:1") as channel,
+        fails(sent=False, match="the host name cannot be resolved"),
+    ):
+        await channel.exchange([b"CALL"], AMPLE)
+
+
+@awaited
+async def test_second_place_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    with listening() as server, listening() as gone, listening() as other:
+        gone.close()
+        here = [places.Place(socket.AF_INET, ("127.0.0.1", one.port)) for one in (other, server)]
+        refuses = places.Place(socket.AF_INET, ("127.0.0.1", gone.port))
+        monkeypatch.setattr(places, "look_up", lambda _: [refuses, *here])
+        with (
+            connected("tcp://many.example:1") as channel,
+            doing(lambda: other.accept().sendall(b"HTTP/1.1 400\r\n")),
+        ):
+            call = begin(channel)
+            await replies(await wire(server), b"fine")
+            assert await call == [b"OK", b"fine"]
+
+
+# The end.
+
+
+@awaited
+async def test_close_while_connecting() -> None:
+    with listening() as server, connected(server.address) as channel:
+        call = begin(channel)
+        await asyncio.to_thread(server.accept)
+        assert channel.is_open()
+        channel.close()
+        channel.close()
+        with fails(sent=False, match="was closed"):
+            await call
+        assert not channel.is_open()
+        assert_idle(channel)
+
+
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
+def test_channel_ends_with_its_loop(
+    run: Callable[[Coroutine[Any, Any, Any]], Any], collect: Callable[[], object]
+) -> None:
+    async def calls() -> AsyncSocketChannel:
+        channel = ZmtpTransport().connect_async(server.address)
+        call = begin(channel)
+        await replies(await wire(server), b"fine")
+        assert await call == [b"OK", b"fine"]
+        return channel
+
+    with listening() as server, warnings.catch_warnings():
+        warnings.simplefilter("error")
+        channel = run(calls())
+        channel.close()
+        assert server.accepted[0].recv(100) == b""
+        run(calls())
+        collect()
+        assert server.accepted[1].recv(100) == b""
+
+
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
+def test_child_leaves_the_connection_to_its_parent(
+    run: Callable[[Coroutine[Any, Any, Any]], Any],
+) -> None:
+    async def calls() -> None:
+        with connected(server.address) as channel:
+            call = begin(channel)
+            first = await wire(server)
+            await replies(first, b"before")
+            assert await call == [b"OK", b"before"]
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)  # there are threads
+                child = os.fork()
+            if not child:
+                channel.close()
+                os._exit(channel.is_open())
+            _, status = await asyncio.to_thread(os.waitpid, child, 0)
+            assert os.waitstatus_to_exitcode(status) == 0
+            again = begin(channel)
+            await replies(first, b"after")
+            assert await again == [b"OK", b"after"]
+
+    with listening() as server:
+        run(calls())

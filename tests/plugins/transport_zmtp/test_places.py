@@ -1,0 +1,196 @@
+"""Addresses to listen on, and the sockets that become of them."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from helpers import until
+from zmtp_stage import plain
+
+from pycom_core import ConfigurationError
+from pycom_plugins.transport_zmtp import places
+
+
+@contextmanager
+def bound(address: str) -> Iterator[tuple[socket.socket, str]]:
+    """A socket that listens, and its address."""
+    listening, real = places.bound(address)
+    try:
+        yield listening, real
+    finally:
+        places.unbind(listening)
+
+
+def client_of(listening: socket.socket, address: str) -> str:
+    """Connect, and return the client's address as the server shows it."""
+    with plain(address):
+        listening.setblocking(True)
+        accepted, where = listening.accept()
+        accepted.close()
+        return places.shown(where)
+
+
+@pytest.mark.parametrize(
+    ("address", "real", "reached_by", "client"),
+    [
+        ("tcp://127.0.0.1:*", "tcp://127.0.0.1:", "127.0.0.1", "tcp://127.0.0.1:"),
+        ("tcp://127.0.0.1:0", "tcp://127.0.0.1:", "127.0.0.1", "tcp://127.0.0.1:"),
+        ("tcp://localhost:*", "tcp://127.0.0.1:", "127.0.0.1", "tcp://127.0.0.1:"),
+        ("tcp://lo:*", "tcp://127.0.0.1:", "127.0.0.1", "tcp://127.0.0.1:"),
+        ("tcp://*:*", "tcp://0.0.0.0:", "127.0.0.1", "tcp://127.0.0.1:"),
+        ("tcp://[::1]:*", "tcp://[::1]:", "[::1]", "tcp://[::1]:"),
+        ("tcp://[::]:*", "tcp://[::]:", "[::1]", "tcp://[::1]:"),
+        ("tcp://[::]:*", "tcp://[::]:", "127.0.0.1", "tcp://127.0.0.1:"),
+    ],
+)
+def test_ports(address: str, real: str, reached_by: str, client: str) -> None:
+    with bound(address) as (listening, told):
+        start, _, port = told.rpartition(":")
+        assert start + ":" == real
+        assert int(port) > 0
+        assert client_of(listening, f"tcp://{reached_by}:{port}").startswith(client)
+
+
+@pytest.mark.parametrize(
+    ("address", "reason"),
+    [
+        ("tcp://192.0.2.1:*", "Cannot assign requested address"),
+        ("tcp://nowhere.invalid:*", "the host name cannot be resolved"),
+        (f"tcp://{'a' * 64}.:*", "the host name cannot be resolved"),
+        ("ipc:///nowhere/at/all", "No such file or directory"),
+        (f"ipc:///tmp/{'a' * 200}", "AF_UNIX path too long"),
+    ],
+)
+def test_what_cannot_be_listened_on(address: str, reason: str) -> None:
+    told = re.escape(f"Cannot listen on '{address}': {reason}")
+    with pytest.raises(ConfigurationError, match=told):
+        places.bound(address)
+
+
+def test_port_in_use_and_free_again() -> None:
+    with bound("tcp://127.0.0.1:*") as (listening, address):
+        with pytest.raises(ConfigurationError, match="Address already in use"):
+            places.bound(address)
+        with plain(address) as client:
+            listening.setblocking(True)
+            accepted, _ = listening.accept()
+            accepted.close()  # which leaves the port in TIME_WAIT
+            assert client.recv(1) == b""
+    with bound(address) as (_, again):
+        assert again == address
+
+
+# Unix sockets.
+
+
+def test_file_goes_with_the_socket(tmp_path: Path) -> None:
+    path = tmp_path / "socket"
+    with bound(f"ipc://{path}") as (listening, address):
+        assert address == f"ipc://{path}"
+        assert stat.S_ISSOCK(path.stat().st_mode)
+        assert client_of(listening, address) == "ipc://"
+    assert not path.exists()
+
+
+def test_any_path_is_for_this_user_alone_and_leaves_nothing() -> None:
+    with bound("ipc://*") as (listening, address):
+        path = Path(address.removeprefix("ipc://"))
+        assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+        assert client_of(listening, address) == "ipc://"
+    assert not path.parent.exists()
+
+
+def test_abstract_name_has_no_file() -> None:
+    with bound("ipc://@pycom-test-places") as (listening, address):
+        assert address == "ipc://@pycom-test-places"
+        assert client_of(listening, address) == "ipc://"
+        with pytest.raises(ConfigurationError, match="Address already in use"):
+            places.bound(address)
+    with bound(address):
+        pass
+
+
+LEFT = "import socket, sys; s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen()"
+
+
+def test_file_of_a_process_that_died_is_taken_over(tmp_path: Path) -> None:
+    path = tmp_path / "socket"
+    subprocess.run([sys.executable, "-c", LEFT, path], check=True)
+    assert path.exists()
+    with bound(f"ipc://{path}") as (listening, address):
+        assert client_of(listening, address) == "ipc://"
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("backlog", [5, 0])
+def test_socket_that_somebody_listens_on_is_left_alone(backlog: int, tmp_path: Path) -> None:
+    path = tmp_path / "socket"
+    with socket.socket(socket.AF_UNIX) as other, socket.socket(socket.AF_UNIX) as waiting:
+        other.bind(str(path))
+        other.listen(backlog)
+        waiting.connect(str(path))  # with a backlog of 0 there is no room for more
+        with pytest.raises(ConfigurationError, match="Address already in use"):
+            places.bound(f"ipc://{path}")
+        assert path.exists()
+
+
+def test_file_that_is_no_socket_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "letter"
+    path.write_text("dear")
+    with pytest.raises(ConfigurationError, match="Address already in use"):
+        places.bound(f"ipc://{path}")
+    assert path.read_text() == "dear"
+
+
+def test_file_of_another_socket_since_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "socket"
+    with bound(f"ipc://{path}"):
+        path.unlink()
+        successor, _ = places.bound(f"ipc://{path}")
+    assert path.exists()
+    places.unbind(successor)
+    assert not path.exists()
+
+
+def test_file_that_is_gone_already_is_no_matter(tmp_path: Path) -> None:
+    path = tmp_path / "socket"
+    with bound(f"ipc://{path}"):
+        path.unlink()
+
+
+def test_forked_child_leaves_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "socket"
+    with bound(f"ipc://{path}") as (listening, address):
+        child = os.fork()
+        if not child:
+            places.forget(listening)
+            os._exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+        assert client_of(listening, address) == "ipc://"
+
+
+# The other end.
+
+
+def test_hung_up() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        theirs = socket.create_connection(listening.getsockname())
+        ours, _ = listening.accept()
+    with ours, theirs:
+        theirs.sendall(b"unread")
+        assert not places.is_hung_up(ours)
+        theirs.shutdown(socket.SHUT_WR)
+        ours.recv(1, socket.MSG_PEEK)
+        until(lambda: places.is_hung_up(ours))
+        ours.setblocking(False)
+        places.pass_over_input(ours, memoryview(bytearray(4)))
+        assert ours.recv(1) == b""

@@ -1,0 +1,51 @@
+"""A process that is stopped and goes on: what waited for it meanwhile."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import helpers
+from helpers import answer_in, until
+from in_process import payload
+from zmtp_stage import Client, plain
+
+SERVER = Path(__file__).with_name("stopped_server.py")
+
+
+def test_requests_that_were_given_up_meanwhile_are_not_run(processes: helpers.Processes) -> None:
+    server = processes.python(str(SERVER))
+    address = server.wait_for(r"at (\S+)")[1]
+    pid = server.process.pid
+
+    def ask(client: Client, method: str, **others: object) -> None:
+        for buffer in client.connection.encode([b"1", b"", *payload("a.b", method, **others)]):
+            client.sock.sendall(buffer)
+
+    closing, resetting, late, early = (Client(plain(address)) for _ in range(4))
+    with closing, resetting, late, early:
+        ask(early, "early")
+        early.message()
+        os.kill(pid, signal.SIGSTOP)
+        until(lambda: "State:\tT" in Path(f"/proc/{pid}/status").read_text())
+        for client, method in ((closing, "closed"), (resetting, "reset")):
+            for _ in range(500):  # more than the inbox holds
+                ask(client, method)
+        ask(late, "late", extensions={"org.pycom.deadline": 100})
+        ask(early, "patient", extensions={"org.pycom.deadline": 60_000})
+        closing.sock.close()
+        resetting.reset()
+        time.sleep(0.3)
+        os.kill(pid, signal.SIGCONT)
+        assert answer_in(late.message()[2:])["code"] == 7
+        assert answer_in(early.message()[2:])["code"] == 0
+        ask(late, "afterwards")
+        assert answer_in(late.message()[2:])["code"] == 0
+        ran = server.wait_for("ran afterwards") and server.output
+        assert [line for line in ran.splitlines() if line.startswith("ran")] == [
+            "ran early",
+            "ran patient",
+            "ran afterwards",
+        ]
