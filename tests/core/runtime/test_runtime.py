@@ -326,7 +326,7 @@ def test_configure_with_a_mistake_changes_nothing() -> None:
 def test_tasks_of_before_run_on_the_loop_of_after() -> None:
     ran: list[str] = []
     loop = runtime.ioloop()
-    task = runtime.create_task(lambda: (ran.append("task"), loop.stop()), 1)
+    task = runtime.create_task(lambda: (ran.append("task"), task.stop(), loop.stop()), 1)
     task.start()
     runtime.configure(service="/b")
     assert runtime.ioloop() is loop

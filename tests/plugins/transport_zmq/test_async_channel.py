@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
+import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import helpers
@@ -315,18 +317,18 @@ async def test_as_long_as_it_takes(timeout: float) -> None:
 
 
 @awaited
-async def test_looking_whether_it_is_alive_swallows_no_news() -> None:
+async def test_looking_whether_it_is_alive_swallows_no_news(tmp_path: Path) -> None:
+    address = f"ipc://{tmp_path}/socket"
     with zmq.asyncio.Context() as context, context.socket(zmq.ROUTER) as socket:
         socket.setsockopt(zmq.LINGER, 0)
-        port = socket.bind_to_random_port("tcp://127.0.0.1")
-        other = Peer(socket, f"tcp://127.0.0.1:{port}")
-        socket.unbind(other.address)
-        async with connected(other.address) as channel:
+        async with connected(address) as channel:
             call = begin(channel, b"waits for the connection")
             await asyncio.sleep(0)
-            socket.bind(other.address)
+            socket.bind(address)
             # 0MQ connects in a thread of its own, and the loop hears of it only afterwards.
-            helpers.until(channel.is_alive)
-            message = await asyncio.wait_for(other.receive(), helpers.PATIENCE)
+            settled = time.monotonic() + 0.3
+            helpers.until(lambda: channel.is_alive() and time.monotonic() > settled)
+            other = Peer(socket, address)
+            message = await other.receive()
             await other.reply(message, b"fine")
             assert await asyncio.wait_for(call, helpers.PATIENCE) == [b"OK", b"fine"]
