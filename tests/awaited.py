@@ -1,14 +1,26 @@
-"""Tests that are coroutines."""
+"""Tests that are coroutines, and the event loops that they run on."""
 
 from __future__ import annotations
 
 import asyncio
 import functools
+import importlib.util
 import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
 import helpers
+
+Run = Callable[[Coroutine[Any, Any, Any]], Any]
+
+#: Makers of event loops, by name: asyncio's, and uvloop's where that is installed.
+NEW_LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {"asyncio": asyncio.new_event_loop}
+#: Runners of coroutines, each on a loop of its own.
+RUNNERS: dict[str, Run] = {"asyncio": asyncio.run}
+if importlib.util.find_spec("uvloop"):
+    import uvloop
+
+    NEW_LOOPS["uvloop"], RUNNERS["uvloop"] = uvloop.new_event_loop, uvloop.run
 
 
 def awaited(test: Callable[..., Coroutine[Any, Any, Any]]) -> Callable[..., None]:

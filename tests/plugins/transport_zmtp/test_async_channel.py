@@ -13,9 +13,8 @@ from typing import Any
 
 import helpers
 import pytest
-import uvloop
 import zmq
-from awaited import awaited, comes_true
+from awaited import RUNNERS, awaited, comes_true
 from zmtp_peers import Wire, libzmq
 from zmtp_servers import Listening, answer, descriptors, doing, fails, listening, reset, router
 
@@ -340,7 +339,7 @@ async def test_close_while_connecting() -> None:
         assert_idle(channel)
 
 
-@pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
+@pytest.mark.parametrize("run", RUNNERS.values(), ids=RUNNERS)
 def test_channel_ends_with_its_loop(
     run: Callable[[Coroutine[Any, Any, Any]], Any], collect: Callable[[], object]
 ) -> None:
@@ -361,7 +360,7 @@ def test_channel_ends_with_its_loop(
         assert server.accepted[1].recv(100) == b""
 
 
-@pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
+@pytest.mark.parametrize("run", RUNNERS.values(), ids=RUNNERS)
 def test_child_leaves_the_connection_to_its_parent(
     run: Callable[[Coroutine[Any, Any, Any]], Any],
 ) -> None:

@@ -16,8 +16,8 @@ from typing import Any
 
 import helpers
 import pytest
-import uvloop
 import zmq
+from awaited import NEW_LOOPS
 from helpers import until
 from zmtp_peers import libzmq
 from zmtp_stage import Client, Gate, Stage, echo, plain
@@ -27,11 +27,10 @@ from pycom_plugins.transport_zmtp import listener as module
 from pycom_plugins.transport_zmtp import places
 from pycom_plugins.transport_zmtp.transport import ZmtpTransport
 
-LOOPS = [asyncio.new_event_loop, uvloop.new_event_loop]
 NOBODY: Any = None  # a listener does not look at its server
 
 
-@pytest.fixture(params=LOOPS, ids=["asyncio", "uvloop"])
+@pytest.fixture(params=NEW_LOOPS.values(), ids=NEW_LOOPS)
 def make_loop(request: pytest.FixtureRequest) -> Any:
     return request.param
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
 import logging
@@ -13,8 +12,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import uvloop
 import zmq
+from awaited import NEW_LOOPS
 from helpers import until
 from zmtp_peers import Wire, hangs_up, libzmq
 from zmtp_stage import Client, Gate, Stage, echo
@@ -42,7 +41,7 @@ def _all_lines(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, logger().name)
 
 
-@pytest.fixture(params=[asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+@pytest.fixture(params=NEW_LOOPS.values(), ids=NEW_LOOPS)
 def make_loop(request: pytest.FixtureRequest) -> Any:
     return request.param
 
