@@ -143,6 +143,8 @@ async def process(server: AnyServer, request: Request) -> Response:
         response.session_id = None if session is None else session.session_id
         return response
     except RemoteError as error:
+        if isinstance(error, DeadlineExceeded) and request.delivery is not None:
+            request.delivery.cancelled.set()  # a worker may still run the method
         return request.error(error.code or constants.ERROR_UNKNOWN, str(error))
     except BaseException as error:
         if isinstance(error, Cancelled):

@@ -15,6 +15,7 @@ from awaited import awaited, comes_true
 from in_process import MakeRuntime
 
 from pycom_core import Request, ServiceServer, interface, method
+from pycom_core.constants import DEADLINE_EXTENSION
 from pycom_core.messages import Attachment, Delivery
 
 IFACE = "com.foo.patient"
@@ -82,8 +83,9 @@ class Calls:
         self.server.setup(asyncio.get_running_loop())
         self.replies: list[list[Attachment]] = []
 
-    def begin(self, name: str) -> Delivery:
-        body = json.dumps({"interface": IFACE, "method": name}).encode()
+    def begin(self, name: str, extensions: dict[str, Any] | None = None) -> Delivery:
+        call = {"interface": IFACE, "method": name, "extensions": extensions}
+        body = json.dumps(call).encode()
         frames = [b"client", b"", b"CALL", body]
         delivery = Delivery(frames, time.monotonic(), self.replies.append)
         self.server.accept(delivery)
@@ -168,6 +170,16 @@ async def test_sync_method_in_a_worker_is_told(make_runtime: MakeRuntime) -> Non
     await comes_true(lambda: calls.patient.said == ["holds", "gave up"])
     await calls.are_over()
     assert calls.replies == []
+    calls.server.close()
+
+
+@awaited
+async def test_deadline_tells_a_sync_method_too(make_runtime: MakeRuntime) -> None:
+    calls = Calls(make_runtime, threads=1)
+    calls.begin("work", {DEADLINE_EXTENSION: 50})
+    await comes_true(lambda: calls.patient.said == ["holds", "gave up"])
+    await calls.are_over()
+    assert len(calls.replies) == 1
     calls.server.close()
 
 
