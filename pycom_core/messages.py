@@ -70,22 +70,28 @@ class Delivery:
     is_cancelled: bool = attrs.field(default=False, init=False)
     #: Ends the work for it, in any thread; set by the server while there is some.
     on_cancel: Callable[[], object] | None = attrs.field(default=None, init=False, repr=False)
+    _is_over: bool = attrs.field(default=False, init=False, repr=False)
     _event: threading.Event | None = attrs.field(default=None, init=False, repr=False)
 
     @property
     def cancelled(self) -> threading.Event:
-        """An event that is set with `is_cancelled`."""
+        """An event that is set when it is cancelled, or its deadline has passed."""
         if self._event is None:
             self._event = threading.Event()
-            if self.is_cancelled:
+            if self._is_over:  # before there was an event, perhaps in another thread
                 self._event.set()
         return self._event
+
+    def expire(self) -> None:
+        """Tell a method that still runs that its answer is of no use. From any thread."""
+        self._is_over = True
+        if self._event is not None:
+            self._event.set()
 
     def cancel(self) -> None:
         """Give up the answer: the caller took back the call, or is gone. From any thread."""
         self.is_cancelled = True
-        if self._event is not None:
-            self._event.set()
+        self.expire()
         if self.on_cancel is not None:
             self.on_cancel()
 

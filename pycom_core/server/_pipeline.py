@@ -144,7 +144,7 @@ async def process(server: AnyServer, request: Request) -> Response:
         return response
     except RemoteError as error:
         if isinstance(error, DeadlineExceeded) and request.delivery is not None:
-            request.delivery.cancelled.set()  # a worker may still run the method
+            request.delivery.expire()  # a worker may still run the method
         return request.error(error.code or constants.ERROR_UNKNOWN, str(error))
     except BaseException as error:
         if isinstance(error, Cancelled):
