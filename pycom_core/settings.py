@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import sys
 from collections.abc import Iterable, Mapping
@@ -33,6 +32,12 @@ _TRUTHS = {
 }
 
 
+def _tuple(value: Any) -> Any:
+    if isinstance(value, str):
+        return (value,)
+    return tuple(value) if isinstance(value, Iterable) else value
+
+
 @attrs.frozen
 class Authentication:
     """The authentication policy of interfaces that do not set their own."""
@@ -51,19 +56,13 @@ class Authentication:
 class Plugins:
     """The plugins that are disabled, and those that may fail to load."""
 
-    disable: tuple[str, ...] = attrs.field(default=(), converter=tuple)
-    optional: tuple[str, ...] = attrs.field(default=(), converter=tuple)
+    disable: tuple[str, ...] = attrs.field(default=(), converter=_tuple)
+    optional: tuple[str, ...] = attrs.field(default=(), converter=_tuple)
     trace: bool = False  #: log every call of a hook
 
 
 _NESTED = {"authentication": Authentication, "plugins": Plugins}
 _SEVERAL = str | list[str]
-
-
-def _tuple(value: Any) -> Any:
-    if isinstance(value, str):
-        return (value,)
-    return tuple(value) if isinstance(value, Iterable) else value
 
 
 def _check(_settings: object, row: attrs.Attribute[Any], value: Any) -> None:
@@ -359,6 +358,8 @@ def _convert(key: str, found: Mapping[str, Any], cls: type[_TableT]) -> _TableT:
 
 
 def _nearest(key: str, tables: Iterable[str] = (), names: Iterable[str] | None = None) -> str:
+    import difflib  # not before a name is wrong
+
     candidates = list(_ROWS if names is None else names) + list(tables)
     near = difflib.get_close_matches(key, candidates, n=1, cutoff=0.5)
     return (

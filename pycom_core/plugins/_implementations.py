@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import re
 from collections.abc import Iterable
@@ -26,6 +25,8 @@ def hook_names() -> list[str]:
 
 def nearest_hook(name: str) -> str:
     """Ask whether the hook with the name most like `name` was meant; empty without one."""
+    import difflib  # not before a name is wrong
+
     near = difflib.get_close_matches(name, hook_names(), n=1)
     return f"; did you mean {near[0]}?" if near else ""
 

@@ -10,6 +10,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from pycom_core import timeouts
 from pycom_core.errors import CallTimeout, ServiceNotAvailable
@@ -18,7 +19,7 @@ from pycom_core.transport import AsyncChannel
 from pycom_plugins.transport_zmtp import dialect, places
 from pycom_plugins.transport_zmtp.channel import NO_REPLY, check
 from pycom_plugins.transport_zmtp.dialing import dial
-from pycom_plugins.transport_zmtp.engine import Connection, Event, ProtocolError
+from pycom_plugins.transport_zmtp.engine import Connection, Event, ProtocolError, Storage
 from pycom_plugins.transport_zmtp.lookups import Lookups
 from pycom_plugins.transport_zmtp.outbox import Outbox
 
@@ -43,11 +44,11 @@ class AsyncSocketChannel(AsyncChannel):
     """
 
     def __init__(
-        self, address: str, connection: Callable[[], Connection], lookups: Lookups
+        self, address: str, connection: Callable[[Storage], Connection], lookups: Lookups
     ) -> None:
         """`connection` makes the state of one connection."""
         self._address = address
-        self._new_connection = connection
+        self._new_connection = partial(connection, Storage())
         self._lookups = lookups
         loop = asyncio.get_running_loop()
         self._loop = weakref.ref(loop)

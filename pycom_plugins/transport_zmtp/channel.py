@@ -9,13 +9,14 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from pycom_core import timeouts
 from pycom_core.errors import CallTimeout, ServiceNotAvailable
 from pycom_core.messages import Attachment
 from pycom_core.transport import Channel
 from pycom_plugins.transport_zmtp import places
-from pycom_plugins.transport_zmtp.engine import Connection, Event, ProtocolError, TooBig
+from pycom_plugins.transport_zmtp.engine import Connection, Event, ProtocolError, Storage, TooBig
 from pycom_plugins.transport_zmtp.lookups import Lookups
 from pycom_plugins.transport_zmtp.polling import PUSHED_ASIDE, Polling
 
@@ -43,13 +44,13 @@ class BlockingChannel(Channel):
     def __init__(
         self,
         address: str,
-        connection: Callable[[], Connection],
+        connection: Callable[[Storage], Connection],
         lookups: Lookups,
         budget: float,
     ) -> None:
         """`connection` makes the state of one connection; `budget` is that of polling, in s."""
         self._address = address
-        self._new_connection = connection
+        self._new_connection = partial(connection, Storage())
         self._lookups = lookups
         self._polling = Polling(budget)
         self._socket: socket.socket | None = None

@@ -12,19 +12,20 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from pycom_core import addresses, logger
 from pycom_core.messages import Attachment, Peer
 from pycom_core.transport import Handler, Listener, StandIn
 from pycom_plugins.transport_zmtp import clock, places
-from pycom_plugins.transport_zmtp.engine import Connection
+from pycom_plugins.transport_zmtp.engine import Connection, Storage
 from pycom_plugins.transport_zmtp.limits import Limits
 from pycom_plugins.transport_zmtp.polling import PUSHED_ASIDE, Polling
 from pycom_plugins.transport_zmtp.served import Served
 
 #: Bytes that are received at a time, where the room that they need is not known.
-_ROOM = 262_144
+_ROOM = 65_536
 #: Connections that are accepted before other callbacks of the loop have their turn.
 _BURST = 64
 #: s for which requests are run before other callbacks of the loop have their turn; so long a reply
@@ -46,7 +47,7 @@ class SocketListener(Listener):
     def __init__(
         self,
         handler: Handler,
-        connection: Callable[[], Connection],
+        connection: Callable[[Storage], Connection],
         limits: Limits,
         admit: Callable[[Peer], None],
         budget: float,
@@ -58,7 +59,7 @@ class SocketListener(Listener):
         self.clock = clock.Clock()
         self.admit = admit
         self._handler = handler
-        self._new_connection = connection
+        self._new_connection = partial(connection, Storage())
         self._polling = Polling(budget)
         self._sockets: list[socket.socket] = []
         self._connections: dict[Served, str] = {}  # and their hosts

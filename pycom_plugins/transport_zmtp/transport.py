@@ -9,7 +9,7 @@ from pycom_core.messages import Peer
 from pycom_core.transport import Handler, Transport
 from pycom_plugins.transport_zmtp import places
 from pycom_plugins.transport_zmtp.channel import BlockingChannel
-from pycom_plugins.transport_zmtp.engine import Connection, Null
+from pycom_plugins.transport_zmtp.engine import Connection, Null, Storage
 from pycom_plugins.transport_zmtp.limits import Limits
 from pycom_plugins.transport_zmtp.lookups import Lookups
 
@@ -53,7 +53,7 @@ class ZmtpTransport(Transport):
 
         return AsyncSocketChannel(places.to_connect(address), self._dealer, self._lookups)
 
-    def _router(self) -> Connection:
+    def _router(self, storage: Storage) -> Connection:
         return Connection(
             "ROUTER",
             Null(),
@@ -61,15 +61,17 @@ class ZmtpTransport(Transport):
             metadata=self._metadata,
             max_message_size=self._limits.message,
             max_frame_size=self._limits.frame,
+            storage=storage,
         )
 
-    def _dealer(self) -> Connection:
+    def _dealer(self, storage: Storage) -> Connection:
         return Connection(
             "DEALER",
             Null(),
             metadata=self._metadata,
             max_message_size=self._reply_limits.message,
             max_frame_size=self._reply_limits.frame,
+            storage=storage,
         )
 
     def obstacle(self, address: str, timeout: float) -> str | None:

@@ -20,7 +20,7 @@ from pycom_core import (
     TypeCodecs,
 )
 from pycom_core import Runtime as Runtime
-from pycom_plugins.typed_methods import defaults, faults, hints, results
+from pycom_plugins.typed_methods import defaults, faults, hints
 from pycom_plugins.typed_methods.schemas import Schema, Schemas
 
 #: Defaults that a struct takes as they are; others it would copy, or refuse.
@@ -65,6 +65,8 @@ def apply_contracts(iface: Interface, types: TypeCodecs, check_results: bool = F
         if any(argument.type is not Any for argument in signature.arguments):
             checked.run = _decoding(checked, signature, _decoder(met, types))  # type: ignore[method-assign, assignment]
         if check_results:
+            from pycom_plugins.typed_methods import results  # in development
+
             checked.respond = results.checking(checked, signature.result, result, types.encoder)  # type: ignore[method-assign, assignment]
         iface.methods[name] = checked
 

@@ -8,6 +8,7 @@ from pycom_plugins.transport_zmtp.engine.errors import OldPeer, ProtocolError, R
 from pycom_plugins.transport_zmtp.engine.events import Event, Message, Ping, Pong, Ready, TooBig
 from pycom_plugins.transport_zmtp.engine.mechanism import Mechanism
 from pycom_plugins.transport_zmtp.engine.null import Null
+from pycom_plugins.transport_zmtp.engine.storage import Storage
 
 __all__ = [
     "Connection",
@@ -21,5 +22,6 @@ __all__ = [
     "ProtocolError",
     "Ready",
     "Refused",
+    "Storage",
     "TooBig",
 ]

@@ -12,6 +12,7 @@ from pycom_plugins.transport_zmtp.engine.events import Event, Message, Ping, Pon
 from pycom_plugins.transport_zmtp.engine.framing import COMMAND, LARGE, LONG, MORE
 from pycom_plugins.transport_zmtp.engine.handshake import MOST, Handshake, check_socket_type
 from pycom_plugins.transport_zmtp.engine.mechanism import Mechanism
+from pycom_plugins.transport_zmtp.engine.storage import Storage
 
 _TRAFFIC, _HANDSHAKE, _BODY, _OVER = range(4)
 _CONTEXT = 16
@@ -23,7 +24,8 @@ class Connection:
     `socket_type`: DEALER or ROUTER. `mechanism`: made for this connection. `as_server`: this side
     was connected to. `metadata`: properties for the peer, whose names begin with `X-`.
     `max_message_size`, `max_frame_size`: bytes of all frames of a message, and of one; None: no
-    limit. `max_frames`: of a message. Raises ValueError for arguments that cannot be sent.
+    limit. `max_frames`: of a message. `storage`: for large bodies; connections of one thread may
+    share it. Raises ValueError for arguments that cannot be sent.
     """
 
     __slots__ = (
@@ -44,6 +46,7 @@ class Connection:
         "_sealed",
         "_size",
         "_stage",
+        "_storage",
         "ready",
     )
 
@@ -58,6 +61,7 @@ class Connection:
         max_message_size: int | None = None,
         max_frame_size: int | None = None,
         max_frames: int = 1024,
+        storage: Storage | None = None,
     ) -> None:
         check_socket_type(socket_type)
         if len(routing_id) > 255 or routing_id.startswith(b"\0"):
@@ -74,6 +78,7 @@ class Connection:
         self._max_size = sys.maxsize if max_message_size is None else max_message_size
         self._max_frame = sys.maxsize if max_frame_size is None else max_frame_size
         self._max_frames = max_frames
+        self._storage = storage or Storage()
         self._out = bytearray()
         self._refusable = mechanism.may_refuse
         self._handshake: Handshake | None = Handshake(
@@ -299,7 +304,7 @@ class Connection:
     def _begin_body(self, flags: int, size: int, start: memoryview, events: list[Event]) -> bool:
         """Make room for a large body. Tells whether all of it was there already."""
         try:
-            self._body = framing.storage(size)
+            self._body = self._storage.take(size)
         except OSError:
             self._too_big(self._frames, self._size + size, events)
             return False

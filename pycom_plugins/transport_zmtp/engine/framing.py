@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mmap
 from collections.abc import Sequence
 
 from pycom_core.messages import Attachment
@@ -12,8 +11,6 @@ MORE, LONG, COMMAND = 1, 2, 4
 LARGE = 64 * 1024
 _LAST_HEADERS = [bytes((0, size)) for size in range(256)]
 _MORE_HEADERS = [bytes((MORE, size)) for size in range(256)]
-# Storage up to this size is written at once, so that is what nine bytes of a stranger can cost.
-_WRITTEN = 1024 * 1024
 
 
 def header(flags: int, size: int) -> bytes:
@@ -65,13 +62,3 @@ def flat(frame: Attachment) -> Attachment:
     if not frame.nbytes or not frame.c_contiguous:
         return frame.tobytes()
     return frame.cast("B")
-
-
-def storage(size: int) -> memoryview:
-    """Room for a body. Large room is not touched, so it costs nothing before it is filled.
-
-    Raises `OSError` if the system has no such room.
-    """
-    if size <= _WRITTEN:
-        return memoryview(bytearray(size))
-    return memoryview(mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))
