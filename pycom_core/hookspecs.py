@@ -300,6 +300,7 @@ def pycom_admit(peer: Peer) -> None:
 def pycom_socket(socket: zmq.Socket[bytes], side: str, address: str) -> None:
     """A socket of the transport `zmq` is about to bind or connect to `address`.
 
-    `side` is "server" where it binds, and "client" where it connects.
+    `side` is "server" where it binds, and "client" where it connects. As long as a plugin
+    implements this, the transport `zmtp` leaves its addresses to `zmq`.
     The place to set its options: keys, keepalive. An exception gives the socket up.
     """

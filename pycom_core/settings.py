@@ -127,7 +127,7 @@ class Settings:
         "process. ``-n``, once for each",
     )
     transport: tuple[str, ...] = _setting(
-        ("zmq",),
+        ("zmtp", "zmq"),
         _SEVERAL,
         "Name of a transport, or a list in order of preference: an address goes to the first that "
         'serves it. ``"zmq"`` and ``"zmtp"`` are PyCOM\'s own, others are plugins '

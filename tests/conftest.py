@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import json
 import os
 from collections.abc import Callable, Iterator
 
@@ -26,13 +25,13 @@ hypothesis.settings.load_profile("tests")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--transport", help="prefer this transport, in tests of whole processes")
+    parser.addoption("--transport", help="use this transport, in tests of whole processes")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     os.environ.pop(helpers.TRANSPORT, None)
     if transport := config.getoption("--transport"):
-        os.environ[helpers.TRANSPORT] = json.dumps([transport, "zmq"])
+        os.environ[helpers.TRANSPORT] = transport
 
 
 @pytest.fixture

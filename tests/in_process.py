@@ -18,10 +18,12 @@ import pytest
 
 from pycom_core import LocalTransport, Runtime, Server, Settings, Transport
 from pycom_core.loops._eventloop import run_forever
+from pycom_core.messages import Delivery
 from pycom_core.plugins import _discovery as discovery
 from pycom_core.runtime import _default
 from pycom_core.settings import Plugins
 from pycom_core.wire import _codec as codec
+from pycom_plugins.transport_zmtp.listener import SocketListener
 
 _ServerT = TypeVar("_ServerT", bound=Server)
 MakeRuntime = Callable[..., Runtime]
@@ -93,6 +95,15 @@ def running(server: _ServerT) -> Iterator[_ServerT]:
         if left:
             loop.run_until_complete(asyncio.wait(left))
         loop.close()
+
+
+def waiting(server: Server) -> list[Delivery]:
+    """Return the messages that have arrived and wait to be run, on either transport."""
+    [listener] = server.listeners
+    found: Any = listener
+    if isinstance(listener, SocketListener):
+        return [delivery for served in found._connections for delivery in served.inbox]
+    return list(found._backlog)
 
 
 def payload(

@@ -20,9 +20,11 @@ def pycom_transports() -> Mapping[str, Callable[[Runtime], Transport]]:
         from pycom_plugins.transport_zmtp.dialect import OURS, UNDERSTANDS
         from pycom_plugins.transport_zmtp.options import Options
         from pycom_plugins.transport_zmtp.transport import ZmtpTransport
+        from pycom_plugins.transport_zmtp.yielding import Yielding
 
         options = Options.of(runtime.settings)
         limits = options.limits(frame=runtime.settings.max_message_size)
-        return ZmtpTransport(limits, runtime.admit, options.budget, metadata={OURS: UNDERSTANDS})
+        metadata = {OURS: UNDERSTANDS}
+        return ZmtpTransport(limits, runtime.admit, options.budget, metadata, Yielding(runtime))
 
     return {"zmtp": make}

@@ -22,6 +22,7 @@ from pycom_plugins.transport_zmtp.dialing import dial
 from pycom_plugins.transport_zmtp.engine import Connection, Event, ProtocolError, Storage
 from pycom_plugins.transport_zmtp.lookups import Lookups
 from pycom_plugins.transport_zmtp.outbox import Outbox
+from pycom_plugins.transport_zmtp.polling import PUSHED_ASIDE, Polling
 
 #: Bytes that are received at a time, where the room that they need is not known.
 _ROOM = 65_536
@@ -44,12 +45,17 @@ class AsyncSocketChannel(AsyncChannel):
     """
 
     def __init__(
-        self, address: str, connection: Callable[[Storage], Connection], lookups: Lookups
+        self,
+        address: str,
+        connection: Callable[[Storage], Connection],
+        lookups: Lookups,
+        budget: float,
     ) -> None:
-        """`connection` makes the state of one connection."""
+        """`connection` makes the state of one connection; `budget` is that of polling, in s."""
         self._address = address
         self._new_connection = partial(connection, Storage())
         self._lookups = lookups
+        self._polling = Polling(budget)
         loop = asyncio.get_running_loop()
         self._loop = weakref.ref(loop)
         self._thread, self._pid = threading.get_ident(), os.getpid()
@@ -83,6 +89,8 @@ class AsyncSocketChannel(AsyncChannel):
                 self._dial(loop)
             elif len(self._pending) == 1:
                 self._send()
+                if self._polling.wanted():
+                    await self._look(reply)
             elif not self._is_scheduled:
                 # Together with those that others are about to make, in one system call.
                 self._is_scheduled = True
@@ -95,6 +103,19 @@ class AsyncSocketChannel(AsyncChannel):
             is_answered = reply.done() and not reply.cancelled() and reply.exception() is None
             if not self._take_back(correlation) and not is_answered:
                 self._cancel(correlation)
+
+    async def _look(self, reply: asyncio.Future[Message]) -> None:
+        """Keep the loop from sleeping for a moment; whatever is ready has its turn meanwhile."""
+        last = time.monotonic()
+        end = last + self._polling.budget
+        while not reply.done():
+            await asyncio.sleep(0)
+            now = time.monotonic()
+            if now > end or now - last > PUSHED_ASIDE:
+                self._polling.failed()
+                return
+            last = now
+        self._polling.succeeded()
 
     def _expire(self, correlation: bytes, timeout: float) -> None:
         reply = self._pending[correlation]

@@ -241,7 +241,8 @@ class BlockingChannel(Channel):
         except BlockingIOError:
             return False
         if not count:
-            raise ConnectionResetError("the connection ended")
+            where = "" if connection.ready else " in its handshake"
+            raise ConnectionResetError(f"the connection ended{where}")
         if target is None:
             events = connection.receive(self._room[:count])
         else:

@@ -21,21 +21,29 @@ if TYPE_CHECKING:
 class ZmtpTransport(Transport):
     """ZMTP 3 over the sockets of the system."""
 
-    schemes = ("tcp", "ipc")
-
     def __init__(
         self,
         limits: Limits = Limits(),  # noqa: B008 - it is frozen
         admit: Callable[[Peer], None] = lambda _: None,
         budget: float = 0.0,
         metadata: Mapping[str, bytes] = {},
+        yields: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`budget` is the time of polling, in s; `metadata` is told to peers."""
+        """`budget` is the time of polling, in s; `metadata` is told to peers.
+
+        While `yields()` is true, another transport is to serve the addresses.
+        """
         self._limits, self._admit, self._budget = limits, admit, budget
         self._metadata = metadata
+        self._yields = yields
         # Servers are trusted more than strangers: the limits of a service may be lower.
         self._reply_limits = Limits(frame=max(limits.frame, Limits().frame))
         self._lookups = Lookups()
+
+    @property
+    def schemes(self) -> tuple[str, ...]:  # type: ignore[override]
+        """The schemes that it serves now. Raises `ConfigurationError`."""
+        return () if self._yields() else ("tcp", "ipc")
 
     def listen(self, address: str, handler: Handler) -> SocketListener:
         from pycom_plugins.transport_zmtp.listener import SocketListener
@@ -51,7 +59,8 @@ class ZmtpTransport(Transport):
     def connect_async(self, address: str) -> AsyncSocketChannel:
         from pycom_plugins.transport_zmtp.async_channel import AsyncSocketChannel
 
-        return AsyncSocketChannel(places.to_connect(address), self._dealer, self._lookups)
+        address = places.to_connect(address)
+        return AsyncSocketChannel(address, self._dealer, self._lookups, self._budget)
 
     def _router(self, storage: Storage) -> Connection:
         return Connection(

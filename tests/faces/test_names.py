@@ -240,7 +240,7 @@ def test_both_imports_are_enough() -> None:
 def test_faces_say_what_they_show() -> None:
     for face in (pycom, zerojson):
         # pytest leaves names of its own behind that are none, where it rewrites assertions.
-        shown = {name for name in vars(face) if name.isidentifier() and name[0] != "_"}
+        shown = {name for name in dir(face) if name.isidentifier() and name[0] != "_"}
         listed = {name for name in face.__all__ if not name.startswith("_")}
         assert listed <= shown
         assert shown - listed <= {"annotations", "apps", "ext"}

@@ -13,7 +13,7 @@ import helpers
 import pytest
 from awaited import comes_true
 from helpers import until
-from in_process import MakeRuntime, answer, call, payload, running
+from in_process import MakeRuntime, answer, call, payload, running, waiting
 
 from pycom_core import (
     BaseCommand,
@@ -86,10 +86,10 @@ class Work:
         return 1, blob
 
 
-@pytest.fixture
-def runtime(make_runtime: MakeRuntime) -> Runtime:
-    """With real sockets."""
-    return make_runtime(transport=None)
+@pytest.fixture(params=["zmtp", "zmq"])
+def runtime(request: pytest.FixtureRequest, make_runtime: MakeRuntime) -> Runtime:
+    """With real sockets, of each kind."""
+    return make_runtime(transport=(request.param,))
 
 
 @pytest.fixture
@@ -241,9 +241,8 @@ def test_time_of_arrival_is_known_while_a_method_holds_the_loop(
         client.send(b"late", b"", *payload(IFACE, "note", {"what": "late"}, extensions=short))
         long = {DEADLINE_EXTENSION: 60_000}
         client.send(b"good", b"", *payload(IFACE, "note", {"what": "good"}, extensions=long))
-        backlog = server.listeners[0]._backlog  # type: ignore[attr-defined]
-        until(lambda: len(backlog) == 2)
-        until(lambda: time.monotonic() > backlog[0].arrived + 0.05)
+        until(lambda: len(waiting(server)) == 2)
+        until(lambda: time.monotonic() > waiting(server)[0].arrived + 0.05)
         work.release.set()
         answers = {}
         for _ in range(3):
@@ -261,46 +260,10 @@ def test_what_arrives_while_the_loop_is_held_is_answered(runtime: Runtime, work:
         assert work.started.wait(helpers.PATIENCE)
         for number in range(5):
             client.send(b"%d" % number, b"", *payload(IFACE, "note", {"what": number}))
-        until(lambda: len(server.listeners[0]._backlog) == 5)  # type: ignore[attr-defined]
+        until(lambda: len(waiting(server)) == 5)
         work.release.set()
         assert [client.receive()[0] for _ in range(6)] == [b"hold", b"0", b"1", b"2", b"3", b"4"]
     assert work.ran == [0, 1, 2, 3, 4]
-
-
-def arrived(server: Server, count: int) -> None:
-    """Wait until so many messages are there for the server to find at one wake-up."""
-    listener: Any = server.listeners[0]
-    until(lambda: listener.stand_in() or len(listener._backlog) == count)
-
-
-def test_reply_does_not_wait_for_a_method_that_holds_the_loop(runtime: Runtime, work: Work) -> None:
-    server = ServiceServer([ANY_PORT], [work], runtime)
-    with dealer(server) as client:
-        for name in (b"first", b"second"):
-            client.send(name, b"", *payload(IFACE, "note"))
-        client.send(b"hold", b"", *payload(IFACE, "hold"))
-        arrived(server, 3)
-        with running(server):
-            assert [client.receive()[0] for _ in range(2)] == [b"first", b"second"]
-            work.release.set()
-            assert json.loads(client.receive()[-1]) == {"code": 0, "result": "released"}
-
-
-def test_replies_of_quick_methods_leave_together(
-    runtime: Runtime, work: Work, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    server = ServiceServer([ANY_PORT], [work], runtime)
-    listener = server.listeners[0]
-    send, ran = listener.send, []
-    monkeypatch.setattr(listener, "send", lambda reply: ran.append(len(work.ran)) or send(reply))
-    monkeypatch.setattr("pycom_plugins.transport_zmq.listener.HOLD", helpers.PATIENCE)
-    with dealer(server) as client:
-        for number in range(3):
-            client.send(b"%d" % number, b"", *payload(IFACE, "note"))
-        arrived(server, 3)
-        with running(server):
-            assert [client.receive()[0] for _ in range(3)] == [b"0", b"1", b"2"]
-    assert ran == [1, 3, 3], "the first need not wait"
 
 
 def test_time_of_arrival_is_known_while_short_calls_follow_one_another(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import os
 import socket
 import threading
@@ -18,7 +19,7 @@ from awaited import RUNNERS, awaited, comes_true
 from zmtp_peers import Wire, libzmq
 from zmtp_servers import Listening, answer, descriptors, doing, fails, listening, reset, router
 
-from pycom_plugins.transport_zmtp import places
+from pycom_plugins.transport_zmtp import places, polling
 from pycom_plugins.transport_zmtp.async_channel import AsyncSocketChannel
 from pycom_plugins.transport_zmtp.transport import ZmtpTransport
 
@@ -27,8 +28,8 @@ BIG = 50_000_000
 
 
 @contextlib.contextmanager
-def connected(address: str) -> Iterator[AsyncSocketChannel]:
-    channel = ZmtpTransport().connect_async(address)
+def connected(address: str, **options: Any) -> Iterator[AsyncSocketChannel]:
+    channel = ZmtpTransport(**options).connect_async(address)
     try:
         yield channel
     finally:
@@ -384,3 +385,70 @@ def test_child_leaves_the_connection_to_its_parent(
 
     with listening() as server:
         run(calls())
+
+
+# Polling.
+
+
+@pytest.fixture
+def outcomes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """How waits for a reply ended, on a machine with several cores where nobody is in the way."""
+    outcomes: list[str] = []
+    monkeypatch.setattr(polling, "cores", lambda: 2.0)
+    monkeypatch.setattr("pycom_plugins.transport_zmtp.async_channel.PUSHED_ASIDE", math.inf)
+    for name in ("succeeded", "failed"):
+        monkeypatch.setattr(polling.Polling, name, lambda _, name=name: outcomes.append(name))
+    return outcomes
+
+
+async def warm(server: Listening, channel: AsyncSocketChannel) -> Wire:
+    """Connect: the first call is not looked for."""
+    first = begin(channel, b"{}")
+    peer = await wire(server)
+    await replies(peer)
+    await first
+    return peer
+
+
+@awaited
+async def test_reply_is_looked_for_while_the_loop_goes_on(outcomes: list[str]) -> None:
+    with listening() as server, connected(server.address, budget=AMPLE) as channel:
+        peer = await warm(server, channel)
+        call = begin(channel, b"{}")
+        await replies(peer, b"seen")  # so the loop has had time for this thread, and for others
+        assert await call == [b"OK", b"seen"]
+    assert outcomes == ["succeeded"]
+
+
+@awaited
+async def test_reply_that_comes_too_late_to_be_looked_for(outcomes: list[str]) -> None:
+    with listening() as server, connected(server.address, budget=1e-9) as channel:
+        peer = await warm(server, channel)
+        call = begin(channel, b"{}")
+        await comes_true(lambda: outcomes == ["failed"])
+        await replies(peer, b"late")
+        assert await call == [b"OK", b"late"]
+
+
+@awaited
+async def test_call_is_cancelled_while_its_reply_is_looked_for(outcomes: list[str]) -> None:
+    with listening() as server, connected(server.address, budget=AMPLE) as channel:
+        await warm(server, channel)
+        call = begin(channel, b"{}")
+        await asyncio.sleep(0)
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        assert_idle(channel)
+    assert outcomes == []
+
+
+@awaited
+async def test_nobody_looks_while_several_calls_wait(outcomes: list[str]) -> None:
+    with listening() as server, connected(server.address, budget=1e-9) as channel:
+        peer = await warm(server, channel)
+        calls = [begin(channel, b"{}") for _ in range(3)]
+        for _ in calls:
+            await replies(peer)
+        await asyncio.gather(*calls)
+    assert outcomes == ["failed"]  # of the first alone
