@@ -50,7 +50,7 @@ CONTENDERS = (
     Contender("pyzmq", "pyzmq", ("one", "many", "threads")),
     Contender("pyzmq", "pyzmq", ("echo",), ("echo",)),
     Contender("PyCOM", "ours"),
-    Contender("PyCOM, zmtp", "ours_zmtp"),
+    Contender("PyCOM, zmq", "ours_zmq"),
     Contender("PyCOM, async def", "ours_async", ("many",)),
     Contender("thriftpy2", "thrift"),
     Contender("RPyC", "rpyc_"),

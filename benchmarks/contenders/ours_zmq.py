@@ -1,4 +1,4 @@
-"""PyCOM over the transport `zmtp`."""
+"""PyCOM over the transport `zmq`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contenders import ours
 from pycom_core import Runtime, Settings
 
 DISTRIBUTIONS = ("pycom",)
-_RUNTIME = Runtime(Settings(transport=("zmtp",)))
+_RUNTIME = Runtime(Settings(transport=("zmq",)))
 
 one = partial(ours.one, runtime=_RUNTIME)
 threads = partial(ours.threads, runtime=_RUNTIME)
@@ -17,5 +17,5 @@ many = partial(ours.many, runtime=_RUNTIME)
 echo = partial(ours.echo, runtime=_RUNTIME)
 
 if __name__ == "__main__":
-    os.environ["PYCOM_TRANSPORT"] = '["zmtp"]'
+    os.environ["PYCOM_TRANSPORT"] = "zmq"
     ours.serve()
