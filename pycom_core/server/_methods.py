@@ -162,7 +162,10 @@ class Method:
         except KeyError as missing:
             raise self._missing(iface, missing.args[0]) from None
         if self.optional_arguments or self._keyword_only:
-            keywords = {name: given[name] for name in self.optional_arguments if name in given}
+            keywords = {}
+            for name in self.optional_arguments:  # before 3.12 a comprehension is a call
+                if name in given:
+                    keywords[name] = given[name]
             for name in self._keyword_only:
                 keywords[name] = positional.pop()
             if self._positional_only:
