@@ -194,8 +194,7 @@ class SocketListener(Listener):
             self.wait_for_turn(served)
 
     def _run_next(self, served: Served) -> None:
-        delivery = served.inbox.popleft()
-        served.begins(delivery)
+        delivery = served.inbox.begin()
         if not served.inbox:
             served.resume()
         self._watcher.busy()

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import socket
 import time
-from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import Protocol
@@ -24,6 +23,7 @@ from pycom_plugins.transport_zmtp.engine import (
     Ready,
     TooBig,
 )
+from pycom_plugins.transport_zmtp.inbox import Inbox
 from pycom_plugins.transport_zmtp.limits import Limits
 from pycom_plugins.transport_zmtp.outbox import Outbox
 
@@ -79,11 +79,9 @@ class Served:
         "_looked",
         "_outbox",
         "_owner",
-        "_running",
         "_socket",
         "_stall",
         "_timer",
-        "_waiting",
         "address",
         "has_turn",
         "inbox",
@@ -103,9 +101,7 @@ class Served:
         self.is_reading = self._is_writing = self._is_closed = self._is_missed = False
         self._looked = time.monotonic()
         self.address = address
-        self.inbox: deque[Delivery] = deque()
-        self._waiting = 0  # bytes that came since the inbox was empty
-        self._running: set[Delivery] = set()
+        self.inbox = Inbox(owner.limits)
         self.peer: Peer | None = None
         self.reads_all = False
         self.has_turn = False
@@ -176,16 +172,9 @@ class Served:
             self._fault(error)
             return False
         self._take(events, arrived)
-        self._pause_if_full(count)
-        return not self.is_over
-
-    def _pause_if_full(self, count: int) -> None:
-        self._waiting += count
-        limits = self._owner.limits
-        if not self.inbox:
-            self._waiting = 0
-        elif len(self.inbox) >= limits.inbox or self._waiting >= limits.queued:
+        if self.inbox.is_full(count):
             self.pause()
+        return not self.is_over
 
     def _take(self, events: list[Event], arrived: float) -> None:
         is_plain = bool(events)
@@ -203,26 +192,12 @@ class Served:
     def _take_message(self, frames: list[Attachment], arrived: float) -> None:
         taken_back = cancelled(frames)
         if taken_back is not None:
-            self._cancel(taken_back)
+            self.inbox.take_back(taken_back)
             return
         frames.insert(0, _CONNECTION)
         delivery = Delivery(frames, arrived, None, self.peer)
         delivery.reply = partial(self._reply, delivery)
         self.inbox.append(delivery)
-
-    def _cancel(self, correlation: bytes) -> None:
-        """Forget a request that waits, and give up one that runs."""
-        for delivery in [*self.inbox]:
-            if delivery.frames[1] == correlation:
-                self.inbox.remove(delivery)
-        for delivery in [*self._running]:
-            if delivery.frames[1] == correlation:
-                self._running.discard(delivery)
-                delivery.cancel()
-
-    def begins(self, delivery: Delivery) -> None:
-        """Note that a request is about to run."""
-        self._running.add(delivery)
 
     def _on(self, event: Event) -> None:
         if isinstance(event, Ready):
@@ -279,7 +254,7 @@ class Served:
 
     def _reply(self, delivery: Delivery, frames: list[Attachment]) -> None:
         delivery.reply = None  # which holds it
-        self._running.discard(delivery)
+        self.inbox.running.discard(delivery)
         self._owner.reply(self, frames)
 
     def put(self, frames: list[Attachment]) -> None:
@@ -425,13 +400,7 @@ class Served:
         if reason:
             logger().debug("The connection of %s ends: %s", self.address, reason)
         self.is_over = True
-        self.inbox.clear()
-        self._give_up()
-
-    def _give_up(self) -> None:
-        """Give up the requests that run: nobody waits for them any more."""
-        while self._running:
-            self._running.pop().cancel()
+        self.inbox.give_up()
 
     def _close(self) -> None:
         if self._is_closed:
