@@ -22,7 +22,9 @@ def pycom_transports() -> Mapping[str, Callable[[Runtime], Transport]]:
         from pycom_plugins.transport_zmtp.transport import ZmtpTransport
 
         options = Options.of(runtime.settings)
-        limits = options.limits(frame=runtime.settings.max_message_size)
+        limits = options.limits(
+            frame=runtime.settings.max_message_size, calls=runtime.settings.max_in_flight
+        )
         return ZmtpTransport(limits, runtime.admit, options.budget, metadata={OURS: UNDERSTANDS})
 
     return {"zmtp": make}

@@ -160,7 +160,7 @@ class SocketListener(Listener):
     # Requests, in turns.
 
     def arrived(self, served: Served) -> None:
-        if self._turns or len(served.inbox) > 1 or served.is_slow:
+        if self._turns or len(served.inbox) > 1 or served.has_to_wait:
             self.wait_for_turn(served)
             return
         is_alone, self._latest = served is self._latest, served
@@ -174,7 +174,7 @@ class SocketListener(Listener):
         end = last + self._polling.budget
         while True:
             if served.receive():
-                if len(served.inbox) != 1 or served.is_slow:
+                if len(served.inbox) != 1 or served.has_to_wait:
                     break
                 self._polling.succeeded()
                 self._run_next(served)
@@ -226,9 +226,7 @@ class SocketListener(Listener):
                 served = turns.popleft()
                 served.has_turn = False
                 served.look_again()
-                if served.is_slow:
-                    served.flush()
-                if not served.inbox or served.is_slow:  # who reads slowly comes back by itself
+                if not served.may_run():  # who has to wait comes back by itself
                     continue
                 if len(served.inbox) > 1:
                     self.wait_for_turn(served)

@@ -33,6 +33,8 @@ _CONNECTION = b"connection"
 _GAP = 0.01
 #: s for a client to read why its connection ends.
 _LAST_WORDS = 1.0
+#: s between two looks at a client from which nothing is received for now.
+_AWAY = 1.0
 #: Characters of what a stranger sent that go into the log.
 _SHOWN = 300
 
@@ -71,10 +73,13 @@ class Served:
     """
 
     __slots__ = (
+        "_absence",
         "_all_sent",
         "_connection",
+        "_enough",
         "_is_closed",
         "_is_missed",
+        "_is_told",
         "_is_writing",
         "_looked",
         "_outbox",
@@ -98,7 +103,9 @@ class Served:
         self._socket = accepted
         self._connection = connection
         self._outbox = Outbox(accepted)
-        self.is_reading = self._is_writing = self._is_closed = self._is_missed = False
+        self._enough = owner.limits.queued // 2  # bytes
+        self.is_reading = self._is_writing = self._is_closed = False
+        self._is_missed = self._is_told = False
         self._looked = time.monotonic()
         self.address = address
         self.inbox = Inbox(owner.limits)
@@ -108,6 +115,7 @@ class Served:
         self.is_over = False
         self._all_sent: asyncio.Future[None] | None = None
         self._stall: asyncio.TimerHandle | None = None
+        self._absence: asyncio.TimerHandle | None = None
         self._timer = owner.loop.call_later(owner.limits.handshake, self._never_ready)
         self._outbox.put([connection.greeting()])
         self.flush()
@@ -256,6 +264,8 @@ class Served:
         delivery.reply = None  # which holds it
         self.inbox.running.discard(delivery)
         self._owner.reply(self, frames)
+        if self.inbox:  # perhaps until now as many ran as may
+            self._owner.wait_for_turn(self)
 
     def put(self, frames: list[Attachment]) -> None:
         """Let a message leave with the next `flush`."""
@@ -319,7 +329,7 @@ class Served:
     @property
     def is_slow(self) -> bool:
         """True while so much waits for it that its requests have to wait, too."""
-        return self._outbox.size > self._owner.limits.queued // 2
+        return self._outbox.size > self._enough
 
     def _watch_stall(self) -> None:
         if self._stall is None and not self.is_over and not self._owner.loop.is_closed():
@@ -338,7 +348,24 @@ class Served:
             logger().info("%s does not read: its connection is closed", self.address)
             self.end()
 
-    # Turns, and the end.
+    # Turns.
+
+    @property
+    def has_to_wait(self) -> bool:
+        """True while none of its requests may run."""
+        return self.inbox.is_at_limit or self.is_slow
+
+    def may_run(self) -> bool:
+        """Tell whether it has a request that may run now."""
+        if self.is_slow:
+            self.flush()
+        if self.inbox and self.inbox.is_at_limit and not self._is_told:
+            self._is_told = True
+            logger().info(
+                "%s has %d calls in progress: its further requests wait",
+                *(self.address, len(self.inbox.running)),
+            )
+        return bool(self.inbox) and not self.has_to_wait
 
     def pause(self) -> None:
         """Receive nothing for now."""
@@ -359,6 +386,30 @@ class Served:
             self._owner.loop.add_reader(self._socket, self.on_readable)
         else:
             self._owner.loop.remove_reader(self._socket)
+            self._watch_absence()
+
+    def _watch_absence(self) -> None:
+        if self._absence is None:
+            self._absence = self._owner.loop.call_later(_AWAY, self._check_absence)
+
+    def _check_absence(self) -> None:
+        """See whether a client is there from which nothing is received, and let it see the same.
+
+        If it has closed the connection while there was no room for all that it had sent, its end
+        never comes. But to what is sent to it, its system answers with a reset (RFC 1122,
+        4.2.2.13).
+        """
+        self._absence = None
+        if self.is_reading or self.is_over:
+            return
+        if places.is_hung_up(self._socket):
+            self.end("it has gone")
+            return
+        if not self.unsent:
+            self._say(self._connection.ping(0))
+        self._watch_absence()
+
+    # The end.
 
     def _part(self, reason: str = "") -> None:
         """End the connection after the last words, which the client has a moment to read.
@@ -427,7 +478,8 @@ class Served:
         self.is_over = self._is_closed = True
         self.is_reading = False
         self._timer.cancel()
-        if self._stall is not None:
-            self._stall.cancel()
+        for timer in (self._stall, self._absence):
+            if timer is not None:
+                timer.cancel()
         self.inbox.clear()
         places.forget(self._socket)
