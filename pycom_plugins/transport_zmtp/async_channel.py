@@ -22,6 +22,7 @@ from pycom_plugins.transport_zmtp.dialing import dial
 from pycom_plugins.transport_zmtp.engine import Connection, Event, ProtocolError, Storage
 from pycom_plugins.transport_zmtp.lookups import Lookups
 from pycom_plugins.transport_zmtp.outbox import Outbox
+from pycom_plugins.transport_zmtp.silence import PASSES, Passes, Silence
 
 #: Bytes that are received at a time, where the room that they need is not known.
 _ROOM = 65_536
@@ -44,9 +45,13 @@ class AsyncSocketChannel(AsyncChannel):
     """
 
     def __init__(
-        self, address: str, connection: Callable[[Storage], Connection], lookups: Lookups
+        self,
+        address: str,
+        connection: Callable[[Storage], Connection],
+        lookups: Lookups,
+        heartbeat: float,
     ) -> None:
-        """`connection` makes the state of one connection."""
+        """`connection` makes the state of one connection; `heartbeat` is in s, and 0: none."""
         self._address = address
         self._new_connection = partial(connection, Storage())
         self._lookups = lookups
@@ -64,6 +69,8 @@ class AsyncSocketChannel(AsyncChannel):
         self._is_writing = self._is_scheduled = self._cancels = False
         self._room = memoryview(bytearray(_ROOM))
         self._heard = 0.0
+        self._silence = Silence()
+        self._passes = Passes(heartbeat, self._look_after_silence)
 
     async def exchange(self, payload: Sequence[Attachment], timeout: float) -> Message:
         now = time.monotonic()
@@ -160,6 +167,7 @@ class AsyncSocketChannel(AsyncChannel):
         self._socket, self._connection, self._outbox = made, connection, Outbox(made)
         self._cancels = dialect.understands_cancel(ready.metadata)
         loop.add_reader(made, self._on_readable)
+        self._passes.start(loop)
         self._send()
 
     # Sending.
@@ -176,6 +184,7 @@ class AsyncSocketChannel(AsyncChannel):
             except OSError as error:
                 self._end(error)
                 return
+            self._outbox.sent += sent
             self._settle(batch, sent)
 
     def _batch(self) -> list[tuple[bytes, list[Attachment]]]:
@@ -274,6 +283,38 @@ class AsyncSocketChannel(AsyncChannel):
             else:
                 waiting.set_exception(ServiceNotAvailable(f"{self._address}: {NO_REPLY}"))
 
+    # A server that keeps silent.
+
+    def _look_after_silence(self) -> bool:
+        """Send a PING if calls wait and nothing came for long; fail them if nothing comes again."""
+        passes = self._silence.after(self._heard)
+        if not self._pending:
+            self._silence.forget()
+        elif passes == PASSES:
+            self._ask()
+        elif passes >= 2 * PASSES:
+            self._end_if_silent()
+        return self._socket is not None
+
+    def _ask(self) -> None:
+        ping = self._connection.ping(0)
+        if not ping:  # before ZMTP 3.1: the system looks after it, see `places.tune`
+            self._silence.forget()
+            return
+        assert self._socket is not None
+        self._silence.ask(self._socket, self._outbox)
+        self._outbox.put([ping])
+        if not self._is_writing:
+            self._flush()
+
+    def _end_if_silent(self) -> None:
+        before = self._heard
+        self._on_readable()  # its answer may have come while something held the loop
+        if self._socket is None or self._heard != before:
+            return
+        if not self._silence.takes(self._socket, self._outbox):
+            self._lose(TimeoutError("it keeps silent, and does not answer a PING"))
+
     # The end.
 
     def _end(self, error: OSError) -> None:
@@ -314,6 +355,7 @@ class AsyncSocketChannel(AsyncChannel):
         partly_sent, self._partly_sent = self._partly_sent, None
         is_writing, self._is_writing = self._is_writing, False
         if made is not None:
+            self._passes.stop()
             if (loop := self._open_loop()) is not None:
                 loop.remove_reader(made)
                 if is_writing:
@@ -356,6 +398,7 @@ class AsyncSocketChannel(AsyncChannel):
         if self._socket is not None:
             places.forget(self._socket)
             self._socket = None
+            self._passes.stop()
 
 
 def _size(buffers: Sequence[Attachment]) -> int:

@@ -11,11 +11,12 @@ from pycom_plugins.transport_zmtp.limits import Limits
 class Inbox(deque[Delivery]):
     """The requests that wait, in order. `running`: those that were begun and are not answered."""
 
-    __slots__ = ("_limits", "_most", "_size", "running")
+    __slots__ = ("_limits", "_size", "most", "running")
 
     def __init__(self, limits: Limits) -> None:
         super().__init__()
-        self._limits, self._most = limits, limits.in_flight
+        self._limits = limits
+        self.most = limits.in_flight  #: that run
         self._size = 0  # bytes that came since nothing waited
         self.running: set[Delivery] = set()
 
@@ -30,7 +31,7 @@ class Inbox(deque[Delivery]):
     @property
     def is_at_limit(self) -> bool:
         """True while as many of them run as may."""
-        return len(self.running) >= self._most
+        return len(self.running) >= self.most
 
     def begin(self) -> Delivery:
         """Take the next request, to run it."""

@@ -26,6 +26,7 @@ from pycom_plugins.transport_zmtp.engine import (
 from pycom_plugins.transport_zmtp.inbox import Inbox
 from pycom_plugins.transport_zmtp.limits import Limits
 from pycom_plugins.transport_zmtp.outbox import Outbox
+from pycom_plugins.transport_zmtp.silence import PASSES, Silence
 
 #: The return address of a message, before all those that it brought: it stays here.
 _CONNECTION = b"connection"
@@ -84,6 +85,7 @@ class Served:
         "_looked",
         "_outbox",
         "_owner",
+        "_silence",
         "_socket",
         "_stall",
         "_timer",
@@ -94,6 +96,7 @@ class Served:
         "is_reading",
         "peer",
         "reads_all",
+        "received",
     )
 
     def __init__(
@@ -111,6 +114,8 @@ class Served:
         self.inbox = Inbox(owner.limits)
         self.peer: Peer | None = None
         self.reads_all = False
+        self.received = 0  # bytes
+        self._silence = Silence()
         self.has_turn = False
         self.is_over = False
         self._all_sent: asyncio.Future[None] | None = None
@@ -170,6 +175,7 @@ class Served:
         if not count:
             self.end()
             return False
+        self.received += count
         try:
             if target is None:
                 events = connection.receive(room[:count])
@@ -353,7 +359,9 @@ class Served:
     @property
     def has_to_wait(self) -> bool:
         """True while none of its requests may run."""
-        return self.inbox.is_at_limit or self.is_slow
+        # For each call: so without the properties that it is made of.
+        inbox = self.inbox
+        return self._outbox.size > self._enough or len(inbox.running) >= inbox.most
 
     def may_run(self) -> bool:
         """Tell whether it has a request that may run now."""
@@ -405,9 +413,53 @@ class Served:
         if places.is_hung_up(self._socket):
             self.end("it has gone")
             return
-        if not self.unsent:
+        if not self.unsent and self._owner.limits.heartbeat:
             self._say(self._connection.ping(0))
         self._watch_absence()
+
+    # A client that keeps silent.
+
+    def look_after_silence(self) -> None:
+        """Send a PING if nothing came for the time of a heartbeat; end it if nothing comes again.
+
+        To be called in each pass over all connections.
+        """
+        passes = self._silence.after(self.received)
+        if passes < PASSES:
+            return
+        if not self._would_answer:
+            self._silence.forget()
+        elif passes == PASSES:
+            self._ask()
+        elif passes >= 2 * PASSES:
+            self._end_if_silent()
+
+    @property
+    def _would_answer(self) -> bool:
+        # Our blocking clients read only while they wait for a reply.
+        waits = not self.reads_all or self.inbox or self.inbox.running
+        return self.is_reading and not self.is_over and bool(waits)
+
+    def _ask(self) -> None:
+        ping = self._connection.ping(0)
+        if not ping:  # before ZMTP 3.1: the system looks after it, see `places.tune`
+            self._silence.forget()
+            return
+        self._silence.ask(self._socket, self._outbox)
+        self._say(ping)
+
+    def _end_if_silent(self) -> None:
+        before = self.received
+        self.on_readable()  # its answer may have come while a method held the loop
+        if self.received != before or not self._would_answer:
+            return
+        if not self._silence.takes(self._socket, self._outbox):
+            logger().info(
+                "%s keeps silent: its connection is closed, and its calls in progress, %d, are "
+                "cancelled",
+                *(self.address, len(self.inbox.running)),
+            )
+            self.end()
 
     # The end.
 

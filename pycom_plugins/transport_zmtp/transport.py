@@ -51,7 +51,9 @@ class ZmtpTransport(Transport):
     def connect_async(self, address: str) -> AsyncSocketChannel:
         from pycom_plugins.transport_zmtp.async_channel import AsyncSocketChannel
 
-        return AsyncSocketChannel(places.to_connect(address), self._dealer, self._lookups)
+        return AsyncSocketChannel(
+            places.to_connect(address), self._dealer, self._lookups, self._limits.heartbeat
+        )
 
     def _router(self, storage: Storage) -> Connection:
         return Connection(
