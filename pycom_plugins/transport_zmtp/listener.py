@@ -18,7 +18,7 @@ from typing import Any
 
 from pycom_core import addresses, logger
 from pycom_core.messages import Attachment, Peer
-from pycom_core.transport import Handler, Listener, StandIn
+from pycom_core.transport import ConnectedPeer, Handler, Listener, StandIn
 from pycom_plugins.transport_zmtp import clock, places
 from pycom_plugins.transport_zmtp.engine import Connection, Storage
 from pycom_plugins.transport_zmtp.limits import Limits
@@ -92,6 +92,11 @@ class SocketListener(Listener):
             loop.add_reader(listening, self._accept, listening)
         loop.call_soon_threadsafe(lambda: None)  # it may be asleep
         self._watcher.start()
+
+    @property
+    def peers(self) -> list[ConnectedPeer]:
+        found = (served.state() for served in [*self._connections])
+        return [peer for peer in found if peer is not None]
 
     # Connections.
 

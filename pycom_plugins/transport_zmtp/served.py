@@ -12,6 +12,7 @@ from typing import Protocol
 
 from pycom_core import AccessDenied, logger
 from pycom_core.messages import Attachment, Delivery, Peer
+from pycom_core.transport import ConnectedPeer
 from pycom_plugins.transport_zmtp import places
 from pycom_plugins.transport_zmtp.clock import Clock
 from pycom_plugins.transport_zmtp.dialect import OURS, cancelled
@@ -86,6 +87,7 @@ class Served:
         "_outbox",
         "_owner",
         "_silence",
+        "_since",
         "_socket",
         "_stall",
         "_timer",
@@ -109,7 +111,7 @@ class Served:
         self._enough = owner.limits.queued // 2  # bytes
         self.is_reading = self._is_writing = self._is_closed = False
         self._is_missed = self._is_told = False
-        self._looked = time.monotonic()
+        self._since = self._looked = time.monotonic()
         self.address = address
         self.inbox = Inbox(owner.limits)
         self.peer: Peer | None = None
@@ -263,6 +265,16 @@ class Served:
         if self.peer is None and not self.is_over:
             logger().info("%s did not finish its handshake in time", self.address)
             self.end()
+
+    def state(self) -> ConnectedPeer | None:
+        """The client as it is now; None if it is not known yet, or not any more."""
+        if self.peer is None or self.is_over:
+            return None
+        outbox, calls = self._outbox, len(self.inbox.running)
+        return ConnectedPeer(
+            *(self.address, self.peer.key, self._since, calls),
+            *(self.received, outbox.sent, outbox.size),
+        )
 
     # Sending.
 
