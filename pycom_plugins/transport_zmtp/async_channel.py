@@ -167,6 +167,7 @@ class AsyncSocketChannel(AsyncChannel):
         self._socket, self._connection, self._outbox = made, connection, Outbox(made)
         self._cancels = dialect.understands_cancel(ready.metadata)
         loop.add_reader(made, self._on_readable)
+        self._silence.forget()
         self._passes.start(loop)
         self._send()
 
@@ -184,7 +185,7 @@ class AsyncSocketChannel(AsyncChannel):
             except OSError as error:
                 self._end(error)
                 return
-            self._outbox.sent += sent
+            self._outbox.sent += sent  # though not by way of it
             self._settle(batch, sent)
 
     def _batch(self) -> list[tuple[bytes, list[Attachment]]]:

@@ -467,8 +467,7 @@ class Served:
             return
         if not self._silence.takes(self._socket, self._outbox):
             logger().info(
-                "%s keeps silent: its connection is closed, and its calls in progress, %d, are "
-                "cancelled",
+                "%s keeps silent: its connection is closed, its %d calls in progress are cancelled",
                 *(self.address, len(self.inbox.running)),
             )
             self.end()

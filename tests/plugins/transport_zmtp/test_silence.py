@@ -150,8 +150,7 @@ def test_silent_client_is_asked_and_then_its_calls_are_cancelled(
         assert client.is_ended()
         name = f"tcp://127.0.0.1:{client.sock.getsockname()[1]}"
         assert lines(caplog) == [
-            f"{name} keeps silent: its connection is closed, and its calls in progress, 2, are "
-            "cancelled"
+            f"{name} keeps silent: its connection is closed, its 2 calls in progress are cancelled"
         ]
 
 
@@ -288,6 +287,23 @@ async def test_stopped_server_fails_the_calls_that_wait(processes: helpers.Proce
         finally:
             os.kill(server.process.pid, signal.SIGCONT)
         await channel.exchange(payload("a.b", "again"), AMPLE)
+
+
+@awaited
+async def test_next_connection_has_its_own_time() -> None:
+    channel = ZmtpTransport(Limits(heartbeat=1000)).connect_async
+    with listening() as server, contextlib.closing(channel(server.address)) as opened:
+        for _ in range(2):
+            call = asyncio.ensure_future(opened.exchange([b"CALL"], AMPLE))
+            wire: Wire = await asyncio.to_thread(server.wire)
+            await asyncio.to_thread(wire.message)
+            for _ in range(2 * PASSES - 1):
+                opened._look_after_silence()
+            assert not call.done()
+            opened._look_after_silence()
+            with fails(sent=True, match="keeps silent"):
+                await call
+            assert wire.next() == Ping(0, b"")
 
 
 @awaited
