@@ -22,7 +22,7 @@ from pycom_plugins.transport_zmtp.dialing import dial
 from pycom_plugins.transport_zmtp.engine import Connection, Event, ProtocolError, Storage
 from pycom_plugins.transport_zmtp.lookups import Lookups
 from pycom_plugins.transport_zmtp.outbox import Outbox
-from pycom_plugins.transport_zmtp.silence import PASSES, Passes, Silence
+from pycom_plugins.transport_zmtp.silence import Passes, Silence
 
 #: Bytes that are received at a time, where the room that they need is not known.
 _ROOM = 65_536
@@ -69,13 +69,13 @@ class AsyncSocketChannel(AsyncChannel):
         self._is_writing = self._is_scheduled = self._cancels = False
         self._room = memoryview(bytearray(_ROOM))
         self._heard = 0.0
-        self._silence = Silence()
+        self.received = 0
         self._passes = Passes(heartbeat, self._look_after_silence)
 
     async def exchange(self, payload: Sequence[Attachment], timeout: float) -> Message:
         now = time.monotonic()
         if self._socket is not None and not self._pending and now - self._heard > _FRESH:
-            self._on_readable()  # the loop may have been busy when the connection ended
+            self.on_readable()  # the loop may have been busy when the connection ended
         self._serial += 1
         correlation = b"%x" % self._serial
         loop = asyncio.get_running_loop()
@@ -166,8 +166,8 @@ class AsyncSocketChannel(AsyncChannel):
         self._connecting_ended()
         self._socket, self._connection, self._outbox = made, connection, Outbox(made)
         self._cancels = dialect.understands_cancel(ready.metadata)
-        loop.add_reader(made, self._on_readable)
-        self._silence.forget()
+        loop.add_reader(made, self.on_readable)
+        self._silence = Silence(made, connection, self._outbox)
         self._passes.start(loop)
         self._send()
 
@@ -240,7 +240,8 @@ class AsyncSocketChannel(AsyncChannel):
 
     # Receiving.
 
-    def _on_readable(self) -> None:
+    def on_readable(self) -> None:
+        """Receive what is there, and give it to those who wait."""
         try:
             self._receive()
         except BlockingIOError:
@@ -262,14 +263,13 @@ class AsyncSocketChannel(AsyncChannel):
         if not count:
             raise ConnectionResetError("the connection ended")
         self._heard = time.monotonic()
+        self.received += count
         if target is None:
             self._hear(connection.receive(self._room[:count]))
         else:
             self._hear(connection.filled(count))
         if answer := connection.outgoing():
-            self._outbox.put([answer])
-            if not self._is_writing:
-                self._flush()
+            self.say(answer)
 
     def _hear(self, events: list[Event]) -> None:
         for event in events:
@@ -287,34 +287,23 @@ class AsyncSocketChannel(AsyncChannel):
     # A server that keeps silent.
 
     def _look_after_silence(self) -> bool:
-        """Send a PING if calls wait and nothing came for long; fail them if nothing comes again."""
-        passes = self._silence.after(self._heard)
-        if not self._pending:
-            self._silence.forget()
-        elif passes == PASSES:
-            self._ask()
-        elif passes >= 2 * PASSES:
-            self._end_if_silent()
+        self._silence.look(self)
         return self._socket is not None
 
-    def _ask(self) -> None:
-        ping = self._connection.ping(0)
-        if not ping:  # before ZMTP 3.1: the system looks after it, see `places.tune`
-            self._silence.forget()
-            return
-        assert self._socket is not None
-        self._silence.ask(self._socket, self._outbox)
-        self._outbox.put([ping])
+    @property
+    def has_to_speak(self) -> bool:
+        """True while calls wait for the server."""
+        return self._socket is not None and bool(self._pending)
+
+    def say(self, buffer: bytes) -> None:
+        """Send bytes of the protocol."""
+        self._outbox.put([buffer])
         if not self._is_writing:
             self._flush()
 
-    def _end_if_silent(self) -> None:
-        before = self._heard
-        self._on_readable()  # its answer may have come while something held the loop
-        if self._socket is None or self._heard != before:
-            return
-        if not self._silence.takes(self._socket, self._outbox):
-            self._lose(TimeoutError("it keeps silent, and does not answer a PING"))
+    def keeps_silent(self) -> None:
+        """Fail the calls in flight: the server is not there any more."""
+        self._lose(TimeoutError("it keeps silent, and does not answer a PING"))
 
     # The end.
 

@@ -27,7 +27,7 @@ from pycom_plugins.transport_zmtp.engine import (
 from pycom_plugins.transport_zmtp.inbox import Inbox
 from pycom_plugins.transport_zmtp.limits import Limits
 from pycom_plugins.transport_zmtp.outbox import Outbox
-from pycom_plugins.transport_zmtp.silence import PASSES, Silence
+from pycom_plugins.transport_zmtp.silence import Silence
 
 #: The return address of a message, before all those that it brought: it stays here.
 _CONNECTION = b"connection"
@@ -117,7 +117,7 @@ class Served:
         self.peer: Peer | None = None
         self.reads_all = False
         self.received = 0  # bytes
-        self._silence = Silence()
+        self._silence = Silence(accepted, connection, self._outbox)
         self.has_turn = False
         self.is_over = False
         self._all_sent: asyncio.Future[None] | None = None
@@ -203,7 +203,7 @@ class Served:
                 if self.is_over:
                     return
         if not is_plain:  # the handshake goes on, or a PING came
-            self._say(self._connection.outgoing())
+            self.say(self._connection.outgoing())
 
     def _take_message(self, frames: list[Attachment], arrived: float) -> None:
         taken_back = cancelled(frames)
@@ -239,7 +239,7 @@ class Served:
             self._deny("Access denied")
 
     def _deny(self, why: str) -> None:
-        self._say(self._connection.error(why))
+        self.say(self._connection.error(why))
         self._part("access denied")
 
     def _refuse(self, message: TooBig) -> None:
@@ -257,7 +257,7 @@ class Served:
             return
         level = logger().warning if isinstance(error, OldPeer) else logger().info
         level("%s: %.*s", self.address, _SHOWN, error.reason)
-        self._say(self._connection.outgoing())
+        self.say(self._connection.outgoing())
         self._part()
 
     def _never_ready(self) -> None:
@@ -298,7 +298,8 @@ class Served:
             self._is_missed = True
             logger().info("Replies to %s were dropped: it is gone", self.address)
 
-    def _say(self, buffer: bytes) -> None:
+    def say(self, buffer: bytes) -> None:
+        """Send bytes of the protocol, if there are any."""
         if buffer and not self.is_over:
             self._outbox.put([buffer])
             self.flush()
@@ -426,51 +427,28 @@ class Served:
             self.end("it has gone")
             return
         if not self.unsent and self._owner.limits.heartbeat:
-            self._say(self._connection.ping(0))
+            self.say(self._connection.ping(0))
         self._watch_absence()
 
     # A client that keeps silent.
 
     def look_after_silence(self) -> None:
-        """Send a PING if nothing came for the time of a heartbeat; end it if nothing comes again.
-
-        To be called in each pass over all connections.
-        """
-        passes = self._silence.after(self.received)
-        if passes < PASSES:
-            return
-        if not self._would_answer:
-            self._silence.forget()
-        elif passes == PASSES:
-            self._ask()
-        elif passes >= 2 * PASSES:
-            self._end_if_silent()
+        """Ask it for a word if it is silent, and end it if it stays so; to be called in passes."""
+        self._silence.look(self)
 
     @property
-    def _would_answer(self) -> bool:
-        # Our blocking clients read only while they wait for a reply.
+    def has_to_speak(self) -> bool:
+        """True while it must answer a PING. Our blocking clients read only in their calls."""
         waits = not self.reads_all or self.inbox or self.inbox.running
         return self.is_reading and not self.is_over and bool(waits)
 
-    def _ask(self) -> None:
-        ping = self._connection.ping(0)
-        if not ping:  # before ZMTP 3.1: the system looks after it, see `places.tune`
-            self._silence.forget()
-            return
-        self._silence.ask(self._socket, self._outbox)
-        self._say(ping)
-
-    def _end_if_silent(self) -> None:
-        before = self.received
-        self.on_readable()  # its answer may have come while a method held the loop
-        if self.received != before or not self._would_answer:
-            return
-        if not self._silence.takes(self._socket, self._outbox):
-            logger().info(
-                "%s keeps silent: its connection is closed, its %d calls in progress are cancelled",
-                *(self.address, len(self.inbox.running)),
-            )
-            self.end()
+    def keeps_silent(self) -> None:
+        """End it: it is not there any more."""
+        logger().info(
+            "%s keeps silent: its connection is closed, its %d calls in progress are cancelled",
+            *(self.address, len(self.inbox.running)),
+        )
+        self.end()
 
     # The end.
 

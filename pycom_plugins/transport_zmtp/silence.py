@@ -10,8 +10,10 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
+from typing import Protocol
 
 from pycom_plugins.transport_zmtp import places
+from pycom_plugins.transport_zmtp.engine import Connection
 from pycom_plugins.transport_zmtp.outbox import Outbox
 
 #: Passes within the time of a heartbeat: so a PING leaves at most a quarter of it too late.
@@ -46,42 +48,77 @@ class Passes:
             self._timer = None
 
 
+class Speaker(Protocol):
+    """The end of a connection that is here, where the peer is listened to."""
+
+    received: int  #: bytes that came from the peer
+
+    @property
+    def has_to_speak(self) -> bool:
+        """True while the peer must answer a PING."""
+
+    def say(self, buffer: bytes) -> None:
+        """Send what the peer has to answer."""
+
+    def on_readable(self) -> None:
+        """Receive what is there."""
+
+    def keeps_silent(self) -> None:
+        """End the connection: the peer is not there."""
+
+
 class Silence:
-    """The silence of one peer, in passes."""
+    """The silence on one connection, in passes."""
 
-    __slots__ = ("_heard", "_passes", "_taken")
+    __slots__ = ("_connection", "_outbox", "_passes", "_received", "_socket", "_taken")
 
-    def __init__(self) -> None:
-        self._heard = self._taken = 0.0
-        self._passes = 0
+    def __init__(self, connected: socket.socket, connection: Connection, outbox: Outbox) -> None:
+        self._socket, self._connection, self._outbox = connected, connection, outbox
+        self._passes = self._received = self._taken = 0
 
-    def after(self, heard: float) -> int:
-        """Number of passes since the last news. `heard` changes when there are some."""
-        if heard != self._heard:
-            self._heard, self._passes = heard, 0
-        else:
-            self._passes += 1
-        return self._passes
+    def look(self, speaker: Speaker) -> None:
+        """Send a PING if nothing came for long; end the connection if nothing comes again.
 
-    def forget(self) -> None:
-        """Begin anew: until now the peer had no reason to speak."""
-        self._passes = 0
+        To be called in each pass.
+        """
+        received = speaker.received
+        if received != self._received:
+            self._received, self._passes = received, 0
+            return
+        self._passes += 1
+        if self._passes < PASSES:
+            return
+        if not speaker.has_to_speak:
+            self._passes = 0
+        elif self._passes == PASSES:
+            self._ask(speaker)
+        elif self._passes >= 2 * PASSES:
+            self._look_again(speaker)
 
-    def ask(self, connected: socket.socket, outbox: Outbox) -> None:
-        """Note how much the peer has taken, as it is asked for a word."""
-        self._taken, _ = _progress(connected, outbox)
+    def _ask(self, speaker: Speaker) -> None:
+        ping = self._connection.ping(0)
+        if not ping:  # before ZMTP 3.1: the system looks after it, see `places.tune`
+            self._passes = 0
+            return
+        self._taken, _ = self._progress()
+        speaker.say(ping)
 
-    def takes(self, connected: socket.socket, outbox: Outbox) -> bool:
-        """Tell whether it takes what is sent to it: then it may not have come to the PING yet."""
+    def _look_again(self, speaker: Speaker) -> None:
+        speaker.on_readable()  # an answer may have come while something held the loop
+        is_news = speaker.received != self._received
+        if not is_news and speaker.has_to_speak and not self._is_taking():
+            speaker.keeps_silent()
+
+    def _is_taking(self) -> bool:
+        """Tell whether the peer takes what is sent to it: then it may not have come to the PING."""
         before = self._taken
-        self._taken, rest = _progress(connected, outbox)
+        self._taken, rest = self._progress()
         if rest and self._taken > before:
             self._passes = PASSES
             return True
         return False
 
-
-def _progress(connected: socket.socket, outbox: Outbox) -> tuple[int, int]:
-    """Bytes that the peer has taken, and bytes that it has not."""
-    under_way = places.under_way(connected)
-    return outbox.sent - under_way, outbox.size + under_way
+    def _progress(self) -> tuple[int, int]:
+        """Bytes that the peer has taken, and bytes that it has not."""
+        under_way = places.under_way(self._socket)
+        return self._outbox.sent - under_way, self._outbox.size + under_way

@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,13 @@ import zmq
 from awaited import NEW_LOOPS, awaited
 from helpers import until
 from in_process import payload
-from zmtp_peers import Wire, libzmq
+from zmtp_peers import Wire, libzmq, pair
 from zmtp_servers import fails, listening
 from zmtp_stage import Client, Stage, echo
 
 from pycom_core import logger
 from pycom_core.messages import Delivery
-from pycom_plugins.transport_zmtp import listener, places
+from pycom_plugins.transport_zmtp import listener
 from pycom_plugins.transport_zmtp.dialect import OURS, UNDERSTANDS
 from pycom_plugins.transport_zmtp.engine import Connection, Null, Ping
 from pycom_plugins.transport_zmtp.limits import Limits
@@ -103,33 +104,76 @@ def test_no_passes_without_a_heartbeat() -> None:
     assert passes._timer is None
 
 
-def test_silence_is_counted_from_the_last_news() -> None:
-    silent = Silence()
-    assert [silent.after(5) for _ in range(3)] == [0, 1, 2]
-    assert [silent.after(6) for _ in range(2)] == [0, 1]
-    silent.forget()
-    assert silent.after(6) == 1
+class Heard:
+    """A connection that notes what is wanted of it."""
+
+    has_to_speak = True
+
+    def __init__(self, connected: socket.socket) -> None:
+        self.received = 0
+        self.done: list[str] = []
+        self.outbox = Outbox(connected)
+        self.silence = Silence(connected, pair()[0], self.outbox)
+
+    def look(self, count: int) -> list[str]:
+        """What so many passes do."""
+        self.done = []
+        for _ in range(count):
+            self.silence.look(self)
+        return self.done
+
+    def say(self, buffer: bytes) -> None:
+        self.done.append("asked")
+
+    def on_readable(self) -> None:
+        self.done.append("looked")
+
+    def keeps_silent(self) -> None:
+        self.done.append("ended")
 
 
-def test_who_takes_what_is_sent_is_not_silent() -> None:
+@pytest.fixture
+def heard() -> Iterator[tuple[Heard, socket.socket]]:
     left, right = socket.socketpair()
     with left, right:
         left.setblocking(False)
-        outbox, silent = Outbox(left), Silence()
-        outbox.put([b"x" * 10_000_000])
-        outbox.send()
-        silent.ask(left, outbox)
-        assert not silent.takes(left, outbox)
-        right.recv(1_000_000)
-        outbox.send()
-        assert silent.takes(left, outbox)
-        assert not silent.takes(left, outbox)
-        while outbox.size:
-            right.recv(1_000_000)
-            outbox.send()
-        right.recv(10_000_000)
-        assert places.under_way(left) == 0
-        assert not silent.takes(left, outbox)  # nothing is left that it could take
+        yield Heard(left), right
+
+
+def test_silence_is_counted_from_the_last_news(heard: tuple[Heard, socket.socket]) -> None:
+    here, _ = heard
+    assert here.look(PASSES - 1) == []
+    here.received = 1
+    assert here.look(PASSES) == []
+    assert here.look(1) == ["asked"]
+    here.received = 2
+    assert here.look(PASSES + 1) == ["asked"]
+    assert here.look(PASSES - 1) == []
+    assert here.look(1) == ["looked", "ended"]
+
+
+def test_who_has_no_reason_to_speak_is_not_asked(heard: tuple[Heard, socket.socket]) -> None:
+    here, _ = heard
+    here.has_to_speak = False
+    assert here.look(5 * PASSES) == []
+    here.has_to_speak = True
+    assert here.look(PASSES) == ["asked"]
+
+
+def test_who_takes_what_is_sent_is_not_silent(heard: tuple[Heard, socket.socket]) -> None:
+    here, there = heard
+    here.outbox.put([b"x" * 10_000_000])
+    here.outbox.send()
+    assert here.look(PASSES) == ["asked"]
+    there.recv(1_000_000)
+    here.outbox.send()
+    assert here.look(PASSES) == ["looked"]
+    assert here.look(PASSES) == ["looked", "ended"]
+    while here.outbox.size:
+        there.recv(1_000_000)
+        here.outbox.send()
+    there.recv(10_000_000)
+    assert here.look(1) == ["looked", "ended"]  # nothing is left that it could take
 
 
 # A silent client.
