@@ -102,7 +102,11 @@ class Delivery:
 
 
 class CallerContexts(Protocol):
-    """The contexts on behalf of its caller that a request gets from its server."""
+    """The contexts on behalf of its caller that a request gets from its server, and its peers."""
+
+    @property
+    def peers(self) -> Sequence[Any]:
+        """The clients that are connected, each a `pycom_core.transport.ConnectedPeer`."""
 
     def context_for(self, request: Request) -> Any:
         """A sync context."""

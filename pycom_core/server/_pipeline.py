@@ -269,6 +269,10 @@ class AnyServer(Protocol):
     sessions: Sessions
     opens_sessions: bool
 
+    @property
+    def peers(self) -> Sequence[Any]:
+        """The clients that are connected."""
+
     def prepare_call(self, request: Request) -> Request:
         """Return the request to dispatch."""
 

@@ -16,7 +16,7 @@ from pycom_core.runtime._default import default_runtime
 from pycom_core.runtime._runtime import Runtime
 from pycom_core.server import _call_log as call_log
 from pycom_core.server import _pipeline
-from pycom_core.transport import Listener, Transport
+from pycom_core.transport import ConnectedPeer, Listener, Transport
 from pycom_core.wire._commands import BaseCommand
 
 if TYPE_CHECKING:
@@ -77,6 +77,11 @@ class Server:
     def addresses(self) -> list[str]:
         """The addresses as bound, with the ports that the system chose."""
         return [address for listener in self.listeners for address in listener.addresses]
+
+    @property
+    def peers(self) -> list[ConnectedPeer]:
+        """The clients that are connected now, as far as transports know them. From any thread."""
+        return [peer for listener in self.listeners for peer in listener.peers]
 
     @property
     def session_factory(self) -> Callable[[], Session]:

@@ -3,7 +3,22 @@
 A transport is a plugin (`pycom_transports`). The kernel contains one for calls within the process.
 """
 
-from pycom_core.transport._base import AsyncChannel, Channel, Handler, Listener, Transport
+from pycom_core.transport._base import (
+    AsyncChannel,
+    Channel,
+    ConnectedPeer,
+    Handler,
+    Listener,
+    Transport,
+)
 from pycom_core.transport._stand_in import StandIn
 
-__all__ = ["AsyncChannel", "Channel", "Handler", "Listener", "StandIn", "Transport"]
+__all__ = [
+    "AsyncChannel",
+    "Channel",
+    "ConnectedPeer",
+    "Handler",
+    "Listener",
+    "StandIn",
+    "Transport",
+]

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Coroutine, Sequence
 from typing import Any, Protocol
+
+import attrs
 
 from pycom_core.messages import Attachment, Delivery
 
@@ -28,6 +31,24 @@ class Handler(Protocol):
         """Answer a message of this process; `nested`: its caller keeps a thread waiting."""
 
 
+@attrs.frozen
+class ConnectedPeer:
+    """A client that is connected to a server, as it was at a moment."""
+
+    address: str
+    key: str | None  #: public key, where the connection is encrypted
+    since: float  #: when the connection was made, in s of `time.monotonic()`
+    in_flight: int  #: calls of it that run
+    received: int  #: bytes that came from it
+    sent: int  #: bytes that were sent to it
+    unsent: int  #: bytes that wait until it takes them
+
+    @property
+    def age(self) -> float:
+        """The age of the connection now, in s."""
+        return time.monotonic() - self.since
+
+
 class Listener(ABC):
     """The addresses that a server answers on: one, and perhaps more."""
 
@@ -38,6 +59,14 @@ class Listener(ABC):
     def address(self) -> str:
         """The address that it was made for."""
         return self.addresses[0]
+
+    @property
+    def peers(self) -> list[ConnectedPeer]:
+        """The clients that are connected now; none if the transport does not know them.
+
+        From any thread.
+        """
+        return []
 
     @abstractmethod
     def also(self, address: str) -> None:

@@ -23,7 +23,9 @@ def pycom_transports() -> Mapping[str, Callable[[Runtime], Transport]]:
         from pycom_plugins.transport_zmtp.yielding import Yielding
 
         options = Options.of(runtime.settings)
-        limits = options.limits(frame=runtime.settings.max_message_size)
+        limits = options.limits(
+            frame=runtime.settings.max_message_size, calls=runtime.settings.max_in_flight
+        )
         metadata = {OURS: UNDERSTANDS}
         return ZmtpTransport(limits, runtime.admit, options.budget, metadata, Yielding(runtime))
 

@@ -23,6 +23,7 @@ from pycom_plugins.transport_zmtp.engine import Connection, Event, ProtocolError
 from pycom_plugins.transport_zmtp.lookups import Lookups
 from pycom_plugins.transport_zmtp.outbox import Outbox
 from pycom_plugins.transport_zmtp.polling import PUSHED_ASIDE, Polling
+from pycom_plugins.transport_zmtp.silence import Passes, Silence
 
 #: Bytes that are received at a time, where the room that they need is not known.
 _ROOM = 65_536
@@ -50,8 +51,13 @@ class AsyncSocketChannel(AsyncChannel):
         connection: Callable[[Storage], Connection],
         lookups: Lookups,
         budget: float,
+        heartbeat: float,
     ) -> None:
-        """`connection` makes the state of one connection; `budget` is that of polling, in s."""
+        """`connection` makes the state of one connection.
+
+        `budget` is that of polling; `heartbeat` is the time between two looks at silence. Both are
+        in s, and 0 is none.
+        """
         self._address = address
         self._new_connection = partial(connection, Storage())
         self._lookups = lookups
@@ -70,11 +76,13 @@ class AsyncSocketChannel(AsyncChannel):
         self._is_writing = self._is_scheduled = self._cancels = False
         self._room = memoryview(bytearray(_ROOM))
         self._heard = 0.0
+        self.received = 0
+        self._passes = Passes(heartbeat, self._look_after_silence)
 
     async def exchange(self, payload: Sequence[Attachment], timeout: float) -> Message:
         now = time.monotonic()
         if self._socket is not None and not self._pending and now - self._heard > _FRESH:
-            self._on_readable()  # the loop may have been busy when the connection ended
+            self.on_readable()  # the loop may have been busy when the connection ended
         self._serial += 1
         correlation = b"%x" % self._serial
         loop = asyncio.get_running_loop()
@@ -180,7 +188,9 @@ class AsyncSocketChannel(AsyncChannel):
         self._connecting_ended()
         self._socket, self._connection, self._outbox = made, connection, Outbox(made)
         self._cancels = dialect.understands_cancel(ready.metadata)
-        loop.add_reader(made, self._on_readable)
+        loop.add_reader(made, self.on_readable)
+        self._silence = Silence(made, connection, self._outbox)
+        self._passes.start(loop)
         self._send()
 
     # Sending.
@@ -197,6 +207,7 @@ class AsyncSocketChannel(AsyncChannel):
             except OSError as error:
                 self._end(error)
                 return
+            self._outbox.sent += sent  # though not by way of it
             self._settle(batch, sent)
 
     def _batch(self) -> list[tuple[bytes, list[Attachment]]]:
@@ -251,7 +262,8 @@ class AsyncSocketChannel(AsyncChannel):
 
     # Receiving.
 
-    def _on_readable(self) -> None:
+    def on_readable(self) -> None:
+        """Receive what is there, and give it to those who wait."""
         try:
             self._receive()
         except BlockingIOError:
@@ -273,14 +285,13 @@ class AsyncSocketChannel(AsyncChannel):
         if not count:
             raise ConnectionResetError("the connection ended")
         self._heard = time.monotonic()
+        self.received += count
         if target is None:
             self._hear(connection.receive(self._room[:count]))
         else:
             self._hear(connection.filled(count))
         if answer := connection.outgoing():
-            self._outbox.put([answer])
-            if not self._is_writing:
-                self._flush()
+            self.say(answer)
 
     def _hear(self, events: list[Event]) -> None:
         for event in events:
@@ -294,6 +305,27 @@ class AsyncSocketChannel(AsyncChannel):
                 waiting.set_result(event[2:])
             else:
                 waiting.set_exception(ServiceNotAvailable(f"{self._address}: {NO_REPLY}"))
+
+    # A server that keeps silent.
+
+    def _look_after_silence(self) -> bool:
+        self._silence.look(self)
+        return self._socket is not None
+
+    @property
+    def has_to_speak(self) -> bool:
+        """True while calls wait for the server."""
+        return self._socket is not None and bool(self._pending)
+
+    def say(self, buffer: bytes) -> None:
+        """Send bytes of the protocol."""
+        self._outbox.put([buffer])
+        if not self._is_writing:
+            self._flush()
+
+    def keeps_silent(self) -> None:
+        """Fail the calls in flight: the server is not there any more."""
+        self._lose(TimeoutError("it keeps silent, and does not answer a PING"))
 
     # The end.
 
@@ -335,6 +367,7 @@ class AsyncSocketChannel(AsyncChannel):
         partly_sent, self._partly_sent = self._partly_sent, None
         is_writing, self._is_writing = self._is_writing, False
         if made is not None:
+            self._passes.stop()
             if (loop := self._open_loop()) is not None:
                 loop.remove_reader(made)
                 if is_writing:
@@ -377,6 +410,7 @@ class AsyncSocketChannel(AsyncChannel):
         if self._socket is not None:
             places.forget(self._socket)
             self._socket = None
+            self._passes.stop()
 
 
 def _size(buffers: Sequence[Attachment]) -> int:

@@ -16,6 +16,8 @@ class Limits:
     #: Bytes of replies that wait for a slow reader. From the half of it on its requests wait too.
     queued: int = 64 * 1024 * 1024
     stalled: float = 10.0  #: s in which a client whose requests wait takes nothing
+    in_flight: int = 1_000  #: requests of a connection that run at a time
+    heartbeat: float = 30.0  #: s of silence before a PING, and again after it; 0: no PINGs
     frame: int = 2**30  #: bytes
 
     @property

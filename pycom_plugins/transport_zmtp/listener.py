@@ -11,22 +11,24 @@ import socket
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import islice
 from typing import Any
 
 from pycom_core import addresses, logger
 from pycom_core.messages import Attachment, Peer
-from pycom_core.transport import Handler, Listener, StandIn
+from pycom_core.transport import ConnectedPeer, Handler, Listener, StandIn
 from pycom_plugins.transport_zmtp import clock, places
 from pycom_plugins.transport_zmtp.engine import Connection, Storage
 from pycom_plugins.transport_zmtp.limits import Limits
 from pycom_plugins.transport_zmtp.polling import PUSHED_ASIDE, Polling
 from pycom_plugins.transport_zmtp.served import Served
+from pycom_plugins.transport_zmtp.silence import Passes
 
 #: Bytes that are received at a time, where the room that they need is not known.
 _ROOM = 65_536
-#: Connections that are accepted before other callbacks of the loop have their turn.
+#: Connections that are accepted, or looked at, before other callbacks of the loop have their turn.
 _BURST = 64
 #: s for which requests are run before other callbacks of the loop have their turn; so long a reply
 #: may wait, to be sent together with others.
@@ -61,6 +63,7 @@ class SocketListener(Listener):
         self._handler = handler
         self._new_connection = partial(connection, Storage())
         self._polling = Polling(budget)
+        self._passes = Passes(limits.heartbeat, self._look_after_silent)
         self._sockets: list[socket.socket] = []
         self._connections: dict[Served, str] = {}  # and their hosts
         self._by_host: Counter[str] = Counter()
@@ -90,13 +93,18 @@ class SocketListener(Listener):
         loop.call_soon_threadsafe(lambda: None)  # it may be asleep
         self._watcher.start()
 
+    @property
+    def peers(self) -> list[ConnectedPeer]:
+        found = (served.state() for served in [*self._connections])
+        return [peer for peer in found if peer is not None]
+
     # Connections.
 
     def _accept(self, listening: socket.socket) -> None:
         for _ in range(_BURST):
             try:
                 accepted, where = places.accept(listening)
-                places.tune(accepted)
+                places.tune(accepted, self.limits.heartbeat or Limits().heartbeat)
             except BlockingIOError:
                 self._is_full = False
                 return
@@ -116,6 +124,7 @@ class SocketListener(Listener):
         if not served.is_over:
             self._connections[served] = host
             self._by_host[host] += 1
+            self._passes.start(self.loop)
 
     def _is_too_many(self, host: str) -> bool:
         by_host = self._by_host[host] if host else 0
@@ -157,10 +166,22 @@ class SocketListener(Listener):
             if not self._by_host[host]:
                 del self._by_host[host]
 
+    def _look_after_silent(self) -> bool:
+        self._look_at(iter([*self._connections]))
+        return bool(self._connections)
+
+    def _look_at(self, rest: Iterator[Served]) -> None:
+        """Look at some, and at the others when other callbacks of the loop have had their turn."""
+        some = [*islice(rest, _BURST)]
+        for served in some:
+            served.look_after_silence()
+        if some:
+            self.loop.call_soon(self._look_at, rest)
+
     # Requests, in turns.
 
     def arrived(self, served: Served) -> None:
-        if self._turns or len(served.inbox) > 1 or served.is_slow:
+        if self._turns or len(served.inbox) > 1 or served.has_to_wait:
             self.wait_for_turn(served)
             return
         is_alone, self._latest = served is self._latest, served
@@ -174,7 +195,7 @@ class SocketListener(Listener):
         end = last + self._polling.budget
         while True:
             if served.receive():
-                if len(served.inbox) != 1 or served.is_slow:
+                if len(served.inbox) != 1 or served.has_to_wait:
                     break
                 self._polling.succeeded()
                 self._run_next(served)
@@ -194,8 +215,7 @@ class SocketListener(Listener):
             self.wait_for_turn(served)
 
     def _run_next(self, served: Served) -> None:
-        delivery = served.inbox.popleft()
-        served.begins(delivery)
+        delivery = served.inbox.begin()
         if not served.inbox:
             served.resume()
         self._watcher.busy()
@@ -227,9 +247,7 @@ class SocketListener(Listener):
                 served = turns.popleft()
                 served.has_turn = False
                 served.look_again()
-                if served.is_slow:
-                    served.flush()
-                if not served.inbox or served.is_slow:  # who reads slowly comes back by itself
+                if not served.may_run():  # who has to wait comes back by itself
                     continue
                 if len(served.inbox) > 1:
                     self.wait_for_turn(served)
@@ -330,10 +348,12 @@ class SocketListener(Listener):
             places.forget(listening)
         for served in self._connections:
             served.let_go()
+        self._passes.stop()
         self._is_left = True
 
     def close(self) -> None:
         self._watcher.stop()
+        self._passes.stop()
         loop = getattr(self, "loop", None)
         is_open = loop is not None and not loop.is_closed()
         for listening in self._sockets:

@@ -23,6 +23,8 @@ class Options:
     connections_by_address: _Positive = 1_000
     queued: _Positive = 64 * 1024 * 1024  #: bytes
     inbox: _Positive = 1_000
+    in_flight: _Positive = 1_000
+    heartbeat: Annotated[float, Meta(ge=0, le=86_400)] = 30.0  #: s
 
     @classmethod
     def of(cls, told: Settings) -> Options:
@@ -34,13 +36,15 @@ class Options:
         """The time of polling, in s."""
         return self.polling / 1e6
 
-    def limits(self, frame: int) -> Limits:
-        """The limits of servers, with the bytes of the largest frame."""
+    def limits(self, frame: int, calls: int) -> Limits:
+        """The limits of servers. `frame`: bytes of the largest; `calls` that a server runs."""
         return Limits(
             handshake=self.handshake_timeout / 1000,
             connections=self.connections,
             connections_by_address=self.connections_by_address,
             inbox=self.inbox,
             queued=self.queued,
+            in_flight=min(self.in_flight, max(1, calls // 2)),  # others have the rest
+            heartbeat=self.heartbeat,
             frame=frame,
         )

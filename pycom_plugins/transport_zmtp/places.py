@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import os
 import select
 import socket
+import struct
 import tempfile
+import termios
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +26,9 @@ _LONGEST_PATH = 107
 FULL = 0.005
 #: Requests of clients that the system completes before the server takes them.
 _BACKLOG = 4096
+#: Signs of a silent host that may be missing.
+_PROBES = 3
+_INT = struct.Struct("@i")
 #: Pieces of input that are passed over before a connection is closed.
 _PIECES = 64
 
@@ -79,13 +85,27 @@ def is_hung_up(connected: socket.socket) -> bool:
     return bool(news.poll(0))
 
 
-def tune(connected: socket.socket) -> None:
-    """Set the options of a connection: small messages leave at once, a dead host is noticed."""
+def under_way(connected: socket.socket) -> int:
+    """Bytes that were sent and that the other end has not taken, where the system can tell."""
+    # SIOCOUTQ of tcp(7) has the number of TIOCOUTQ.
+    with contextlib.suppress(OSError):
+        answer = fcntl.ioctl(connected, termios.TIOCOUTQ, bytes(_INT.size))
+        return int(_INT.unpack(answer)[0])
+    return 0
+
+
+def tune(connected: socket.socket, silence: float = 30) -> None:
+    """Set the options of a connection: small messages leave at once, a dead host is noticed.
+
+    That is asked for a sign after so many s of silence, and for as long again.
+    """
     if connected.family == socket.AF_UNIX:
         return
     connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for option, value in (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3)):
+    idle, interval = max(1, round(silence)), max(1, round(silence / _PROBES))
+    values = {"TCP_KEEPIDLE": idle, "TCP_KEEPINTVL": interval, "TCP_KEEPCNT": _PROBES}
+    for option, value in values.items():
         if hasattr(socket, option):
             connected.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
 

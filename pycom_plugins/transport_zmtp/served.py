@@ -6,13 +6,13 @@ import asyncio
 import contextlib
 import socket
 import time
-from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import Protocol
 
 from pycom_core import AccessDenied, logger
 from pycom_core.messages import Attachment, Delivery, Peer
+from pycom_core.transport import ConnectedPeer
 from pycom_plugins.transport_zmtp import places
 from pycom_plugins.transport_zmtp.clock import Clock
 from pycom_plugins.transport_zmtp.dialect import OURS, cancelled
@@ -24,8 +24,10 @@ from pycom_plugins.transport_zmtp.engine import (
     Ready,
     TooBig,
 )
+from pycom_plugins.transport_zmtp.inbox import Inbox
 from pycom_plugins.transport_zmtp.limits import Limits
 from pycom_plugins.transport_zmtp.outbox import Outbox
+from pycom_plugins.transport_zmtp.silence import Silence
 
 #: The return address of a message, before all those that it brought: it stays here.
 _CONNECTION = b"connection"
@@ -33,6 +35,8 @@ _CONNECTION = b"connection"
 _GAP = 0.01
 #: s for a client to read why its connection ends.
 _LAST_WORDS = 1.0
+#: s between two looks at a client from which nothing is received for now.
+_AWAY = 1.0
 #: Characters of what a stranger sent that go into the log.
 _SHOWN = 300
 
@@ -71,19 +75,22 @@ class Served:
     """
 
     __slots__ = (
+        "_absence",
         "_all_sent",
         "_connection",
+        "_enough",
         "_is_closed",
         "_is_missed",
+        "_is_told",
         "_is_writing",
         "_looked",
         "_outbox",
         "_owner",
-        "_running",
+        "_silence",
+        "_since",
         "_socket",
         "_stall",
         "_timer",
-        "_waiting",
         "address",
         "has_turn",
         "inbox",
@@ -91,6 +98,7 @@ class Served:
         "is_reading",
         "peer",
         "reads_all",
+        "received",
     )
 
     def __init__(
@@ -100,18 +108,21 @@ class Served:
         self._socket = accepted
         self._connection = connection
         self._outbox = Outbox(accepted)
-        self.is_reading = self._is_writing = self._is_closed = self._is_missed = False
-        self._looked = time.monotonic()
+        self._enough = owner.limits.queued // 2  # bytes
+        self.is_reading = self._is_writing = self._is_closed = False
+        self._is_missed = self._is_told = False
+        self._since = self._looked = time.monotonic()
         self.address = address
-        self.inbox: deque[Delivery] = deque()
-        self._waiting = 0  # bytes that came since the inbox was empty
-        self._running: set[Delivery] = set()
+        self.inbox = Inbox(owner.limits)
         self.peer: Peer | None = None
         self.reads_all = False
+        self.received = 0  # bytes
+        self._silence = Silence(accepted, connection, self._outbox)
         self.has_turn = False
         self.is_over = False
         self._all_sent: asyncio.Future[None] | None = None
         self._stall: asyncio.TimerHandle | None = None
+        self._absence: asyncio.TimerHandle | None = None
         self._timer = owner.loop.call_later(owner.limits.handshake, self._never_ready)
         self._outbox.put([connection.greeting()])
         self.flush()
@@ -166,6 +177,7 @@ class Served:
         if not count:
             self.end()
             return False
+        self.received += count
         try:
             if target is None:
                 events = connection.receive(room[:count])
@@ -176,16 +188,9 @@ class Served:
             self._fault(error)
             return False
         self._take(events, arrived)
-        self._pause_if_full(count)
-        return not self.is_over
-
-    def _pause_if_full(self, count: int) -> None:
-        self._waiting += count
-        limits = self._owner.limits
-        if not self.inbox:
-            self._waiting = 0
-        elif len(self.inbox) >= limits.inbox or self._waiting >= limits.queued:
+        if self.inbox.is_full(count):
             self.pause()
+        return not self.is_over
 
     def _take(self, events: list[Event], arrived: float) -> None:
         is_plain = bool(events)
@@ -198,31 +203,17 @@ class Served:
                 if self.is_over:
                     return
         if not is_plain:  # the handshake goes on, or a PING came
-            self._say(self._connection.outgoing())
+            self.say(self._connection.outgoing())
 
     def _take_message(self, frames: list[Attachment], arrived: float) -> None:
         taken_back = cancelled(frames)
         if taken_back is not None:
-            self._cancel(taken_back)
+            self.inbox.take_back(taken_back)
             return
         frames.insert(0, _CONNECTION)
         delivery = Delivery(frames, arrived, None, self.peer)
         delivery.reply = partial(self._reply, delivery)
         self.inbox.append(delivery)
-
-    def _cancel(self, correlation: bytes) -> None:
-        """Forget a request that waits, and give up one that runs."""
-        for delivery in [*self.inbox]:
-            if delivery.frames[1] == correlation:
-                self.inbox.remove(delivery)
-        for delivery in [*self._running]:
-            if delivery.frames[1] == correlation:
-                self._running.discard(delivery)
-                delivery.cancel()
-
-    def begins(self, delivery: Delivery) -> None:
-        """Note that a request is about to run."""
-        self._running.add(delivery)
 
     def _on(self, event: Event) -> None:
         if isinstance(event, Ready):
@@ -248,7 +239,7 @@ class Served:
             self._deny("Access denied")
 
     def _deny(self, why: str) -> None:
-        self._say(self._connection.error(why))
+        self.say(self._connection.error(why))
         self._part("access denied")
 
     def _refuse(self, message: TooBig) -> None:
@@ -266,7 +257,7 @@ class Served:
             return
         level = logger().warning if isinstance(error, OldPeer) else logger().info
         level("%s: %.*s", self.address, _SHOWN, error.reason)
-        self._say(self._connection.outgoing())
+        self.say(self._connection.outgoing())
         self._part()
 
     def _never_ready(self) -> None:
@@ -275,12 +266,24 @@ class Served:
             logger().info("%s did not finish its handshake in time", self.address)
             self.end()
 
+    def state(self) -> ConnectedPeer | None:
+        """The client as it is now; None if it is not known yet, or not any more."""
+        if self.peer is None or self.is_over:
+            return None
+        outbox, calls = self._outbox, len(self.inbox.running)
+        return ConnectedPeer(
+            *(self.address, self.peer.key, self._since, calls),
+            *(self.received, outbox.sent, outbox.size),
+        )
+
     # Sending.
 
     def _reply(self, delivery: Delivery, frames: list[Attachment]) -> None:
         delivery.reply = None  # which holds it
-        self._running.discard(delivery)
+        self.inbox.running.discard(delivery)
         self._owner.reply(self, frames)
+        if self.inbox:  # perhaps until now as many ran as may
+            self._owner.wait_for_turn(self)
 
     def put(self, frames: list[Attachment]) -> None:
         """Let a message leave with the next `flush`."""
@@ -295,7 +298,8 @@ class Served:
             self._is_missed = True
             logger().info("Replies to %s were dropped: it is gone", self.address)
 
-    def _say(self, buffer: bytes) -> None:
+    def say(self, buffer: bytes) -> None:
+        """Send bytes of the protocol, if there are any."""
         if buffer and not self.is_over:
             self._outbox.put([buffer])
             self.flush()
@@ -344,7 +348,7 @@ class Served:
     @property
     def is_slow(self) -> bool:
         """True while so much waits for it that its requests have to wait, too."""
-        return self._outbox.size > self._owner.limits.queued // 2
+        return self._outbox.size > self._enough
 
     def _watch_stall(self) -> None:
         if self._stall is None and not self.is_over and not self._owner.loop.is_closed():
@@ -363,7 +367,26 @@ class Served:
             logger().info("%s does not read: its connection is closed", self.address)
             self.end()
 
-    # Turns, and the end.
+    # Turns.
+
+    @property
+    def has_to_wait(self) -> bool:
+        """True while none of its requests may run."""
+        # For each call: so without the properties that it is made of.
+        inbox = self.inbox
+        return self._outbox.size > self._enough or len(inbox.running) >= inbox.most
+
+    def may_run(self) -> bool:
+        """Tell whether it has a request that may run now."""
+        if self.is_slow:
+            self.flush()
+        if self.inbox and self.inbox.is_at_limit and not self._is_told:
+            self._is_told = True
+            logger().info(
+                "%s has %d calls in progress: its further requests wait",
+                *(self.address, len(self.inbox.running)),
+            )
+        return bool(self.inbox) and not self.has_to_wait
 
     def pause(self) -> None:
         """Receive nothing for now."""
@@ -384,6 +407,50 @@ class Served:
             self._owner.loop.add_reader(self._socket, self.on_readable)
         else:
             self._owner.loop.remove_reader(self._socket)
+            self._watch_absence()
+
+    def _watch_absence(self) -> None:
+        if self._absence is None:
+            self._absence = self._owner.loop.call_later(_AWAY, self._check_absence)
+
+    def _check_absence(self) -> None:
+        """See whether a client is there from which nothing is received, and let it see the same.
+
+        If it has closed the connection while there was no room for all that it had sent, its end
+        never comes. But to what is sent to it, its system answers with a reset (RFC 1122,
+        4.2.2.13).
+        """
+        self._absence = None
+        if self.is_reading or self.is_over:
+            return
+        if places.is_hung_up(self._socket):
+            self.end("it has gone")
+            return
+        if not self.unsent and self._owner.limits.heartbeat:
+            self.say(self._connection.ping(0))
+        self._watch_absence()
+
+    # A client that keeps silent.
+
+    def look_after_silence(self) -> None:
+        """Ask it for a word if it is silent, and end it if it stays so; to be called in passes."""
+        self._silence.look(self)
+
+    @property
+    def has_to_speak(self) -> bool:
+        """True while it must answer a PING. Our blocking clients read only in their calls."""
+        waits = not self.reads_all or self.inbox or self.inbox.running
+        return self.is_reading and not self.is_over and bool(waits)
+
+    def keeps_silent(self) -> None:
+        """End it: it is not there any more."""
+        logger().info(
+            "%s keeps silent: its connection is closed, its %d calls in progress are cancelled",
+            *(self.address, len(self.inbox.running)),
+        )
+        self.end()
+
+    # The end.
 
     def _part(self, reason: str = "") -> None:
         """End the connection after the last words, which the client has a moment to read.
@@ -425,13 +492,7 @@ class Served:
         if reason:
             logger().debug("The connection of %s ends: %s", self.address, reason)
         self.is_over = True
-        self.inbox.clear()
-        self._give_up()
-
-    def _give_up(self) -> None:
-        """Give up the requests that run: nobody waits for them any more."""
-        while self._running:
-            self._running.pop().cancel()
+        self.inbox.give_up()
 
     def _close(self) -> None:
         if self._is_closed:
@@ -458,7 +519,8 @@ class Served:
         self.is_over = self._is_closed = True
         self.is_reading = False
         self._timer.cancel()
-        if self._stall is not None:
-            self._stall.cancel()
+        for timer in (self._stall, self._absence):
+            if timer is not None:
+                timer.cancel()
         self.inbox.clear()
         places.forget(self._socket)

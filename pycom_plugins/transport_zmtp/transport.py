@@ -59,8 +59,13 @@ class ZmtpTransport(Transport):
     def connect_async(self, address: str) -> AsyncSocketChannel:
         from pycom_plugins.transport_zmtp.async_channel import AsyncSocketChannel
 
-        address = places.to_connect(address)
-        return AsyncSocketChannel(address, self._dealer, self._lookups, self._budget)
+        return AsyncSocketChannel(
+            places.to_connect(address),
+            self._dealer,
+            self._lookups,
+            self._budget,
+            self._limits.heartbeat,
+        )
 
     def _router(self, storage: Storage) -> Connection:
         return Connection(

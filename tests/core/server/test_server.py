@@ -29,6 +29,7 @@ from pycom_core import (
 )
 from pycom_core.constants import DEADLINE_EXTENSION
 from pycom_core.messages import Delivery
+from pycom_core.transport import ConnectedPeer, Listener
 
 ANY_PORT = "tcp://127.0.0.1:*"
 IFACE = "com.foo.work"
@@ -343,3 +344,20 @@ def test_reply_that_cannot_be_handed_back_is_no_call_in_flight(make_runtime: Mak
     with pytest.raises(ConnectionError):
         server.accept(Delivery(message, time.monotonic(), reply))
     assert server.in_flight == 0
+
+
+# Who is connected.
+
+
+def test_peers_are_those_that_its_listeners_know(
+    make_runtime: MakeRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with running(Server(["local://a"], make_runtime())) as server:
+        assert server.peers == []
+        known = ConnectedPeer("tcp://1.2.3.4:5", "aa", time.monotonic() - 7, 1, 2, 3, 4)
+        monkeypatch.setattr(Listener, "peers", [known])
+        assert server.peers == [known]
+        assert 7 <= known.age < 7 + helpers.PATIENCE
+        with pytest.raises(AttributeError):
+            known.sent = 5  # type: ignore[misc]
+    assert server.peers == []

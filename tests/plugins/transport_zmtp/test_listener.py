@@ -348,6 +348,59 @@ def test_arrival_is_known_of_what_waited(
         assert before - 0.01 <= arrived[1] < before + 0.15
 
 
+# Who is connected.
+
+
+def test_connected_peers_and_what_is_under_way() -> None:
+    held: list[Delivery] = []
+
+    def hold(delivery: Delivery) -> None:
+        if bytes(delivery.frames[-1]) == b"hold":
+            held.append(delivery)
+        else:
+            echo(delivery)
+
+    before = time.monotonic()
+    with Stage(hold) as stage, stage.plain() as silent:
+        assert stage.listener.peers == []  # nobody knows this one yet
+        with stage.client() as first, stage.client() as other:
+            first.begin(b"hold", b"hold")
+            until(lambda: len(held) == 2)
+            assert other.ask(b"x" * 100_000) == b"x" * 100_000
+            by_address = {peer.address: peer for peer in stage.within(lambda: stage.listener.peers)}
+            calling, served = (
+                by_address.pop(f"tcp://127.0.0.1:{client.sock.getsockname()[1]}")
+                for client in (first, other)
+            )
+            assert not by_address
+            assert (calling.in_flight, served.in_flight) == (2, 0)
+            assert calling.key is None
+            assert served.received > 100_000
+            assert served.sent > 100_000
+            assert 64 < calling.sent < 1000
+            assert served.unsent == calling.unsent == 0
+            assert before <= calling.since <= time.monotonic()
+            assert 0 <= calling.age <= time.monotonic() - before
+            for delivery in held:
+                stage.within(lambda d=delivery: echo(d))  # type: ignore[misc]
+            until(lambda: not any(peer.in_flight for peer in stage.listener.peers))
+        until(lambda: not stage.listener.peers)
+        assert stage.connections() == 1
+        silent.close()
+
+
+def test_bytes_that_wait_for_a_peer() -> None:
+    body = b"x" * 20_000_000
+    with Stage() as stage, stage.client() as client:
+        client.begin(body)
+        until(lambda: stage.ran and stage.listener.peers[0].unsent)
+        peer = stage.listener.peers[0]
+        assert peer.in_flight == 0
+        assert peer.sent + peer.unsent > len(body)
+        assert client.message()[-1] == body
+        until(lambda: not stage.listener.peers[0].unsent)
+
+
 # The end.
 
 

@@ -14,15 +14,22 @@ from pycom_plugins.transport_zmtp.options import Options
 
 def test_defaults_are_those_of_the_limits() -> None:
     options = Options.of(Settings())
-    assert options.limits(frame=2**30) == Limits()
+    assert options.limits(frame=2**30, calls=10_000) == Limits()
     assert options.budget == 100e-6
 
 
 def test_units() -> None:
     table = {"polling": 50, "handshake_timeout": 200, "connections": 1, "inbox": 3, "queued": 4}
-    options = Options.of(Settings(tables={"zmtp": {**table, "connections_by_address": 2}}))
-    assert options.limits(frame=5) == Limits(0.2, 1, 2, 3, 4, frame=5)
+    table |= {"connections_by_address": 2, "in_flight": 6, "heartbeat": 0.5}
+    options = Options.of(Settings(tables={"zmtp": table}))
+    limits = options.limits(frame=5, calls=100)
+    assert limits == Limits(0.2, 1, 2, 3, 4, in_flight=6, heartbeat=0.5, frame=5)
     assert options.budget == 50e-6
+
+
+@pytest.mark.parametrize(("calls", "by_connection"), [(10_000, 1000), (100, 50), (1, 1)])
+def test_one_connection_does_not_take_up_the_server(calls: int, by_connection: int) -> None:
+    assert Options().limits(frame=5, calls=calls).in_flight == by_connection
 
 
 @pytest.mark.parametrize(
@@ -31,6 +38,7 @@ def test_units() -> None:
         ({"polling": -1}, "zmtp.polling: Expected `int` >= 0"),
         ({"polling": "often"}, "zmtp.polling: Expected `int`, got `str`"),
         ({"connections": 0}, "zmtp.connections: Expected `int` >= 1"),
+        ({"heartbeat": -1}, "zmtp.heartbeat: Expected `float` >= 0"),
         ({"queued": 1.5}, "zmtp.queued: Expected `int`, got `float`"),
         ({"pollin": 1}, r"Unknown setting zmtp.pollin; did you mean 'polling'\?"),
     ],
@@ -45,7 +53,10 @@ def test_what_a_setting_cannot_be(
 
 def test_settings_reach_the_server(make_runtime: MakeRuntime) -> None:
     runtime = make_runtime(
-        transport=("zmtp",), tables={"zmtp": {"connections": 7}}, max_message_size=8
+        transport=("zmtp",),
+        tables={"zmtp": {"connections": 7}},
+        max_message_size=8,
+        max_in_flight=9,
     )
     transport: Any = runtime.transport.serving("tcp://127.0.0.1:1")
-    assert transport._limits == Limits(connections=7, frame=8)
+    assert transport._limits == Limits(connections=7, in_flight=4, frame=8)

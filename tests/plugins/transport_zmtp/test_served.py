@@ -21,7 +21,8 @@ from zmtp_stage import Client, Gate, Stage, echo
 from pycom_core import AccessDenied, logger
 from pycom_core.messages import Delivery, Peer
 from pycom_plugins.transport_zmtp import served as module
-from pycom_plugins.transport_zmtp.engine import Connection, Null, Refused
+from pycom_plugins.transport_zmtp.dialect import cancel
+from pycom_plugins.transport_zmtp.engine import Connection, Null, Ping, Refused
 
 MiB = 1024 * 1024
 
@@ -389,3 +390,96 @@ def test_half_closed_connection_is_closed(stage: Stage) -> None:
         client.sock.shutdown(socket.SHUT_WR)
         assert client.is_ended()
     until(lambda: stage.connections() == 1)
+
+
+# Clients with many requests that run.
+
+
+class Held:
+    """A handler that keeps requests, but for `now`, until it answers them."""
+
+    def __init__(self) -> None:
+        self.running: list[Delivery] = []
+
+    def __call__(self, delivery: Delivery) -> None:
+        if bytes(delivery.frames[-1]) == b"now":
+            echo(delivery)
+        else:
+            self.running.append(delivery)
+
+    def answer(self, count: int) -> None:
+        for _ in range(count):
+            echo(self.running.pop(0))
+
+
+@pytest.mark.parametrize("inbox", [1, 1000])
+def test_who_has_many_requests_running_waits_and_others_do_not(
+    inbox: int, make_loop: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    held = Held()
+    with (
+        Stage(held, loop=make_loop, in_flight=3, inbox=inbox) as stage,
+        stage.client() as many,
+        stage.client() as other,
+    ):
+        many.begin(*[b"%d" % number for number in range(100)])
+        until(lambda: len(held.running) == 3)
+        for _ in range(20):
+            assert other.ask(b"now") == b"now"
+        assert len(held.running) == 3
+        for number in range(97):
+            stage.within(lambda: held.answer(1))
+            assert many.message()[-1] == b"%d" % number
+            until(lambda: len(held.running) == 3)
+        stage.within(lambda: held.answer(3))
+        assert [many.message()[-1] for _ in range(3)] == [b"97", b"98", b"99"]
+        many.begin(b"now")
+        assert many.message()[-1] == b"now"
+        name = f"tcp://127.0.0.1:{many.sock.getsockname()[1]}"
+        assert lines(caplog) == [f"{name} has 3 calls in progress: its further requests wait"]
+
+
+def test_request_that_is_taken_back_makes_room(make_loop: Any) -> None:
+    held = Held()
+    with Stage(held, loop=make_loop, in_flight=1) as stage, stage.client() as client:
+        client.begin(b"first")
+        until(lambda: held.running)
+        client.begin(b"second")
+        client.send(*cancel(b"1"))
+        until(lambda: held.running[0].is_cancelled)
+        client.begin(b"third")
+        until(lambda: len(held.running) == 2)
+        assert stage.ran == [b"first", b"third"]
+
+
+@pytest.mark.parametrize("count", [50, 200_000])  # more than the system holds
+@pytest.mark.parametrize("leave", ["close", "reset"])
+def test_who_leaves_while_its_requests_wait_is_noticed(
+    leave: str, count: int, make_loop: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_AWAY", 0.05)
+    held = Held()
+    with (
+        Stage(held, loop=make_loop, in_flight=3, inbox=1) as stage,
+        stage.client() as gone,
+        stage.client() as other,
+    ):
+        gone.sock.settimeout(0.3)
+        with contextlib.suppress(TimeoutError):
+            gone.begin(*[b"x" * 100] * count)
+        until(lambda: len(held.running) == 3)
+        gone.reset() if leave == "reset" else gone.sock.close()
+        until(lambda: stage.connections() == 1)
+        assert [delivery.is_cancelled for delivery in held.running] == [True] * 3
+        assert other.ask(b"now") == b"now"
+
+
+def test_who_is_not_read_from_hears_that_the_server_is_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "_AWAY", 0.05)
+    held = Held()
+    with Stage(held, in_flight=1, inbox=1) as stage, stage.client() as client:
+        client.begin(*[b"x"] * 10)
+        assert [client.next() for _ in range(3)] == [Ping(0, b"")] * 3
+        assert len(held.running) == 1
