@@ -24,7 +24,7 @@ class Options:
     queued: _Positive = 64 * 1024 * 1024  #: bytes
     inbox: _Positive = 1_000
     in_flight: _Positive = 1_000
-    heartbeat: Annotated[float, Meta(ge=0, le=86_400)] = 30.0  #: s
+    heartbeat: Annotated[int, Meta(ge=0, le=86_400_000)] = 30_000  #: ms; 0: no PINGs
 
     @classmethod
     def of(cls, told: Settings) -> Options:
@@ -45,6 +45,6 @@ class Options:
             inbox=self.inbox,
             queued=self.queued,
             in_flight=min(self.in_flight, max(1, calls // 2)),  # others have the rest
-            heartbeat=self.heartbeat,
+            heartbeat=self.heartbeat / 1000,
             frame=frame,
         )

@@ -392,7 +392,7 @@ def test_child_leaves_the_connection_to_its_parent(
 
 @pytest.fixture
 def outcomes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """How waits for a reply ended, on a machine with several cores where nobody is in the way."""
+    """The ends of waits for replies, on a machine with several cores where nobody is in the way."""
     outcomes: list[str] = []
     monkeypatch.setattr(polling, "cores", lambda: 2.0)
     monkeypatch.setattr("pycom_plugins.transport_zmtp.async_channel.PUSHED_ASIDE", math.inf)

@@ -116,7 +116,7 @@ class Heard:
         self.silence = Silence(connected, pair()[0], self.outbox)
 
     def look(self, count: int) -> list[str]:
-        """What so many passes do."""
+        """Return what so many passes do."""
         self.done = []
         for _ in range(count):
             self.silence.look(self)
