@@ -7,6 +7,7 @@ import errno
 import os
 import select
 import socket
+import struct
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -23,6 +24,12 @@ _LONGEST_PATH = 107
 FULL = 0.005
 #: Requests of clients that the system completes before the server takes them.
 _BACKLOG = 4096
+#: SO_LINGER: to close at once.
+_AT_ONCE = struct.pack("ii", True, 0)
+#: Times that the system has sent again what is not acknowledged, of all that is not (tcp_info of
+#: linux/tcp.h: tcpi_retransmits, tcpi_unacked), and the times after which the peer is cut off.
+_TCP_INFO = struct.Struct("@2xB21xI")
+_CUT_OFF = 2
 #: Pieces of input that are passed over before a connection is closed.
 _PIECES = 64
 
@@ -77,6 +84,29 @@ def is_hung_up(connected: socket.socket) -> bool:
     news = select.poll()
     news.register(connected, ends)
     return bool(news.poll(0))
+
+
+def is_cut_off(connected: socket.socket) -> bool | None:
+    """Tell whether packets get lost on the way to a peer; None: it has got all that was sent.
+
+    False says that it may be on its way. Nothing is lost on the way to a peer of this host.
+    """
+    if connected.family == socket.AF_UNIX or not hasattr(socket, "TCP_INFO"):
+        return None
+    info = connected.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO.size)
+    again, unacknowledged = _TCP_INFO.unpack(info)
+    return again >= _CUT_OFF if unacknowledged else None
+
+
+def reset(connected: socket.socket) -> None:
+    """Close a connection, and let the system forget what has not reached the peer yet.
+
+    It would go on to send it, and a request would be run when nobody waits for it any more.
+    """
+    if connected.family != socket.AF_UNIX:
+        with contextlib.suppress(OSError):
+            connected.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
+    connected.close()
 
 
 def tune(connected: socket.socket) -> None:

@@ -33,6 +33,8 @@ _CONNECTION = b"connection"
 _GAP = 0.01
 #: s for a client to read why its connection ends.
 _LAST_WORDS = 1.0
+#: Requests that are given up before other callbacks of the loop have their turn.
+_GIVEN_UP = 100
 #: Characters of what a stranger sent that go into the log.
 _SHOWN = 300
 
@@ -429,9 +431,12 @@ class Served:
         self._give_up()
 
     def _give_up(self) -> None:
-        """Give up the requests that run: nobody waits for them any more."""
-        while self._running:
+        """Give up the requests that run, a few at a time: nobody waits for them any more."""
+        loop, count = self._owner.loop, len(self._running)
+        for _ in range(min(count, _GIVEN_UP) if loop.is_running() else count):
             self._running.pop().cancel()
+        if self._running:
+            self._owner.on_loop(loop.call_soon, self._give_up)
 
     def _close(self) -> None:
         if self._is_closed:
