@@ -160,7 +160,7 @@ class SocketListener(Listener):
     # Requests, in turns.
 
     def arrived(self, served: Served) -> None:
-        if self._turns or len(served.inbox) > 1 or served.is_slow:
+        if self._turns or len(served.inbox) > 1 or served.is_slow or served.is_in_doubt:
             self.wait_for_turn(served)
             return
         is_alone, self._latest = served is self._latest, served
@@ -229,7 +229,8 @@ class SocketListener(Listener):
                 served.look_again()
                 if served.is_slow:
                     served.flush()
-                if not served.inbox or served.is_slow:  # who reads slowly comes back by itself
+                # Who reads slowly, and what may be taken back, comes back by itself.
+                if not served.inbox or served.is_slow or served.is_in_doubt:
                     continue
                 if len(served.inbox) > 1:
                     self.wait_for_turn(served)

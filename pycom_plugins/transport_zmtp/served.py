@@ -31,6 +31,10 @@ from pycom_plugins.transport_zmtp.outbox import Outbox
 _CONNECTION = b"connection"
 #: s without a look at the socket, after which it matters what has come meanwhile, and when.
 _GAP = 0.01
+#: s of such a gap, and requests that came in it, after which the socket may have been full: what
+#: takes them back waits at the client. s to wait for that, and times as many requests as usual that
+#: are read meanwhile.
+_LONG_GAP, _MANY, _MOMENT, _ALL = 1.0, 250, 0.05, 10
 #: s for a client to read why its connection ends.
 _LAST_WORDS = 1.0
 #: Requests that are given up before other callbacks of the loop have their turn.
@@ -69,6 +73,7 @@ class Owner(Protocol):
 class Served:
     """A connection that a client made. It is used by one thread at a time.
 
+    `is_in_doubt`: its requests wait for what may take them back.
     `is_over`: nothing is taken, run or sent any more; the socket may be open for a moment.
     """
 
@@ -85,9 +90,11 @@ class Served:
         "_socket",
         "_stall",
         "_timer",
+        "_unread_since",
         "_waiting",
         "address",
         "has_turn",
+        "is_in_doubt",
         "inbox",
         "is_over",
         "is_reading",
@@ -104,6 +111,8 @@ class Served:
         self._outbox = Outbox(accepted)
         self.is_reading = self._is_writing = self._is_closed = self._is_missed = False
         self._looked = time.monotonic()
+        #: When the socket was empty, while it may not be: nothing in it came before.
+        self._unread_since: float | None = None
         self.address = address
         self.inbox: deque[Delivery] = deque()
         self._waiting = 0  # bytes that came since the inbox was empty
@@ -112,6 +121,7 @@ class Served:
         self.reads_all = False
         self.has_turn = False
         self.is_over = False
+        self.is_in_doubt = False
         self._all_sent: asyncio.Future[None] | None = None
         self._stall: asyncio.TimerHandle | None = None
         self._timer = owner.loop.call_later(owner.limits.handshake, self._never_ready)
@@ -129,38 +139,57 @@ class Served:
     def receive(self) -> bool:
         """Take what is there into the inbox. Tells whether anything was."""
         last, self._looked = self._looked, time.monotonic()
-        if self._looked - last < _GAP:
+        gap = self._looked - last
+        if gap < _GAP:
             return self.is_reading and self._receive_once()
         # It may have waited: because a method held the loop, or because the process was stopped.
         # What cancels a request, or ends its connection, may have come meanwhile too.
-        is_any = False
-        while self.is_reading and self._receive_once(last):
+        if self._unread_since is None:
+            self._unread_since = last
+        is_any, begins_doubt = False, gap > _LONG_GAP and not self.is_in_doubt
+        self.is_in_doubt |= begins_doubt
+        while self.is_reading and self._receive_once():
             is_any = True
         if not self.is_reading and not self.is_over and places.is_hung_up(self._socket):
             self.end("it has gone")
+        if begins_doubt:
+            self._hold_back()
         return is_any
+
+    def _hold_back(self) -> None:
+        """Let many requests wait a moment for what takes them back."""
+        if len(self.inbox) > _MANY:
+            self._owner.on_loop(self._owner.loop.call_later, _MOMENT, self._trust)
+        else:
+            self.is_in_doubt = False
+            self._pause_if_full(0)
+
+    def _trust(self) -> None:
+        self.is_in_doubt = False
+        self._pause_if_full(0)
+        if self.inbox:
+            self._owner.wait_for_turn(self)
 
     def look_again(self) -> None:
         """Receive what came while others had their turn, if that was long."""
         if time.monotonic() - self._looked > _GAP:
             self.receive()
 
-    def _receive_once(self, since: float | None = None) -> bool:
-        """Receive once; nothing that comes waited already at the time `since`, where it is given.
-
-        Tells whether anything came.
-        """
+    def _receive_once(self) -> bool:
+        """Receive once. Tells whether anything came."""
         if self.is_over:
             return False
         connection = self._connection
         target = connection.target()
         room = self._owner.room if target is None else target
+        since = self._unread_since
         try:
             if since is None:
                 count, arrived = self._socket.recv_into(room), self._looked
             else:
                 count, arrived = self._owner.clock.receive(self._socket, room, since)
         except BlockingIOError:
+            self._unread_since = None
             return False
         except OSError as error:
             self.end(places.reason(error))
@@ -168,6 +197,8 @@ class Served:
         if not count:
             self.end()
             return False
+        if count < len(room):
+            self._unread_since = None
         try:
             if target is None:
                 events = connection.receive(room[:count])
@@ -184,10 +215,13 @@ class Served:
     def _pause_if_full(self, count: int) -> None:
         self._waiting += count
         limits = self._owner.limits
+        most = limits.inbox * _ALL if self.is_in_doubt else limits.inbox
         if not self.inbox:
             self._waiting = 0
-        elif len(self.inbox) >= limits.inbox or self._waiting >= limits.queued:
+        elif len(self.inbox) >= most or self._waiting >= limits.queued:
             self.pause()
+            if self._unread_since is None:
+                self._unread_since = self._looked
 
     def _take(self, events: list[Event], arrived: float) -> None:
         is_plain = bool(events)
@@ -214,9 +248,10 @@ class Served:
 
     def _cancel(self, correlation: bytes) -> None:
         """Forget a request that waits, and give up one that runs."""
-        for delivery in [*self.inbox]:
+        for delivery in self.inbox:
             if delivery.frames[1] == correlation:
                 self.inbox.remove(delivery)
+                return
         for delivery in [*self._running]:
             if delivery.frames[1] == correlation:
                 self._running.discard(delivery)
