@@ -37,6 +37,7 @@ def link() -> Iterator[tuple[Prefix, Prefix, Callable[[bool], None]]]:
 
         _, near = space("unshare", "-rn")
         far_pid, far = space(*near, "unshare", "-n")
+
         def ip(side: Sequence[str], words: str) -> int:
             return subprocess.run([*side, "ip", *words.split()]).returncode
 

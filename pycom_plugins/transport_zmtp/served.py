@@ -225,37 +225,41 @@ class Served:
 
     def _take(self, events: list[Event], arrived: float) -> None:
         is_plain = bool(events)
+        taken_back: set[bytes] = set()
         for event in events:
             if type(event) is list:
+                correlation = cancelled(event)
+                if correlation is not None:
+                    taken_back.add(correlation)
+                    continue
+                if taken_back:
+                    self._cancel(taken_back)
+                    taken_back = set()
                 self._take_message(event, arrived)
             else:
                 is_plain = False
                 self._on(event)
                 if self.is_over:
                     return
+        if taken_back:
+            self._cancel(taken_back)
         if not is_plain:  # the handshake goes on, or a PING came
             self._say(self._connection.outgoing())
 
     def _take_message(self, frames: list[Attachment], arrived: float) -> None:
-        taken_back = cancelled(frames)
-        if taken_back is not None:
-            self._cancel(taken_back)
-            return
         frames.insert(0, _CONNECTION)
         delivery = Delivery(frames, arrived, None, self.peer)
         delivery.reply = partial(self._reply, delivery)
         self.inbox.append(delivery)
 
-    def _cancel(self, correlation: bytes) -> None:
-        """Forget a request that waits, and give up one that runs."""
-        for delivery in self.inbox:
-            if delivery.frames[1] == correlation:
-                self.inbox.remove(delivery)
-                return
-        for delivery in [*self._running]:
-            if delivery.frames[1] == correlation:
-                self._running.discard(delivery)
-                delivery.cancel()
+    def _cancel(self, correlations: set[bytes]) -> None:
+        """Forget requests that wait, and give up those that run."""
+        kept = [one for one in self.inbox if bytes(one.frames[1]) not in correlations]
+        self.inbox.clear()
+        self.inbox += kept
+        for delivery in [one for one in self._running if bytes(one.frames[1]) in correlations]:
+            self._running.discard(delivery)
+            delivery.cancel()
 
     def begins(self, delivery: Delivery) -> None:
         """Note that a request is about to run."""

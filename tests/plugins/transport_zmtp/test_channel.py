@@ -278,6 +278,18 @@ def test_failed_call_ends_its_connection() -> None:
         assert channel.exchange(CALL, AMPLE) == [b"OK", b"right"]
 
 
+def test_what_a_failed_call_sent_does_not_arrive_later() -> None:
+    def serve() -> None:
+        server.wire().message()
+        # The system sends nothing again on a connection that was reset.
+        with pytest.raises(ConnectionResetError):
+            server.accepted[0].recv(1)
+
+    with listening() as server, connected(server.address) as channel, doing(serve):
+        with fails(sent=True, late=True):
+            channel.exchange(CALL, 50)
+
+
 def test_trickle_does_not_prolong_a_timeout() -> None:
     over = threading.Event()
 

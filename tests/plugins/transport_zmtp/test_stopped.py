@@ -24,20 +24,25 @@ def test_requests_that_were_given_up_meanwhile_are_not_run(processes: helpers.Pr
         for buffer in client.connection.encode([b"1", b"", *payload("a.b", method, **others)]):
             client.sock.sendall(buffer)
 
-    closing, resetting, late, early = (Client(plain(address)) for _ in range(4))
-    with closing, resetting, late, early:
+    closing, resetting, cancelling, late, early = (Client(plain(address)) for _ in range(5))
+    with closing, resetting, cancelling, late, early:
         ask(early, "early")
         early.message()
         os.kill(pid, signal.SIGSTOP)
         until(lambda: "State:\tT" in Path(f"/proc/{pid}/status").read_text())
-        for client, method in ((closing, "closed"), (resetting, "reset")):
-            for _ in range(500):  # more than the inbox holds
+        for client, method in (
+            (closing, "closed"),
+            (resetting, "reset"),
+            (cancelling, "cancelled"),
+        ):
+            for _ in range(900):  # more than the inbox holds, and than is received at a time
                 ask(client, method)
+        cancelling.send(b"1", b"", b"CANCEL", b"{}")
         ask(late, "late", extensions={"org.pycom.deadline": 100})
         ask(early, "patient", extensions={"org.pycom.deadline": 60_000})
         closing.sock.close()
         resetting.reset()
-        time.sleep(0.3)
+        time.sleep(1.2)
         os.kill(pid, signal.SIGCONT)
         assert answer_in(late.message()[2:])["code"] == 7
         assert answer_in(early.message()[2:])["code"] == 0
