@@ -296,7 +296,8 @@ def lateness(stage: Stage) -> str:
     if not late:
         return "0 calls ran whose callers had given up"
     each = ", ".join(f"{name} {count:,}" for name, count in late.most_common())
-    return f"{sum(late.values()):,} calls ran whose callers had given up ({each}), up to {latest:.1f} s late"
+    count = f"{sum(late.values()):,} calls ran whose callers had given up"
+    return f"{count} ({each}), up to {latest:.1f} s late"
 
 
 # The rows.

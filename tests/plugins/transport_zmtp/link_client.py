@@ -1,4 +1,4 @@
-"""A client for `test_links.py`: it calls until a call is not answered in time, and then once more."""
+"""A client for `test_links.py`: it calls until an answer is late, and then once more."""
 
 from __future__ import annotations
 

@@ -285,9 +285,13 @@ def test_what_a_failed_call_sent_does_not_arrive_later() -> None:
         with pytest.raises(ConnectionResetError):
             server.accepted[0].recv(1)
 
-    with listening() as server, connected(server.address) as channel, doing(serve):
-        with fails(sent=True, late=True):
-            channel.exchange(CALL, 50)
+    with (
+        listening() as server,
+        connected(server.address) as channel,
+        doing(serve),
+        fails(sent=True, late=True),
+    ):
+        channel.exchange(CALL, 50)
 
 
 def test_trickle_does_not_prolong_a_timeout() -> None:
