@@ -8,6 +8,7 @@ import os
 import select
 import socket
 import struct
+import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -91,7 +92,7 @@ def is_cut_off(connected: socket.socket) -> bool | None:
 
     False says that it may be on its way. Nothing is lost on the way to a peer of this host.
     """
-    if connected.family == socket.AF_UNIX or not hasattr(socket, "TCP_INFO"):
+    if connected.family == socket.AF_UNIX or sys.platform != "linux":
         return None
     info = connected.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO.size)
     again, unacknowledged = _TCP_INFO.unpack(info)

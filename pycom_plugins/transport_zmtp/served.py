@@ -31,10 +31,10 @@ from pycom_plugins.transport_zmtp.outbox import Outbox
 _CONNECTION = b"connection"
 #: s without a look at the socket, after which it matters what has come meanwhile, and when.
 _GAP = 0.01
-#: s of such a gap, and requests that came in it, after which the socket may have been full: what
-#: takes them back waits at the client. s to wait for that, and times as many requests as usual that
-#: are read meanwhile.
-_LONG_GAP, _MANY, _MOMENT, _ALL = 1.0, 250, 0.05, 10
+#: s of such a gap, and messages that came in it, after which the socket may have been full: what
+#: takes the requests back waits at the client. s to wait for that, and times as many requests as
+#: usual that are read meanwhile. (Some 280 small messages fill a Unix socket of Linux.)
+_LONG_GAP, _MANY, _MOMENT, _ALL = 1.0, 100, 0.05, 10
 #: s for a client to read why its connection ends.
 _LAST_WORDS = 1.0
 #: Requests that are given up before other callbacks of the loop have their turn.
@@ -89,6 +89,7 @@ class Served:
         "_running",
         "_socket",
         "_stall",
+        "_taken",
         "_timer",
         "_unread_since",
         "_waiting",
@@ -115,6 +116,7 @@ class Served:
         self._unread_since: float | None = None
         self.address = address
         self.inbox: deque[Delivery] = deque()
+        self._taken = 0  # messages since the last gap
         self._waiting = 0  # bytes that came since the inbox was empty
         self._running: set[Delivery] = set()
         self.peer: Peer | None = None
@@ -148,6 +150,7 @@ class Served:
             self._unread_since = last
         is_any, begins_doubt = False, gap > _LONG_GAP and not self.is_in_doubt
         self.is_in_doubt |= begins_doubt
+        self._taken = 0
         while self.is_reading and self._receive_once():
             is_any = True
         if not self.is_reading and not self.is_over and places.is_hung_up(self._socket):
@@ -157,8 +160,8 @@ class Served:
         return is_any
 
     def _hold_back(self) -> None:
-        """Let many requests wait a moment for what takes them back."""
-        if len(self.inbox) > _MANY:
+        """Let requests wait a moment for what takes them back, where that may have had no room."""
+        if self.inbox and self._taken > _MANY:
             self._owner.on_loop(self._owner.loop.call_later, _MOMENT, self._trust)
         else:
             self.is_in_doubt = False
@@ -225,6 +228,7 @@ class Served:
 
     def _take(self, events: list[Event], arrived: float) -> None:
         is_plain = bool(events)
+        self._taken += len(events)
         taken_back: set[bytes] = set()
         for event in events:
             if type(event) is list:
@@ -257,9 +261,10 @@ class Served:
         kept = [one for one in self.inbox if bytes(one.frames[1]) not in correlations]
         self.inbox.clear()
         self.inbox += kept
-        for delivery in [one for one in self._running if bytes(one.frames[1]) in correlations]:
-            self._running.discard(delivery)
-            delivery.cancel()
+        for delivery in [*self._running]:
+            if bytes(delivery.frames[1]) in correlations:
+                self._running.discard(delivery)
+                delivery.cancel()
 
     def begins(self, delivery: Delivery) -> None:
         """Note that a request is about to run."""
@@ -471,11 +476,13 @@ class Served:
 
     def _give_up(self) -> None:
         """Give up the requests that run, a few at a time: nobody waits for them any more."""
-        loop, count = self._owner.loop, len(self._running)
-        for _ in range(min(count, _GIVEN_UP) if loop.is_running() else count):
+        loop, count = self._owner.loop, 0
+        while self._running:
+            if count == _GIVEN_UP and loop.is_running():
+                self._owner.on_loop(loop.call_soon, self._give_up)
+                break
             self._running.pop().cancel()
-        if self._running:
-            self._owner.on_loop(loop.call_soon, self._give_up)
+            count += 1
 
     def _close(self) -> None:
         if self._is_closed:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import sys
 
 from pycom_core import Runtime, Server, Settings
@@ -15,6 +16,8 @@ class Told(Server):
 
     def handle_call(self, request: Request) -> Response:
         print("ran", request.method, flush=True)
+        if request.method == "hold":  # Python's lock
+            ctypes.PyDLL(None).usleep(1_500_000)
         return request.response(None)
 
 

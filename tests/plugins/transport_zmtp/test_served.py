@@ -402,24 +402,29 @@ def test_requests_of_who_leaves_are_given_up_in_turns_with_other_work() -> None:
     assert at_other_work[0] < 1000
 
 
-def test_many_requests_after_a_gap_wait_for_what_takes_them_back(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize("kept", [1, 200], ids=["one", "all"])
+def test_requests_of_many_messages_after_a_gap_wait_for_what_takes_them_back(
+    kept: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_LONG_GAP", 0.0)
     monkeypatch.setattr(module, "_MOMENT", 0.5)
     with Stage(inbox=100) as stage, stage.client() as client:
         assert client.ask(b"first") == b"first"
         time.sleep(2 * module._GAP)
-        client.begin(*[b"taken back"] * 300)
-        client.send(b"1", b"", b"CANCEL", b"{}")
+        request, cancel = b"".join(requests(client, b"taken back")), cancelling(client)
+        client.send_bytes((request + cancel) * (200 - kept) + request * kept)
+        client.send_bytes(cancel)
         assert client.ask(b"last") == b"last"
         assert stage.ran == [b"first", b"last"]
 
 
+def cancelling(client: Client) -> bytes:
+    return b"".join(client.connection.encode([b"1", b"", b"CANCEL", b"{}"]))
+
+
 def test_id_may_be_used_again_after_it_was_taken_back(stage: Stage) -> None:
     with stage.client() as client:
-        cancel = b"".join(client.connection.encode([b"1", b"", b"CANCEL", b"{}"]))
-        client.send_bytes(cancel + b"".join(requests(client, b"again")))
+        client.send_bytes(cancelling(client) + b"".join(requests(client, b"again")))
         assert client.message()[-1] == b"again"
 
 
