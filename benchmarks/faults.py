@@ -1,4 +1,4 @@
-"""What callers see when something breaks: faults at full size, among whole processes.
+"""Faults at full size, among whole processes, and what callers see.
 
 A nameserver, the service (`services/faulty.py`) and each caller (`callers.py`) are processes of
 their own. The link is one between network namespaces, for which no rights are needed.
@@ -267,19 +267,19 @@ def is_found(nameserver: str) -> bool:
 
 
 def told(calls: Sequence[Sequence[Any]]) -> str:
-    """How calls ended."""
+    """Count how calls ended."""
     ends = Counter(str(ended) for _, _, ended in calls)
     return ", ".join(f"{count:,} {ended}" for ended, count in ends.most_common())
 
 
 def back_after(calls: Sequence[Sequence[Any]], since: float) -> str:
-    """How long after a time the first call was answered."""
+    """Give the s from a time on until the first answer."""
     answered = [end for _, end, ended in calls if ended == "answered" and end > since]
     return f"{min(answered) - since:.2f}" if answered else "inf"
 
 
 def pace(calls: Sequence[Sequence[Any]], began: float, end: float) -> str:
-    """How many calls were answered within a time, and how long they took."""
+    """Count the calls that were answered within a time, and say how long they took."""
     times = [
         stop - start for start, stop, ended in calls if ended == "answered" and began < stop < end
     ]

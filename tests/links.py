@@ -16,9 +16,9 @@ Prefix = tuple[str, ...]
 
 @contextlib.contextmanager
 def link() -> Iterator[tuple[Prefix, Prefix, Callable[[bool], None]]]:
-    """What runs a command at either end, and a switch: while it is off, what is sent is lost.
+    """Prefixes that run a command at either end, and a switch: while it is off, packets get lost.
 
-    That is what the near end sends; what comes to it arrives.
+    Those that the near end sends: what comes to it arrives.
     """
     if not all(map(shutil.which, ("unshare", "nsenter", "ip"))):
         pytest.skip("there is no unshare, nsenter or ip")
