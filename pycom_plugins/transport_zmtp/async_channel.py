@@ -31,6 +31,8 @@ _ROOM = 65_536
 _FRESH = 0.001
 #: s after which connecting begins anew: the system tries ever more seldom.
 _DIALING = 10.0
+#: s between two looks whether a call that was given up has reached the server.
+_DOUBT = 0.2
 #: Bytes and buffers that leave in one system call (IOV_MAX of Linux is 1024).
 _BATCH = 262_144
 _BUFFERS = 512
@@ -73,6 +75,7 @@ class AsyncSocketChannel(AsyncChannel):
         self._socket: socket.socket | None = None
         self._dialing: asyncio.Task[None] | None = None
         self._redial: asyncio.TimerHandle | None = None
+        self._doubt: asyncio.TimerHandle | None = None
         self._is_writing = self._is_scheduled = self._cancels = False
         self._room = memoryview(bytearray(_ROOM))
         self._heard = 0.0
@@ -111,6 +114,7 @@ class AsyncSocketChannel(AsyncChannel):
             is_answered = reply.done() and not reply.cancelled() and reply.exception() is None
             if not self._take_back(correlation) and not is_answered:
                 self._cancel(correlation)
+                self._doubt_soon(loop)
 
     async def _look(self, reply: asyncio.Future[Message]) -> None:
         """Keep the loop from sleeping for a moment; whatever is ready has its turn meanwhile."""
@@ -149,6 +153,25 @@ class AsyncSocketChannel(AsyncChannel):
             self._outbox.put(self._connection.encode(dialect.cancel(correlation)))
             if not self._is_writing:
                 self._flush()
+
+    def _doubt_soon(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._socket is not None and self._doubt is None:
+            self._doubt = loop.call_later(_DOUBT, self._check, loop)
+
+    def _check(self, loop: asyncio.AbstractEventLoop) -> None:
+        """End a connection on which calls that were given up do not reach the server.
+
+        The system sends them again, ever more seldom. They would be run late, and what follows
+        them would have to wait.
+        """
+        assert self._socket is not None
+        is_cut_off = places.is_cut_off(self._socket)
+        if is_cut_off:
+            self._lose(TimeoutError("what is sent to it gets lost"))
+            return
+        self._doubt = None
+        if is_cut_off is False:
+            self._doubt_soon(loop)
 
     # Connecting.
 
@@ -366,13 +389,20 @@ class AsyncSocketChannel(AsyncChannel):
         made, self._socket = self._socket, None
         partly_sent, self._partly_sent = self._partly_sent, None
         is_writing, self._is_writing = self._is_writing, False
+        is_in_doubt = bool(self._pending) or self._doubt is not None
+        if self._doubt is not None:
+            self._doubt.cancel()
+            self._doubt = None
         if made is not None:
             self._passes.stop()
             if (loop := self._open_loop()) is not None:
                 loop.remove_reader(made)
                 if is_writing:
                     loop.remove_writer(made)
-            made.close()
+            if is_in_doubt:
+                places.reset(made)
+            else:
+                made.close()
         return partly_sent
 
     def _open_loop(self) -> asyncio.AbstractEventLoop | None:

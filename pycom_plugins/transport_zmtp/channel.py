@@ -71,7 +71,7 @@ class BlockingChannel(Channel):
             if len(reply) < 3 or reply[0] != b"":
                 raise ProtocolError(NO_REPLY)
         except _Late as late:
-            self.close()
+            self._give_up()
             raise self._late(timeout, is_sent, late) from None
         except (OSError, ProtocolError) as error:
             self.close()
@@ -79,7 +79,7 @@ class BlockingChannel(Channel):
                 f"{self._address}: {places.reason(error)}", sent=is_sent
             ) from error
         except BaseException:
-            self.close()
+            self._give_up()
             raise
         if refusal is not None:
             self.close()
@@ -109,6 +109,12 @@ class BlockingChannel(Channel):
     def close(self) -> None:
         if self._socket is not None:
             self._socket.close()
+            self._socket = None
+
+    def _give_up(self) -> None:
+        """End the connection; a request that has not reached the server yet never does."""
+        if self._socket is not None:
+            places.reset(self._socket)
             self._socket = None
 
     # Connecting.

@@ -20,13 +20,16 @@ class Inbox(deque[Delivery]):
         self._size = 0  # bytes that came since nothing waited
         self.running: set[Delivery] = set()
 
-    def is_full(self, count: int) -> bool:
-        """Tell whether no more should be received now, after `count` bytes more."""
+    def is_full(self, count: int, times: int) -> bool:
+        """Tell whether no more should be received now, after `count` bytes more.
+
+        It takes so many `times` the requests that it usually takes.
+        """
         self._size += count
         if not self:
             self._size = 0
             return False
-        return len(self) >= self._limits.inbox or self._size >= self._limits.queued
+        return len(self) >= self._limits.inbox * times or self._size >= self._limits.queued
 
     @property
     def is_at_limit(self) -> bool:
@@ -39,18 +42,12 @@ class Inbox(deque[Delivery]):
         self.running.add(delivery)
         return delivery
 
-    def take_back(self, correlation: bytes) -> None:
-        """Forget a request that waits, and give up one that runs."""
-        for delivery in [*self]:
-            if delivery.frames[1] == correlation:
-                self.remove(delivery)
+    def take_back(self, correlations: set[bytes]) -> None:
+        """Forget requests that wait, and give up those that run."""
+        kept = [one for one in self if bytes(one.frames[1]) not in correlations]
+        self.clear()
+        self += kept
         for delivery in [*self.running]:
-            if delivery.frames[1] == correlation:
+            if bytes(delivery.frames[1]) in correlations:
                 self.running.discard(delivery)
                 delivery.cancel()
-
-    def give_up(self) -> None:
-        """Forget all that wait, and give up those that run: nobody waits for them any more."""
-        self.clear()
-        while self.running:
-            self.running.pop().cancel()

@@ -181,7 +181,7 @@ class SocketListener(Listener):
     # Requests, in turns.
 
     def arrived(self, served: Served) -> None:
-        if self._turns or len(served.inbox) > 1 or served.has_to_wait:
+        if self._turns or len(served.inbox) > 1 or served.has_to_wait or served.is_in_doubt:
             self.wait_for_turn(served)
             return
         is_alone, self._latest = served is self._latest, served
@@ -247,7 +247,8 @@ class SocketListener(Listener):
                 served = turns.popleft()
                 served.has_turn = False
                 served.look_again()
-                if not served.may_run():  # who has to wait comes back by itself
+                # Who has to wait, and what may be taken back, comes back by itself.
+                if served.is_in_doubt or not served.may_run():
                     continue
                 if len(served.inbox) > 1:
                     self.wait_for_turn(served)

@@ -9,6 +9,7 @@ import os
 import select
 import socket
 import struct
+import sys
 import tempfile
 import termios
 from collections.abc import Mapping, Sequence
@@ -29,6 +30,12 @@ _BACKLOG = 4096
 #: Signs of a silent host that may be missing.
 _PROBES = 3
 _INT = struct.Struct("@i")
+#: SO_LINGER: to close at once.
+_AT_ONCE = struct.pack("ii", True, 0)
+#: Times that the system has sent again what is not acknowledged, of all that is not (tcp_info of
+#: linux/tcp.h: tcpi_retransmits, tcpi_unacked), and the times after which the peer is cut off.
+_TCP_INFO = struct.Struct("@2xB21xI")
+_CUT_OFF = 2
 #: Pieces of input that are passed over before a connection is closed.
 _PIECES = 64
 
@@ -92,6 +99,29 @@ def under_way(connected: socket.socket) -> int:
         answer = fcntl.ioctl(connected, termios.TIOCOUTQ, bytes(_INT.size))
         return int(_INT.unpack(answer)[0])
     return 0
+
+
+def is_cut_off(connected: socket.socket) -> bool | None:
+    """Tell whether packets get lost on the way to a peer; None: it has got all that was sent.
+
+    False says that it may be on its way. Nothing is lost on the way to a peer of this host.
+    """
+    if connected.family == socket.AF_UNIX or sys.platform != "linux":
+        return None
+    info = connected.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO.size)
+    again, unacknowledged = _TCP_INFO.unpack(info)
+    return again >= _CUT_OFF if unacknowledged else None
+
+
+def reset(connected: socket.socket) -> None:
+    """Close a connection, and let the system forget what has not reached the peer yet.
+
+    It would go on to send it, and a request would be run when nobody waits for it any more.
+    """
+    if connected.family != socket.AF_UNIX:
+        with contextlib.suppress(OSError):
+            connected.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
+    connected.close()
 
 
 def tune(connected: socket.socket, silence: float = 30) -> None:

@@ -33,10 +33,16 @@ from pycom_plugins.transport_zmtp.silence import Silence
 _CONNECTION = b"connection"
 #: s without a look at the socket, after which it matters what has come meanwhile, and when.
 _GAP = 0.01
+#: s of such a gap, and messages that came in it, after which the socket may have been full: what
+#: takes the requests back waits at the client. s to wait for that, and times as many requests as
+#: usual that are read meanwhile. (Some 280 small messages fill a Unix socket of Linux.)
+_LONG_GAP, _MANY, _MOMENT, _ALL = 1.0, 100, 0.05, 10
 #: s for a client to read why its connection ends.
 _LAST_WORDS = 1.0
 #: s between two looks at a client from which nothing is received for now.
 _AWAY = 1.0
+#: Requests that are given up before other callbacks of the loop have their turn.
+_GIVEN_UP = 100
 #: Characters of what a stranger sent that go into the log.
 _SHOWN = 300
 
@@ -71,6 +77,7 @@ class Owner(Protocol):
 class Served:
     """A connection that a client made. It is used by one thread at a time.
 
+    `is_in_doubt`: its requests wait for what may take them back.
     `is_over`: nothing is taken, run or sent any more; the socket may be open for a moment.
     """
 
@@ -90,10 +97,13 @@ class Served:
         "_since",
         "_socket",
         "_stall",
+        "_taken",
         "_timer",
+        "_unread_since",
         "address",
         "has_turn",
         "inbox",
+        "is_in_doubt",
         "is_over",
         "is_reading",
         "peer",
@@ -114,12 +124,16 @@ class Served:
         self._since = self._looked = time.monotonic()
         self.address = address
         self.inbox = Inbox(owner.limits)
+        #: When the socket was empty, while it may not be: nothing in it came before.
+        self._unread_since: float | None = None
+        self._taken = 0  # messages since the last gap
         self.peer: Peer | None = None
         self.reads_all = False
         self.received = 0  # bytes
         self._silence = Silence(accepted, connection, self._outbox)
         self.has_turn = False
         self.is_over = False
+        self.is_in_doubt = False
         self._all_sent: asyncio.Future[None] | None = None
         self._stall: asyncio.TimerHandle | None = None
         self._absence: asyncio.TimerHandle | None = None
@@ -138,38 +152,58 @@ class Served:
     def receive(self) -> bool:
         """Take what is there into the inbox. Tells whether anything was."""
         last, self._looked = self._looked, time.monotonic()
-        if self._looked - last < _GAP:
+        gap = self._looked - last
+        if gap < _GAP:
             return self.is_reading and self._receive_once()
         # It may have waited: because a method held the loop, or because the process was stopped.
         # What cancels a request, or ends its connection, may have come meanwhile too.
-        is_any = False
-        while self.is_reading and self._receive_once(last):
+        if self._unread_since is None:
+            self._unread_since = last
+        is_any, begins_doubt = False, gap > _LONG_GAP and not self.is_in_doubt
+        self.is_in_doubt |= begins_doubt
+        self._taken = 0
+        while self.is_reading and self._receive_once():
             is_any = True
         if not self.is_reading and not self.is_over and places.is_hung_up(self._socket):
             self.end("it has gone")
+        if begins_doubt:
+            self._hold_back()
         return is_any
+
+    def _hold_back(self) -> None:
+        """Let requests wait a moment for what takes them back, where that may have had no room."""
+        if self.inbox and self._taken > _MANY:
+            self._owner.on_loop(self._owner.loop.call_later, _MOMENT, self._trust)
+        else:
+            self.is_in_doubt = False
+            self._pause_if_full(0)
+
+    def _trust(self) -> None:
+        self.is_in_doubt = False
+        self._pause_if_full(0)
+        if self.inbox:
+            self._owner.wait_for_turn(self)
 
     def look_again(self) -> None:
         """Receive what came while others had their turn, if that was long."""
         if time.monotonic() - self._looked > _GAP:
             self.receive()
 
-    def _receive_once(self, since: float | None = None) -> bool:
-        """Receive once; nothing that comes waited already at the time `since`, where it is given.
-
-        Tells whether anything came.
-        """
+    def _receive_once(self) -> bool:
+        """Receive once. Tells whether anything came."""
         if self.is_over:
             return False
         connection = self._connection
         target = connection.target()
         room = self._owner.room if target is None else target
+        since = self._unread_since
         try:
             if since is None:
                 count, arrived = self._socket.recv_into(room), self._looked
             else:
                 count, arrived = self._owner.clock.receive(self._socket, room, since)
         except BlockingIOError:
+            self._unread_since = None
             return False
         except OSError as error:
             self.end(places.reason(error))
@@ -178,6 +212,8 @@ class Served:
             self.end()
             return False
         self.received += count
+        if count < len(room):
+            self._unread_since = None
         try:
             if target is None:
                 events = connection.receive(room[:count])
@@ -188,28 +224,40 @@ class Served:
             self._fault(error)
             return False
         self._take(events, arrived)
-        if self.inbox.is_full(count):
-            self.pause()
+        self._pause_if_full(count)
         return not self.is_over
+
+    def _pause_if_full(self, count: int) -> None:
+        if self.inbox.is_full(count, _ALL if self.is_in_doubt else 1):
+            self.pause()
+            if self._unread_since is None:
+                self._unread_since = self._looked
 
     def _take(self, events: list[Event], arrived: float) -> None:
         is_plain = bool(events)
+        self._taken += len(events)
+        taken_back: set[bytes] = set()
         for event in events:
             if type(event) is list:
+                correlation = cancelled(event)
+                if correlation is not None:
+                    taken_back.add(correlation)
+                    continue
+                if taken_back:
+                    self.inbox.take_back(taken_back)
+                    taken_back = set()
                 self._take_message(event, arrived)
             else:
                 is_plain = False
                 self._on(event)
                 if self.is_over:
                     return
+        if taken_back:
+            self.inbox.take_back(taken_back)
         if not is_plain:  # the handshake goes on, or a PING came
             self.say(self._connection.outgoing())
 
     def _take_message(self, frames: list[Attachment], arrived: float) -> None:
-        taken_back = cancelled(frames)
-        if taken_back is not None:
-            self.inbox.take_back(taken_back)
-            return
         frames.insert(0, _CONNECTION)
         delivery = Delivery(frames, arrived, None, self.peer)
         delivery.reply = partial(self._reply, delivery)
@@ -492,7 +540,18 @@ class Served:
         if reason:
             logger().debug("The connection of %s ends: %s", self.address, reason)
         self.is_over = True
-        self.inbox.give_up()
+        self.inbox.clear()
+        self._give_up()
+
+    def _give_up(self) -> None:
+        """Give up the requests that run, a few at a time: nobody waits for them any more."""
+        loop, count = self._owner.loop, 0
+        while self.inbox.running:
+            if count == _GIVEN_UP and loop.is_running():
+                self._owner.on_loop(loop.call_soon, self._give_up)
+                break
+            self.inbox.running.pop().cancel()
+            count += 1
 
     def _close(self) -> None:
         if self._is_closed:

@@ -173,6 +173,51 @@ async def test_request_that_left_in_part_was_not_sent() -> None:
 
 
 @awaited
+async def test_calls_given_up_that_do_not_arrive_end_the_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with listening() as server, connected(server.address) as channel:
+        monkeypatch.setattr(places, "is_cut_off", lambda _: True)
+        late, other = begin(channel, b"late", timeout=50), begin(channel, b"other")
+        await wire(server)
+        with fails(sent=True, late=True):
+            await late
+        with fails(sent=True, match="what is sent to it gets lost"):
+            await other
+        assert await asyncio.to_thread(is_reset, server.accepted[0])
+        again = begin(channel, b"again")
+        await replies(await wire(server), b"again")
+        assert await again == [b"OK", b"again"]
+
+
+@pytest.mark.parametrize("answers", [[None], [False, None]])
+@awaited
+async def test_calls_given_up_that_arrive_leave_the_connection(
+    answers: list[bool | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with listening() as server, connected(server.address) as channel:
+        left = [*answers]
+        monkeypatch.setattr(places, "is_cut_off", lambda _: left.pop(0))
+        late, other = begin(channel, b"late", timeout=50), begin(channel, b"other")
+        first = await wire(server)
+        with fails(sent=True, late=True):
+            await late
+        await comes_true(lambda: not left and channel._doubt is None)
+        for _ in range(2):
+            await replies(first, b"fine")
+        assert await other == [b"OK", b"fine"]
+
+
+def is_reset(sock: socket.socket) -> bool:
+    try:
+        while sock.recv(1000):
+            pass
+    except ConnectionResetError:
+        return True
+    return False
+
+
+@awaited
 async def test_refusal_of_a_request_that_is_too_big() -> None:
     def refuse() -> None:
         first = server.wire()

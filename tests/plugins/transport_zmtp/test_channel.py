@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import select
 import signal
@@ -57,6 +58,16 @@ def test_port_that_refuses() -> None:
         with fails(sent=False, match=r"^tcp://127.0.0.1:\d+: Connection refused$"):
             channel.exchange(CALL, AMPLE)
         assert not channel.is_alive()
+
+
+def test_no_descriptor_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    def exhausted(_: object) -> socket.socket:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    with listening() as server, connected(server.address) as channel:
+        monkeypatch.setattr(places.Place, "socket", exhausted)
+        with fails(sent=False, match="Too many open files"):
+            channel.exchange(CALL, AMPLE)
 
 
 def test_path_without_listener(tmp_path: Path) -> None:
@@ -276,6 +287,22 @@ def test_failed_call_ends_its_connection() -> None:
         with fails(sent=True, match="within 50 ms$", late=True):
             channel.exchange(CALL, 50)
         assert channel.exchange(CALL, AMPLE) == [b"OK", b"right"]
+
+
+def test_what_a_failed_call_sent_does_not_arrive_later() -> None:
+    def serve() -> None:
+        server.wire().message()
+        # The system sends nothing again on a connection that was reset.
+        with pytest.raises(ConnectionResetError):
+            server.accepted[0].recv(1)
+
+    with (
+        listening() as server,
+        connected(server.address) as channel,
+        doing(serve),
+        fails(sent=True, late=True),
+    ):
+        channel.exchange(CALL, 50)
 
 
 def test_trickle_does_not_prolong_a_timeout() -> None:

@@ -24,16 +24,17 @@ def delivery(correlation: bytes) -> Delivery:
 
 def test_full_by_number_and_by_bytes_until_all_were_begun() -> None:
     inbox = Inbox(Limits(inbox=2, queued=1000))
-    assert not inbox.is_full(5000)
+    assert not inbox.is_full(5000, 1)
     inbox.append(delivery(b"1"))
-    assert not inbox.is_full(999)
-    assert inbox.is_full(1)
+    assert not inbox.is_full(999, 1)
+    assert inbox.is_full(1, 1)
     inbox.begin()
-    assert not inbox.is_full(1000)
+    assert not inbox.is_full(1000, 1)
     inbox.append(delivery(b"2"))
-    assert not inbox.is_full(10)
+    assert not inbox.is_full(10, 1)
     inbox.append(delivery(b"3"))
-    assert inbox.is_full(10)
+    assert inbox.is_full(10, 1)
+    assert not inbox.is_full(10, 2)
 
 
 def test_limit_counts_what_runs() -> None:
@@ -43,19 +44,9 @@ def test_limit_counts_what_runs() -> None:
     assert not inbox.is_at_limit
     begun.append(inbox.begin())
     assert inbox.is_at_limit
-    inbox.take_back(b"0")
+    inbox.take_back({b"0"})
     assert not inbox.is_at_limit
     assert [one.is_cancelled for one in begun] == [True, False]
-
-
-def test_all_are_given_up() -> None:
-    inbox = Inbox(Limits())
-    inbox.extend(delivery(b"%d" % number) for number in range(3))
-    begun = inbox.begin()
-    inbox.give_up()
-    assert begun.is_cancelled
-    assert not inbox
-    assert not inbox.running
 
 
 IFACE = "com.foo.slow"

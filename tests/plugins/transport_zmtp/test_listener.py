@@ -348,6 +348,27 @@ def test_arrival_is_known_of_what_waited(
         assert before - 0.01 <= arrived[1] < before + 0.15
 
 
+def test_arrival_is_known_of_what_waited_behind_a_full_inbox(
+    gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_ROOM", 500)  # bytes that are received at a time
+    arrived: list[float] = []
+
+    def note(delivery: Delivery) -> None:
+        arrived.append(delivery.arrived)
+        gate(delivery)
+
+    with Stage(note, inbox=10) as stage, stage.client() as client:
+        client.begin(b"hold", *[b"x"] * 500)
+        gate.wait()
+        before = time.monotonic()
+        time.sleep(0.3)
+        gate.open()
+        for _ in range(501):
+            client.message()
+        assert max(arrived) < before + 0.2
+
+
 # Who is connected.
 
 

@@ -194,3 +194,16 @@ def test_hung_up() -> None:
         ours.setblocking(False)
         places.pass_over_input(ours, memoryview(bytearray(4)))
         assert ours.recv(1) == b""
+
+
+def test_nobody_is_cut_off_here() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        client = socket.create_connection(server.getsockname())
+        accepted, _ = server.accept()
+        with client, accepted:
+            client.sendall(b"x")
+            until(lambda: places.is_cut_off(client) is None)
+    one, other = socket.socketpair()
+    with one, other:
+        one.sendall(b"x")
+        assert places.is_cut_off(one) is None

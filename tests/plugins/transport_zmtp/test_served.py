@@ -16,7 +16,7 @@ import zmq
 from awaited import NEW_LOOPS
 from helpers import until
 from zmtp_peers import Wire, hangs_up, libzmq
-from zmtp_stage import Client, Gate, Stage, echo
+from zmtp_stage import Client, Gate, Stage, echo, requests
 
 from pycom_core import AccessDenied, logger
 from pycom_core.messages import Delivery, Peer
@@ -379,6 +379,54 @@ def test_dropped_replies_are_one_line(caplog: pytest.LogCaptureFixture) -> None:
             stage.within(lambda d=delivery: echo(d))  # type: ignore[misc]
         stage.within(lambda: None)
     assert len(lines(caplog)) == 1
+
+
+# Requests that nobody waits for.
+
+
+def test_requests_of_who_leaves_are_given_up_in_turns_with_other_work() -> None:
+    given_up: list[Delivery] = []
+    at_other_work: list[int] = []
+
+    def hold(delivery: Delivery) -> None:
+        def give_up() -> None:
+            given_up.append(delivery)
+            stage.loop.call_soon(lambda: at_other_work.append(len(given_up)))
+
+        delivery.on_cancel = give_up
+
+    with Stage(hold) as stage, stage.client() as client:
+        client.begin(*[b"x"] * 1000)
+        until(lambda: len(stage.ran) == 1000)
+        client.sock.close()
+        until(lambda: len(given_up) == 1000)
+    assert at_other_work[0] < 1000
+
+
+@pytest.mark.parametrize("kept", [1, 200], ids=["one", "all"])
+def test_requests_of_many_messages_after_a_gap_wait_for_what_takes_them_back(
+    kept: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_LONG_GAP", 0.0)
+    monkeypatch.setattr(module, "_MOMENT", 0.5)
+    with Stage(inbox=100) as stage, stage.client() as client:
+        assert client.ask(b"first") == b"first"
+        time.sleep(2 * module._GAP)
+        request, cancel = b"".join(requests(client, b"taken back")), cancelling(client)
+        client.send_bytes((request + cancel) * (200 - kept) + request * kept)
+        client.send_bytes(cancel)
+        assert client.ask(b"last") == b"last"
+        assert stage.ran == [b"first", b"last"]
+
+
+def cancelling(client: Client) -> bytes:
+    return b"".join(client.connection.encode([b"1", b"", b"CANCEL", b"{}"]))
+
+
+def test_id_may_be_used_again_after_it_was_taken_back(stage: Stage) -> None:
+    with stage.client() as client:
+        client.send_bytes(cancelling(client) + b"".join(requests(client, b"again")))
+        assert client.message()[-1] == b"again"
 
 
 # Half of a connection.
