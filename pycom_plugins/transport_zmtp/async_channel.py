@@ -20,6 +20,7 @@ from pycom_plugins.transport_zmtp import dialect, places
 from pycom_plugins.transport_zmtp.channel import NO_REPLY, check
 from pycom_plugins.transport_zmtp.dialing import dial
 from pycom_plugins.transport_zmtp.engine import Connection, Event, ProtocolError, Storage
+from pycom_plugins.transport_zmtp.later import Later
 from pycom_plugins.transport_zmtp.lookups import Lookups
 from pycom_plugins.transport_zmtp.outbox import Outbox
 from pycom_plugins.transport_zmtp.polling import PUSHED_ASIDE, Polling
@@ -75,7 +76,7 @@ class AsyncSocketChannel(AsyncChannel):
         self._socket: socket.socket | None = None
         self._dialing: asyncio.Task[None] | None = None
         self._redial: asyncio.TimerHandle | None = None
-        self._doubt: asyncio.TimerHandle | None = None
+        self._doubt = Later(self._check)
         self._is_writing = self._is_scheduled = self._cancels = False
         self._room = memoryview(bytearray(_ROOM))
         self._heard = 0.0
@@ -155,10 +156,10 @@ class AsyncSocketChannel(AsyncChannel):
                 self._flush()
 
     def _doubt_soon(self, loop: asyncio.AbstractEventLoop) -> None:
-        if self._socket is not None and self._doubt is None:
-            self._doubt = loop.call_later(_DOUBT, self._check, loop)
+        if self._socket is not None:
+            self._doubt.start(loop, _DOUBT)
 
-    def _check(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _check(self) -> None:
         """End a connection on which calls that were given up do not reach the server.
 
         The system sends them again, ever more seldom. They would be run late, and what follows
@@ -166,12 +167,10 @@ class AsyncSocketChannel(AsyncChannel):
         """
         assert self._socket is not None
         is_cut_off = places.is_cut_off(self._socket)
+        if is_cut_off is not None:
+            self._doubt_soon(asyncio.get_running_loop())
         if is_cut_off:
             self._lose(TimeoutError("what is sent to it gets lost"))
-            return
-        self._doubt = None
-        if is_cut_off is False:
-            self._doubt_soon(loop)
 
     # Connecting.
 
@@ -389,10 +388,8 @@ class AsyncSocketChannel(AsyncChannel):
         made, self._socket = self._socket, None
         partly_sent, self._partly_sent = self._partly_sent, None
         is_writing, self._is_writing = self._is_writing, False
-        is_in_doubt = bool(self._pending) or self._doubt is not None
-        if self._doubt is not None:
-            self._doubt.cancel()
-            self._doubt = None
+        is_in_doubt = bool(self._pending) or self._doubt.is_started
+        self._doubt.stop()
         if made is not None:
             self._passes.stop()
             if (loop := self._open_loop()) is not None:

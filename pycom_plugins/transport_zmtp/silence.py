@@ -11,9 +11,11 @@ import asyncio
 import socket
 from collections.abc import Callable
 from typing import Protocol
+from weakref import WeakMethod
 
 from pycom_plugins.transport_zmtp import places
 from pycom_plugins.transport_zmtp.engine import Connection
+from pycom_plugins.transport_zmtp.later import Later
 from pycom_plugins.transport_zmtp.outbox import Outbox
 
 #: Passes within the time of a heartbeat: so a PING leaves at most a quarter of it too late.
@@ -21,31 +23,34 @@ PASSES = 4
 
 
 class Passes:
-    """Calls `look` on a loop, again and again until it returns False."""
+    """Calls a method on a loop, again and again until it returns False."""
 
-    __slots__ = ("_look", "_seconds", "_timer")
+    __slots__ = ("__weakref__", "_later", "_look", "_seconds")
 
     def __init__(self, heartbeat: float, look: Callable[[], bool]) -> None:
         """`heartbeat` is in s; 0: never."""
         self._seconds = heartbeat / PASSES
-        self._look = look
-        self._timer: asyncio.TimerHandle | None = None
+        self._look = WeakMethod(look)  # of the one that has these passes
+        self._later = Later(self._pass)
+
+    @property
+    def is_started(self) -> bool:
+        """True while there are passes to come."""
+        return self._later.is_started
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Begin, if they have not begun yet."""
-        if self._timer is None and self._seconds:
-            self._timer = loop.call_later(self._seconds, self._pass, loop)
+        if self._seconds:
+            self._later.start(loop, self._seconds)
 
-    def _pass(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._timer = None
-        if self._look():
-            self.start(loop)
+    def _pass(self) -> None:
+        look = self._look()
+        if look is not None and look():
+            self.start(asyncio.get_running_loop())
 
     def stop(self) -> None:
         """End, until they are started again."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._later.stop()
 
 
 class Speaker(Protocol):

@@ -202,7 +202,7 @@ async def test_calls_given_up_that_arrive_leave_the_connection(
         first = await wire(server)
         with fails(sent=True, late=True):
             await late
-        await comes_true(lambda: not left and channel._doubt is None)
+        await comes_true(lambda: not left and not channel._doubt.is_started)
         for _ in range(2):
             await replies(first, b"fine")
         assert await other == [b"OK", b"fine"]

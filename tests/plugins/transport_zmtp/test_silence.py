@@ -79,29 +79,34 @@ def seldom() -> float:
 
 
 def test_passes_are_one_timer_that_ends_with_its_work(make_loop: Any) -> None:
-    looks: list[int] = []
+    class Looker:
+        looks = 0
 
-    def look() -> bool:
-        looks.append(1)
-        return len(looks) < 3
+        def look(self) -> bool:
+            self.looks += 1
+            return self.looks < 3
 
-    loop = make_loop()
-    passes = Passes(0.01, look)
+    loop, looker = make_loop(), Looker()
+    passes = Passes(0.01, looker.look)
     for _ in range(100):
         passes.start(loop)
     loop.run_until_complete(asyncio.sleep(0.1))
-    assert len(looks) == 3
+    assert looker.looks == 3
     passes.start(loop)
     passes.stop()
     loop.run_until_complete(asyncio.sleep(0.05))
-    assert len(looks) == 3
+    assert looker.looks == 3
     loop.close()
 
 
 def test_no_passes_without_a_heartbeat() -> None:
-    passes = Passes(0, lambda: True)
+    class Looker:
+        def look(self) -> bool:
+            raise AssertionError
+
+    passes = Passes(0, Looker().look)
     passes.start(None)  # type: ignore[arg-type]
-    assert passes._timer is None
+    assert not passes.is_started
 
 
 class Heard:
@@ -252,7 +257,7 @@ def test_our_clients_are_asked_only_while_they_wait(seldom: float) -> None:
 def test_zero_switches_it_off(make_loop: Any) -> None:
     with Stage(loop=make_loop, heartbeat=0) as stage, stage.client() as client:
         client.ask(b"a")
-        assert stage.listener._passes._timer is None
+        assert not stage.listener._passes.is_started
 
 
 def test_older_peers_are_left_to_the_system(seldom: float) -> None:
