@@ -39,6 +39,8 @@ _importing: list[str] = []
 _LAST_WORDS = 1.5
 #: s that the interpreter may take at least to end after the service.
 _EXIT = 3.0
+#: s to wait at the end for the line that says why it stops.
+_SAYING = 0.5
 
 
 def load_providers(names: Iterable[str]) -> list[Provider]:
@@ -163,6 +165,8 @@ class ServiceProcess:
         self.server.aliases += [*self._told, *advertising.own_addresses(self.bound)]
         self.registrar = Registrar(context or Context(runtime=runtime), records, self._refused)
         self._stopping = self._drained = False
+        self._said = threading.Event()  # clear while a thread is about to say why it stops
+        self._said.set()
         self._pid = os.getpid()
         self.loop = runtime.ioloop()
 
@@ -234,6 +238,7 @@ class ServiceProcess:
         self.server.close()
         # The interpreter would wait for workers at its end, where nothing bounds it.
         self.server.join()
+        self._said.wait(_SAYING)
         showlog.flush()
 
     def stop(self) -> None:
@@ -244,9 +249,13 @@ class ServiceProcess:
             self.loop.call_soon_threadsafe(lambda: self.loop.create_task(self._drain()))
 
     def _stop_at(self, signal: str) -> None:
-        self.stop()
-        # Not before: a handler of the application's own may be blocked.
-        logger().info("Service %s stops: %s", self.name, signal)
+        self._said.clear()
+        try:
+            self.stop()
+            # Not before: a handler of the application's own may be blocked.
+            logger().info("Service %s stops: %s", self.name, signal)
+        finally:
+            self._said.set()
 
     async def _drain(self) -> None:
         await self.server.drain(self.runtime.settings.drain_timeout / 1000)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import re
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -14,6 +16,7 @@ from typing import Any
 import helpers
 import pytest
 from doubles import double
+from helpers import until
 from in_process import MakeRuntime, payload
 
 from pycom_core import (
@@ -343,6 +346,34 @@ def test_drain_has_an_end(make_runtime: MakeRuntime, names: Names) -> None:
     assert ended == [0]
     waiting.free.set()
     runtime.ioloop().close()
+
+
+def test_it_does_not_end_before_it_has_said_why(
+    told: Runtime, names: Names, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pycom_core.process._launcher._SAYING", PATIENCE)
+    process = ServiceProcess(told, [Waiting])
+    stop, close = process.stop, process.server.close
+    is_closed = threading.Event()
+
+    def closed() -> None:
+        close()
+        is_closed.set()
+
+    def slow() -> None:
+        stop()
+        assert is_closed.wait(PATIENCE)
+        time.sleep(0.05)
+
+    monkeypatch.setattr(process.server, "close", closed)
+    monkeypatch.setattr(process, "stop", slow)
+    with caplog.at_level(logging.INFO), started(process) as ended:
+        assert process.registrar.registered.wait(PATIENCE)
+        sayer = threading.Thread(target=process._stop_at, args=["SIGHUP"])
+        sayer.start()
+        until(lambda: ended)
+        assert f"Service {process.name} stops: SIGHUP" in caplog.messages
+        sayer.join()
 
 
 def test_refused_service_ends(told: Runtime, names: Names) -> None:
