@@ -101,8 +101,8 @@ class Delivery:
         return cls(frames, time.monotonic(), nested=nested)
 
 
-class CallerContexts(Protocol):
-    """The contexts on behalf of its caller that a request gets from its server, and its peers."""
+class RequestServer(Protocol):
+    """The members of a server that requests give to methods."""
 
     @property
     def peers(self) -> Sequence[Any]:
@@ -135,7 +135,7 @@ class Request:
     #: The time when the caller stops waiting, in seconds of `time.monotonic()`; None: unknown.
     deadline: float | None = attrs.field(default=None, init=False)
     #: The server that received it.
-    server: CallerContexts | None = attrs.field(default=None, init=False, repr=False)
+    server: RequestServer | None = attrs.field(default=None, init=False, repr=False)
     #: The message that brought it; None for a request that is made in this process.
     delivery: Delivery | None = attrs.field(default=None, init=False, repr=False)
 
@@ -182,7 +182,7 @@ class Request:
         """The same for `async def` methods: an `AsyncContext`, whose calls are awaited."""
         return self._server().async_context_for(self)
 
-    def _server(self) -> CallerContexts:
+    def _server(self) -> RequestServer:
         if self.server is None:
             raise RuntimeError("Contexts are there only for a request that a server is handling")
         return self.server
