@@ -12,9 +12,9 @@ import zmq
 encode, decode = msgspec.json.encode, msgspec.json.decode
 
 
-def client(address: str) -> Callable[[dict[str, Any]], Any]:
-    """A function that calls `bar` through a REQ socket."""
-    socket = zmq.Context.instance().socket(zmq.REQ)
+def client(address: str, **options: Any) -> Callable[[dict[str, Any]], Any]:
+    """A function that calls `bar` through a REQ socket with the options."""
+    socket = _socket(zmq.REQ, options)
     socket.connect(address)
 
     def call(args: dict[str, Any]) -> Any:
@@ -26,12 +26,19 @@ def client(address: str) -> Callable[[dict[str, Any]], Any]:
     return call
 
 
+def _socket(kind: int, options: dict[str, Any]) -> zmq.Socket[bytes]:
+    socket = zmq.Context.instance().socket(kind)
+    for name, value in options.items():
+        setattr(socket, name, value)
+    return socket
+
+
 def bar(name: str, value: Any = None) -> dict[str, Any]:
     return {name: value}
 
 
-def serve() -> None:
-    socket = zmq.Context.instance().socket(zmq.ROUTER)
+def serve(**options: Any) -> None:
+    socket = _socket(zmq.ROUTER, options)
     socket.bind("tcp://127.0.0.1:*")
     print("listens on", socket.getsockopt_string(zmq.LAST_ENDPOINT), file=sys.stderr, flush=True)
     methods = {"bar": bar}

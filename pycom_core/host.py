@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import uuid
 from pathlib import Path
 
 
@@ -13,5 +12,7 @@ def boot_id() -> str:
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:
+        import uuid
+
         # Unknown, so every process is taken for a machine and a run of its own.
         return uuid.uuid4().hex

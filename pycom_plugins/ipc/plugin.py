@@ -6,9 +6,11 @@ the address.
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from pycom_core import ConfigurationError, hookimpl
+from pycom_core.host import boot_id
 
 if TYPE_CHECKING:
     from pycom_core import Server, ServiceRecord
@@ -35,8 +37,6 @@ class Ipc:
                 server.aliases.append(place.address)
                 self._places[server] = place
         if place is not None:
-            from pycom_core.host import boot_id
-
             record.metadata.update(ipc=place.address, host=boot_id())
 
     @hookimpl
@@ -45,10 +45,7 @@ class Ipc:
         address = record.metadata.get("ipc")
         if not isinstance(address, str):
             return None
-        from pycom_core.host import boot_id
-        from pycom_plugins.ipc import sockets
-
-        if record.metadata.get("host") != boot_id() or not sockets.is_reachable(address):
+        if record.metadata.get("host") != boot_id() or not _is_reachable(address):
             return None
         return address
 
@@ -69,3 +66,8 @@ def _can_have_one(server: Server) -> bool:
         )
     except ConfigurationError:  # no transport serves them
         return False
+
+
+def _is_reachable(address: str) -> bool:
+    """Tell whether this user may connect to a socket of this host."""
+    return os.access(address.removeprefix("ipc://"), os.R_OK | os.W_OK)

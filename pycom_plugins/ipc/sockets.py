@@ -95,8 +95,3 @@ def _network() -> int:
         return os.stat("/proc/self/ns/net").st_ino
     except OSError:
         return 0
-
-
-def is_reachable(address: str) -> bool:
-    """Tell whether this user may connect to a socket of this host."""
-    return os.access(address.removeprefix(_SCHEME), os.R_OK | os.W_OK)

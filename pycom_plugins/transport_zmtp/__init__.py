@@ -17,16 +17,8 @@ def pycom_transports() -> Mapping[str, Callable[[Runtime], Transport]]:
     """Contribute the transport."""
 
     def make(runtime: Runtime) -> Transport:
-        from pycom_plugins.transport_zmtp.dialect import OURS, UNDERSTANDS
-        from pycom_plugins.transport_zmtp.options import Options
         from pycom_plugins.transport_zmtp.transport import ZmtpTransport
-        from pycom_plugins.transport_zmtp.yielding import Yielding
 
-        options = Options.of(runtime.settings)
-        limits = options.limits(
-            frame=runtime.settings.max_message_size, calls=runtime.settings.max_in_flight
-        )
-        metadata = {OURS: UNDERSTANDS}
-        return ZmtpTransport(limits, runtime.admit, options.budget, metadata, Yielding(runtime))
+        return ZmtpTransport.of(runtime)
 
     return {"zmtp": make}

@@ -94,6 +94,8 @@ class BlockingChannel(Channel):
     def is_alive(self) -> bool:
         if self._socket is None:
             return False
+        if time.monotonic() - self._used < _FRESH:
+            return True
         messages: list[Message] = []
         try:
             for _ in range(_NOTES):

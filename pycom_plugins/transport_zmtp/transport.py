@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pycom_core.messages import Peer
 from pycom_core.transport import Handler, Transport
 from pycom_plugins.transport_zmtp import places
 from pycom_plugins.transport_zmtp.channel import BlockingChannel
-from pycom_plugins.transport_zmtp.engine import Connection, Null, Storage
+from pycom_plugins.transport_zmtp.dialect import OURS, UNDERSTANDS
+from pycom_plugins.transport_zmtp.engine import Connection, Storage
 from pycom_plugins.transport_zmtp.limits import Limits
 from pycom_plugins.transport_zmtp.lookups import Lookups
+from pycom_plugins.transport_zmtp.mechanisms import Clear, Mechanisms
+from pycom_plugins.transport_zmtp.options import Options
+from pycom_plugins.transport_zmtp.yielding import Yielding
 
 if TYPE_CHECKING:
+    from pycom_core import Runtime
     from pycom_plugins.transport_zmtp.async_channel import AsyncSocketChannel
     from pycom_plugins.transport_zmtp.listener import SocketListener
 
@@ -28,17 +34,31 @@ class ZmtpTransport(Transport):
         budget: float = 0.0,
         metadata: Mapping[str, bytes] = {},
         yields: Callable[[], bool] = lambda: False,
+        mechanisms: Mechanisms = Clear(),  # noqa: B008 - it has no state
     ) -> None:
         """`budget` is the time of polling, in s; `metadata` is told to peers.
 
+        `mechanisms` are those of the connections: whether they are encrypted, and with which keys.
         While `yields()` is true, another transport is to serve the addresses.
         """
         self._limits, self._admit, self._budget = limits, admit, budget
         self._metadata = metadata
         self._yields = yields
+        self._mechanisms = mechanisms
         # Servers are trusted more than strangers: the limits of a service may be lower.
         self._reply_limits = Limits(frame=max(limits.frame, Limits().frame))
         self._lookups = Lookups()
+
+    @classmethod
+    def of(cls, runtime: Runtime, mechanisms: Mechanisms = Clear()) -> ZmtpTransport:  # noqa: B008
+        """Make one as the settings of a runtime say. Raises `ConfigurationError`."""
+        options = Options.of(runtime.settings)
+        limits = options.limits(
+            frame=runtime.settings.max_message_size, calls=runtime.settings.max_in_flight
+        )
+        metadata = {OURS: UNDERSTANDS}
+        yields = Yielding(runtime)
+        return cls(limits, runtime.admit, options.budget, metadata, yields, mechanisms)
 
     @property
     def schemes(self) -> tuple[str, ...]:  # type: ignore[override]
@@ -54,14 +74,16 @@ class ZmtpTransport(Transport):
 
     def connect(self, address: str) -> BlockingChannel:
         address = places.to_connect(address)
-        return BlockingChannel(address, self._dealer, self._lookups, self._budget)
+        dealer = partial(self._dealer, address)
+        return BlockingChannel(address, dealer, self._lookups, self._budget)
 
     def connect_async(self, address: str) -> AsyncSocketChannel:
         from pycom_plugins.transport_zmtp.async_channel import AsyncSocketChannel
 
+        address = places.to_connect(address)
         return AsyncSocketChannel(
-            places.to_connect(address),
-            self._dealer,
+            address,
+            partial(self._dealer, address),
             self._lookups,
             self._budget,
             self._limits.heartbeat,
@@ -70,7 +92,7 @@ class ZmtpTransport(Transport):
     def _router(self, storage: Storage) -> Connection:
         return Connection(
             "ROUTER",
-            Null(),
+            self._mechanisms.of_server(),
             as_server=True,
             metadata=self._metadata,
             max_message_size=self._limits.message,
@@ -78,10 +100,10 @@ class ZmtpTransport(Transport):
             storage=storage,
         )
 
-    def _dealer(self, storage: Storage) -> Connection:
+    def _dealer(self, address: str, storage: Storage) -> Connection:
         return Connection(
             "DEALER",
-            Null(),
+            self._mechanisms.of_client(address),
             metadata=self._metadata,
             max_message_size=self._reply_limits.message,
             max_frame_size=self._reply_limits.frame,

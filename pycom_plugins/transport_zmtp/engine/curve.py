@@ -144,7 +144,10 @@ class CurveServer(_Curve):
             raise ProtocolError("the peer sent a malformed HELLO, or one of a newer CURVE")
         client, nonce, box = _cut(hello[len(_VERSION + _PADDING) :], _KEY, 8)
         self._check_nonce(nonce)
-        _open("HELLO", box, b"CurveZMQHELLO---" + nonce, client, self._secret)
+        try:
+            bindings.crypto_box_open(box, b"CurveZMQHELLO---" + nonce, client, self._secret)
+        except CryptoError:
+            raise ProtocolError("the HELLO is for another key than this server's") from None
         public, secret = bindings.crypto_box_keypair()
         self._cookie_key = os.urandom(_KEY)
         nonce = os.urandom(16)
