@@ -14,6 +14,8 @@ from pycom_core.errors import ConfigurationError
 #: The source of a connection may stand before its destination: tcp://SOURCE;HOST:PORT.
 _TCP = re.compile(r"tcp://(?:[^;]*;)?(\[[^\[\]]+\]|[^\[\]:/;@\s]+):([^:;]*)")
 _IPC = "ipc://"
+#: The key that its server has to prove may stand behind an address, as Z85: ADDRESS#KEY.
+_KEYED = re.compile(r"(.+)#([0-9A-Za-z.:+=^!/*?&<>()\[\]{}@%$#-]{40})")
 
 
 @attrs.frozen
@@ -32,6 +34,17 @@ def tcp(address: str) -> Tcp | None:
     """Return the parts of a TCP address, or None for any other address."""
     found = _TCP.fullmatch(address)
     return None if found is None else Tcp(found[1].strip("[]"), found[2])
+
+
+def with_key(address: str, key: str) -> str:
+    """Return an address whose server has to prove a key, given as Z85."""
+    return f"{address}#{key}"
+
+
+def parted(address: str) -> tuple[str, str | None]:
+    """Return an address without the key that its server has to prove, and that key, if any."""
+    found = _KEYED.fullmatch(address) if "#" in address else None
+    return (address, None) if found is None else (found[1], found[2])
 
 
 def is_wildcard(host: str) -> bool:

@@ -133,6 +133,17 @@ class Settings:
         'serves it. ``"zmq"`` and ``"zmtp"`` are PyCOM\'s own, others are plugins '
         "(:doc:`transports`)",
     )
+    network: str | None = _setting(
+        None,
+        str | None,
+        "The file ``network.toml`` of a network of keys (:doc:`security`): connections are then "
+        "encrypted, and both sides prove who they are",
+    )
+    key: str | None = _setting(
+        None,
+        str | None,
+        "The file with the secret key of this program, for a network of keys",
+    )
     authentication: Authentication = _setting(
         Authentication,
         dict[str, Any],

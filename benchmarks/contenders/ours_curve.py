@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from functools import partial
 
 import harness
@@ -12,22 +11,28 @@ from services import seed
 
 from contenders import ours
 from contenders.serving import listens_on
-from pycom_core import Runtime, ServiceServer, Settings, Transport, hookimpl
-from pycom_plugins.transport_zmtp.mechanisms import Encrypted
-from pycom_plugins.transport_zmtp.transport import ZmtpTransport
+from pycom_core import Runtime, ServiceServer, hookimpl
+from pycom_core.keys import KeyPair, Keys
 
 DISTRIBUTIONS = ("pycom", "PyNaCl")
-_PUBLIC, _SECRET = bindings.crypto_box_seed_keypair(bytes(32))  # of both sides
+
+
+class _Same(Keys):
+    """The same keys on both sides."""
+
+    own = KeyPair(*bindings.crypto_box_seed_keypair(bytes(32)))
+
+    def of_server(self, address: str) -> bytes:
+        return self.own.public
 
 
 class _Keyed:
     @hookimpl
-    def pycom_transports(self) -> Mapping[str, Callable[[Runtime], Transport]]:
-        keys = Encrypted(_PUBLIC, _SECRET, lambda _: _PUBLIC)
-        return {"curve": lambda runtime: ZmtpTransport.of(runtime, keys)}
+    def pycom_configure(self, runtime: Runtime) -> None:
+        runtime.keys = _Same()
 
 
-_RUNTIME = Runtime(Settings(transport=("curve",)), plugins={"keyed": _Keyed()})
+_RUNTIME = Runtime(plugins={"keyed": _Keyed()})
 
 one = partial(ours.one, runtime=_RUNTIME)
 threads = partial(ours.threads, runtime=_RUNTIME)

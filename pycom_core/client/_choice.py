@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pycom_core import addresses
 from pycom_core.client._caller import Caller
 from pycom_core.errors import ServiceNotAvailable
 from pycom_core.records import ServiceRecord
@@ -64,10 +65,17 @@ def choose_again(
 
 
 def address_of(caller: Caller, record: ServiceRecord) -> str:
-    """Return the address of a service as seen from here: one from a plugin, or its own."""
+    """Return the address of a service as seen from here: one from a plugin, or its own.
+
+    On a network of keys the service has to prove the key that the nameserver names.
+    """
+    found: str = record.address
     for hook in caller.chains.address:
         address = hook(record)
         if address is not None:
-            found: str = address
-            return found
-    return record.address
+            found = address
+            break
+    key = record.metadata.get("key")
+    if key is None or caller.runtime.keys is None:
+        return found
+    return addresses.with_key(found, str(key))

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from pycom_core import _forks as forks
 from pycom_core import constants, settings
 from pycom_core._copying import refused
-from pycom_core.addresses import absolute
+from pycom_core.addresses import absolute, parted
 from pycom_core.backends import Balancer, NameserverBackend, SessionStore
 from pycom_core.errors import ConfigurationError
+from pycom_core.keys import Keys
 from pycom_core.messages import Peer
 from pycom_core.plugins import _discovery as discovery
 from pycom_core.plugins._manager import Plugins
@@ -107,7 +108,18 @@ class Runtime:
         self.plugins.contributions("pycom_transports")
         if self.settings.development:  # else a type is loaded when it is met
             self.plugins.contributions("pycom_types")
+        #: The keys of its connections, which a plugin sets in `pycom_configure`; None: they are in
+        #: the clear.
+        self.keys: Keys | None = None
         self.plugins.notify("pycom_configure", runtime=self)
+        self._check_keys()
+
+    def _check_keys(self) -> None:
+        for name in ("network", "key"):
+            if getattr(self.settings, name) is not None and self.keys is None:
+                raise ConfigurationError(
+                    f"{name} is set, but no plugin encrypts connections; is one disabled?"
+                )
 
     # What plugins contribute.
 
@@ -203,11 +215,11 @@ class Runtime:
         """Say why no connection to an address is possible now; see `Transport.obstacle`."""
         if address == constants.NS_NAME_LOCAL or self._server_at(address):
             return None
-        return self.transport.obstacle(address, timeout)
+        return self.transport.obstacle(parted(address)[0], timeout)
 
     def _server_at(self, address: str) -> LocalServer | None:
         if self._pid == os.getpid():  # a forked child has its parent's servers only in memory
-            address = absolute(address)
+            address = absolute(parted(address)[0])
             for server in self.servers:
                 if address in server.addresses or address in server.aliases:
                     return server

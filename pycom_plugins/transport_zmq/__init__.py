@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from pycom_core import hookimpl
+from pycom_core import ConfigurationError, hookimpl
 
 if TYPE_CHECKING:
     from pycom_core import Runtime
@@ -18,6 +18,11 @@ def pycom_transports() -> Mapping[str, Callable[[Runtime], Transport]]:
 
     def make(runtime: Runtime) -> Transport:
         from pycom_plugins.transport_zmq.transport import ZmqTransport
+
+        if runtime.keys is not None:
+            raise ConfigurationError(
+                'The transport zmq does not encrypt; a network of keys needs transport = ["zmtp"]'
+            )
 
         def configure(socket: object, side: str, address: str) -> None:
             runtime.plugins.notify("pycom_socket", socket=socket, side=side, address=address)

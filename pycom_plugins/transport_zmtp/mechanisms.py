@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 
 import attrs
 
+from pycom_core import addresses
+from pycom_core.errors import ServiceNotAvailable
+from pycom_core.keys import Keys
 from pycom_plugins.transport_zmtp.engine import Mechanism, Null
 
 
@@ -19,7 +21,7 @@ class Mechanisms(ABC):
 
     @abstractmethod
     def of_client(self, address: str) -> Mechanism:
-        """Make that of a connection to an address."""
+        """Make that of a connection to an address. Raises `ServiceNotAvailable`."""
 
 
 class Clear(Mechanisms):
@@ -29,26 +31,27 @@ class Clear(Mechanisms):
         return Null()
 
     def of_client(self, address: str) -> Mechanism:
+        if addresses.parted(address)[1] is not None:
+            raise ServiceNotAvailable(
+                f"{address} is for who has a key: set network and key", sent=False
+            )
         return Null()
 
 
 @attrs.frozen
 class Encrypted(Mechanisms):
-    """CURVE (RFC 26). Keys have 32 bytes each.
+    """CURVE (RFC 26)."""
 
-    `server_key` gives the public key that the server of an address has to prove.
-    """
-
-    public: bytes
-    secret: bytes = attrs.field(repr=False)
-    server_key: Callable[[str], bytes]
+    _keys: Keys
 
     def of_server(self) -> Mechanism:
         from pycom_plugins.transport_zmtp.engine.curve import CurveServer  # loads libsodium
 
-        return CurveServer(self.public, self.secret)
+        own = self._keys.own
+        return CurveServer(own.public, own.secret)
 
     def of_client(self, address: str) -> Mechanism:
         from pycom_plugins.transport_zmtp.engine.curve import CurveClient
 
-        return CurveClient(self.server_key(address), self.public, self.secret)
+        own = self._keys.own
+        return CurveClient(self._keys.of_server(address), own.public, own.secret)

@@ -154,8 +154,8 @@ def check_connected(made: socket.socket) -> None:
 
 
 def to_connect(address: str) -> str:
-    """Return an address to connect to, checked. Raises `ConfigurationError`."""
-    address = addresses.checked(address)
+    """Return an address to connect to, checked, without a key. Raises `ConfigurationError`."""
+    address = addresses.checked(addresses.parted(address)[0])
     if address.startswith("ipc://"):
         path = os.fsencode(_path(address))
         if not 0 < len(path) <= _LONGEST_PATH:

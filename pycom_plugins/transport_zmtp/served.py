@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Protocol
 
-from pycom_core import AccessDenied, logger
+from pycom_core import AccessDenied, keys, logger
 from pycom_core.messages import Attachment, Delivery, Peer
 from pycom_core.transport import ConnectedPeer
 from pycom_plugins.transport_zmtp import places
@@ -272,7 +272,7 @@ class Served:
             self._refuse(event)
 
     def _admit(self, ready: Ready) -> None:
-        key = None if ready.key is None else ready.key.hex()
+        key = None if ready.key is None else keys.as_text(ready.key)
         metadata = {
             name: value.decode("utf-8", "backslashreplace")
             for name, value in ready.metadata.items()

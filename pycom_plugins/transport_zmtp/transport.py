@@ -14,7 +14,7 @@ from pycom_plugins.transport_zmtp.dialect import OURS, UNDERSTANDS
 from pycom_plugins.transport_zmtp.engine import Connection, Storage
 from pycom_plugins.transport_zmtp.limits import Limits
 from pycom_plugins.transport_zmtp.lookups import Lookups
-from pycom_plugins.transport_zmtp.mechanisms import Clear, Mechanisms
+from pycom_plugins.transport_zmtp.mechanisms import Clear, Encrypted, Mechanisms
 from pycom_plugins.transport_zmtp.options import Options
 from pycom_plugins.transport_zmtp.yielding import Yielding
 
@@ -50,14 +50,15 @@ class ZmtpTransport(Transport):
         self._lookups = Lookups()
 
     @classmethod
-    def of(cls, runtime: Runtime, mechanisms: Mechanisms = Clear()) -> ZmtpTransport:  # noqa: B008
-        """Make one as the settings of a runtime say. Raises `ConfigurationError`."""
+    def of(cls, runtime: Runtime) -> ZmtpTransport:
+        """Make one as a runtime has its settings and keys. Raises `ConfigurationError`."""
         options = Options.of(runtime.settings)
         limits = options.limits(
             frame=runtime.settings.max_message_size, calls=runtime.settings.max_in_flight
         )
         metadata = {OURS: UNDERSTANDS}
         yields = Yielding(runtime)
+        mechanisms = Clear() if runtime.keys is None else Encrypted(runtime.keys)
         return cls(limits, runtime.admit, options.budget, metadata, yields, mechanisms)
 
     @property
@@ -73,16 +74,15 @@ class ZmtpTransport(Transport):
         return listener
 
     def connect(self, address: str) -> BlockingChannel:
-        address = places.to_connect(address)
         dealer = partial(self._dealer, address)
+        address = places.to_connect(address)
         return BlockingChannel(address, dealer, self._lookups, self._budget)
 
     def connect_async(self, address: str) -> AsyncSocketChannel:
         from pycom_plugins.transport_zmtp.async_channel import AsyncSocketChannel
 
-        address = places.to_connect(address)
         return AsyncSocketChannel(
-            address,
+            places.to_connect(address),
             partial(self._dealer, address),
             self._lookups,
             self._budget,

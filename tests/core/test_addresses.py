@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from pycom_core import ConfigurationError
-from pycom_core.addresses import Tcp, absolute, checked, tcp
+from pycom_core.addresses import Tcp, absolute, checked, parted, tcp, with_key
+from pycom_core.keys import as_text
 
 FORM = "write tcp://HOST:PORT, with an IPv6 host in brackets"
 PORT = "a port is a number from 1 to 65535"
@@ -120,3 +121,17 @@ def test_path_of_a_unix_socket_becomes_absolute(
         assert absolute(address) == checked(address) == f"ipc://{tmp_path}/a"
     for address in ("ipc://@a", "ipc://*", "ipc://", "tcp://127.0.0.1:2013", "a"):
         assert absolute(address) == address
+
+
+KEY = as_text(bytes(range(32)))
+
+
+@pytest.mark.parametrize("address", ["tcp://10.0.0.1:2013", "ipc:///tmp/a#b", "tcp://[::1]:2013"])
+def test_key_behind_an_address(address: str) -> None:
+    assert parted(with_key(address, KEY)) == (address, KEY)
+    assert parted(address) == (address, None)
+
+
+def test_path_with_a_hash_is_no_key() -> None:
+    for address in (f"ipc:///tmp/#{KEY[1:]}", f"ipc:///tmp/#{KEY[1:]}~", f"#{KEY}"):
+        assert parted(address) == (address, None)

@@ -34,6 +34,8 @@ EVERYTHING = {
     "advertise": "tcp://host.example:2013",
     "service": "/com/foo/one",
     "nameserver": ["tcp://10.0.0.1:2012", "tcp://10.0.0.2:2012"],
+    "network": "network.toml",
+    "key": "service.key",
     "authentication": {"policy": "required"},
     "nameserver_backend": "sqlite:///a",
     "session_store": "sqlite:///b",

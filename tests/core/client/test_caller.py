@@ -7,8 +7,9 @@ import math
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
+import attrs
 import pytest
 from doubles import Directory, record
 from in_process import MakeRuntime
@@ -31,10 +32,12 @@ from pycom_core import (
     interface,
     method,
 )
+from pycom_core.addresses import with_key
 from pycom_core.client import _caller as calling
 from pycom_core.client._choice import Use, choose, choose_again
 from pycom_core.client._sync_caller import SyncCaller
 from pycom_core.client.discovery import _cache as recordcache
+from pycom_core.keys import Keys, as_text
 from pycom_core.records import ServiceRecord
 from pycom_core.testing import Clock
 
@@ -322,6 +325,20 @@ def test_service_that_failed_over_another_way_is_known_by_its_record(caller: Syn
     assert use.address == "ipc:///near"
     use.end(1, ServiceNotAvailable())
     assert caller.records.get((IFACE, None)) == [ONE, THREE]
+
+
+def test_service_has_to_prove_the_key_of_its_record_where_keys_are_known(
+    caller: SyncCaller,
+) -> None:
+    key = as_text(bytes(range(32)))
+    keyed = attrs.evolve(TWO, metadata={"key": key})
+    assert choose(caller, [keyed], IFACE).address == TWO.address
+    caller.runtime.keys = cast(Keys, object())
+    assert choose(caller, [keyed], IFACE).address == with_key(TWO.address, key)
+    assert choose(caller, [TWO], IFACE).address == TWO.address
+    near = SimpleNamespace(pycom_address=hookimpl(lambda record: "ipc:///near"))
+    caller.runtime.plugins.register(near, "near")
+    assert choose(caller, [keyed], IFACE).address == with_key("ipc:///near", key)
 
 
 # What is known when no nameserver answers.

@@ -207,6 +207,14 @@ def test_loop_is_made_once_and_again_when_it_is_closed(make_runtime: MakeRuntime
 # Without features.
 
 
+@pytest.mark.parametrize("setting", ["network", "key"])
+def test_network_of_keys_without_a_plugin_that_encrypts_is_no_start(
+    setting: str, make_runtime: MakeRuntime
+) -> None:
+    with pytest.raises(ConfigurationError, match=f"^{setting} is set, but no plugin encrypts"):
+        make_runtime(**{setting: "file"})
+
+
 def test_kernel_knows_no_feature(make_runtime: MakeRuntime) -> None:
     server = ServiceServer(["local://a"], [Plain], make_runtime(disable=tuple(installed_names())))
     for command in (b"CALL", b"FINISH", b"anything"):

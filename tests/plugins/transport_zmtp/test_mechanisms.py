@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import attrs
+import msgspec
 import pytest
 import zmq
 from in_process import MakeRuntime, running
@@ -15,41 +17,55 @@ from zmtp_servers import doing, fails
 from zmtp_stage import Stage, echo
 
 import pycom
-from pycom_core import AccessDenied, Peer, Runtime, ServiceServer, Transport, hookimpl
+from pycom_core import AccessDenied, Peer, Runtime, ServiceServer, addresses, hookimpl, keys
+from pycom_core.keys import KeyPair, Keys
 from pycom_core.testing import TransportContract
 from pycom_core.testing.contracts.transports import AMPLE, Factory
-from pycom_plugins.transport_zmtp.mechanisms import Clear, Encrypted, Mechanisms
+from pycom_plugins.transport_zmtp.mechanisms import Encrypted
 from pycom_plugins.transport_zmtp.transport import ZmtpTransport
 
+MakeWith = Callable[["Keys | None"], Runtime]
 SERVER, CLIENT, STRANGER = curve_keys("server"), curve_keys("client"), curve_keys("stranger")
 
 
-def encrypted(keys: tuple[bytes, bytes] = CLIENT, server: bytes = SERVER[0]) -> Encrypted:
-    return Encrypted(*keys, lambda _: server)
+class Known(Keys):
+    """Keys of a process that knows one server: the own ones, and that of the server."""
+
+    def __init__(self, own: tuple[bytes, bytes] = CLIENT, server: bytes = SERVER[0]) -> None:
+        self._own, self._server = KeyPair(*own), server
+
+    @property
+    def own(self) -> KeyPair:
+        return self._own
+
+    def of_server(self, address: str) -> bytes:
+        key = addresses.parted(address)[1]
+        return self._server if key is None else keys.from_text(key)
+
+
+def encrypted(*known: Any) -> ZmtpTransport:
+    return ZmtpTransport(mechanisms=Encrypted(Known(*known)))
 
 
 class TestEncrypted(TransportContract):
     @pytest.fixture
     def transport_factory(self) -> Factory:
-        return lambda: ZmtpTransport(mechanisms=encrypted(SERVER))
+        return lambda: encrypted(SERVER)
 
 
+@attrs.frozen
 class Plugin:
-    """Brings the transport with the keys of one program, and lets nobody else in than CLIENT."""
+    """Brings keys, and lets nobody else in than CLIENT."""
 
-    def __init__(self, mechanisms: Mechanisms) -> None:
-        self._mechanisms = mechanisms
+    _known: Keys | None
 
     @hookimpl
-    def pycom_transports(self) -> Mapping[str, Callable[[Runtime], Transport]]:
-        def make(runtime: Runtime) -> Transport:
-            return ZmtpTransport(admit=runtime.admit, mechanisms=self._mechanisms)
-
-        return {"keyed": make}
+    def pycom_configure(self, runtime: Runtime) -> None:
+        runtime.keys = self._known
 
     @hookimpl
     def pycom_admit(self, peer: Peer) -> None:
-        if peer.key != CLIENT[0].hex():
+        if peer.key != keys.as_text(CLIENT[0]):
             raise AccessDenied(f"the key {peer.key} is not known here")
 
 
@@ -61,85 +77,84 @@ class Who(pycom.Service):
 
 
 @pytest.fixture
-def runtime_with(make_runtime: MakeRuntime) -> Callable[[Mechanisms], Runtime]:
-    def make(mechanisms: Mechanisms) -> Runtime:
-        return make_runtime({"keys": Plugin(mechanisms)}, transport=("keyed",))
+def runtime_with(make_runtime: MakeRuntime) -> MakeWith:
+    def make(known: Keys | None) -> Runtime:
+        return make_runtime({"keys": Plugin(known)}, transport=("zmtp",))
 
     return make
 
 
 @pytest.fixture
-def address(runtime_with: Callable[[Mechanisms], Runtime]) -> Iterator[str]:
+def address(runtime_with: MakeWith) -> Iterator[str]:
     """That of a service whose key is SERVER."""
-    runtime = runtime_with(encrypted(SERVER))
+    runtime = runtime_with(Known(SERVER))
     with running(ServiceServer(["tcp://127.0.0.1:*"], [Who], runtime)) as server:
         yield server.addresses[0]
 
 
-def test_service_knows_the_key_of_its_caller(
-    address: str, runtime_with: Callable[[Mechanisms], Runtime]
-) -> None:
-    context = pycom.Context(address, runtime=runtime_with(encrypted()))
-    assert context.connect(address, "com.foo.who").invoke("key") == CLIENT[0].hex()
+def test_service_knows_the_key_of_its_caller(address: str, runtime_with: MakeWith) -> None:
+    context = pycom.Context(address, runtime=runtime_with(Known()))
+    assert context.connect(address, "com.foo.who").invoke("key") == keys.as_text(CLIENT[0])
 
     async def asked() -> Any:
-        async with pycom.AsyncContext(address, runtime=runtime_with(encrypted())) as own:
+        async with pycom.AsyncContext(address, runtime=runtime_with(Known())) as own:
             return await (await own.connect(address, "com.foo.who")).invoke("key")
 
-    assert asyncio.run(asked()) == CLIENT[0].hex()
+    assert asyncio.run(asked()) == keys.as_text(CLIENT[0])
 
 
 @pytest.mark.parametrize(
-    ("mechanisms", "why"),
+    ("known", "why"),
     [
-        pytest.param(encrypted(STRANGER), "is not known here", id="key-that-is-refused"),
-        pytest.param(
-            encrypted(server=STRANGER[0]), "is for another key", id="server-is-an-impostor"
-        ),
-        pytest.param(Clear(), "CURVE", id="in-the-clear"),
+        pytest.param(Known(STRANGER), "is not known here", id="key-that-is-refused"),
+        pytest.param(Known(server=STRANGER[0]), "is for another key", id="server-is-an-impostor"),
+        pytest.param(None, "CURVE", id="in-the-clear"),
     ],
 )
 def test_nothing_is_sent_to_whom_the_keys_do_not_fit(
-    mechanisms: Mechanisms,
-    why: str,
-    address: str,
-    runtime_with: Callable[[Mechanisms], Runtime],
+    known: Keys | None, why: str, address: str, runtime_with: MakeWith
 ) -> None:
-    component = pycom.Context(address, runtime=runtime_with(mechanisms)).connect(
-        address, "com.foo.who"
-    )
+    context = pycom.Context(address, runtime=runtime_with(known))
+    component = context.connect(address, "com.foo.who")
     with fails(sent=False, match=why):
         component.invoke("key")
 
 
-def test_client_with_a_key_sends_nothing_in_the_clear(
-    runtime_with: Callable[[Mechanisms], Runtime],
-) -> None:
-    with Stage(echo) as stage:
-        transport = ZmtpTransport(mechanisms=encrypted())
-        with fails(sent=False, match="NULL"):
-            transport.connect(stage.listener.address).exchange([b"CALL", b"secret"], AMPLE)
+def test_key_behind_an_address_is_the_one_that_counts(address: str, runtime_with: MakeWith) -> None:
+    context = pycom.Context(address, runtime=runtime_with(Known(server=STRANGER[0])))
+    good = addresses.with_key(address, keys.as_text(SERVER[0]))
+    assert context.connect(good, "com.foo.who").invoke("key") == keys.as_text(CLIENT[0])
+    with fails(sent=False, match="is for another key"):  # not by the connection that is there
+        context.connect(address, "com.foo.who").invoke("key")
+    in_clear = pycom.Context(address, runtime=runtime_with(None))
+    with fails(sent=False, match="set network and key"):
+        in_clear.connect(good, "com.foo.who").invoke("key")
+
+
+def test_client_with_a_key_sends_nothing_in_the_clear() -> None:
+    with Stage(echo) as stage, fails(sent=False, match="NULL"):
+        encrypted().connect(stage.listener.address).exchange([b"CALL", b"secret"], AMPLE)
 
 
 def test_program_behind_libzmq_calls(address: str) -> None:
-    keys = {
+    options = {
         "curve_serverkey": z85.encode(SERVER[0]),
         "curve_publickey": z85.encode(CLIENT[0]),
         "curve_secretkey": z85.encode(CLIENT[1]),
     }
-    with libzmq(zmq.REQ, **keys) as peer:
+    with libzmq(zmq.REQ, **options) as peer:
         peer.connect(address)
         peer.send_multipart([b"CALL", b'{"interface":"com.foo.who","method":"key"}'])
         status, reply = peer.recv_multipart()
     assert status == b"OK"
-    assert CLIENT[0].hex().encode() in reply
+    assert msgspec.json.decode(reply)["result"] == keys.as_text(CLIENT[0])
 
 
 def test_server_behind_libzmq_is_called() -> None:
-    keys = {"curve_server": True, "curve_secretkey": z85.encode(SERVER[1])}
-    with libzmq(zmq.ROUTER, **keys) as server:
+    options = {"curve_server": True, "curve_secretkey": z85.encode(SERVER[1])}
+    with libzmq(zmq.ROUTER, **options) as server:
         port = server.bind_to_random_port("tcp://127.0.0.1")
-        channel = ZmtpTransport(mechanisms=encrypted()).connect(f"tcp://127.0.0.1:{port}")
+        channel = encrypted().connect(f"tcp://127.0.0.1:{port}")
 
         def answer() -> None:
             sender, _, *payload = server.recv_multipart()
@@ -152,4 +167,4 @@ def test_server_behind_libzmq_is_called() -> None:
 
 
 def test_secret_key_is_not_shown() -> None:
-    assert repr(CLIENT[1]) not in repr(encrypted())
+    assert repr(CLIENT[1]) not in repr(KeyPair(*CLIENT))
