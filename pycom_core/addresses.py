@@ -114,6 +114,8 @@ def _is_host(host: str) -> bool:
             socket.inet_pton(socket.AF_INET6, host.partition("%")[0])
         elif re.fullmatch(r"[0-9.]+", host):  # no name looks like this
             socket.inet_aton(host)
-    except OSError:
+        else:
+            host.encode("idna")  # as a look-up does; labels have 1 to 63 characters
+    except (OSError, UnicodeError):
         return False
     return True

@@ -111,7 +111,7 @@ def _answer(
     answer = command.response_from_wire(reply[1])
     if len(reply) == 2:
         return answer, None
-    return answer, memoryview(reply[2]) if views else bytes(reply[2])
+    return answer, memoryview(reply[2]).toreadonly() if views else bytes(reply[2])
 
 
 # Calls of a component.

@@ -121,8 +121,11 @@ class Method:
         # Checks.
         self.check_arguments(iface, request)
         blob = request.attachment
-        if blob is not None and (type(blob) is memoryview) is not self._takes_view:
-            request.attachment = memoryview(blob) if self._takes_view else bytes(blob)
+        if self._takes_view and blob is not None:
+            # Of every size alike: a small one may be of `bytes`.
+            request.attachment = memoryview(blob).toreadonly()
+        elif type(blob) is memoryview:
+            request.attachment = bytes(blob)
 
         # Prehooks: those of plugins, and the method's own.
         for hook in chains.prehook:

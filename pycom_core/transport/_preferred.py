@@ -35,12 +35,13 @@ class PreferredTransports(Transport):
 
     def serving(self, address: str) -> Transport:
         """The first that serves an address. Raises `ConfigurationError`."""
-        scheme = address.partition("://")[0]
+        own = address.partition("://")[0]
         for name in self._names:
             transport = self._transport(name)
-            if scheme in transport.schemes:
+            if own in transport.schemes:
                 return transport
-        served = [f"{scheme}://" for one in self._made.values() for scheme in one.schemes]
+        schemes = dict.fromkeys(scheme for one in self._made.values() for scheme in one.schemes)
+        served = [f"{scheme}://" for scheme in schemes]
         raise ConfigurationError(
             f"Invalid address {address!r}: addresses begin with one of {', '.join(served)} "
             f"(transport: {', '.join(self._names)})"

@@ -44,7 +44,8 @@ class QuietSocket(socket.socket):
     """A socket that closes silently when it is dropped, so that programs need not close it."""
 
     def __del__(self) -> None:
-        self.close()
+        with contextlib.suppress(AttributeError):  # the system had no descriptor for it
+            self.close()
 
 
 @attrs.frozen
@@ -193,9 +194,16 @@ def _parts(address: str) -> tuple[str, str, str | None]:
 
 
 def _looked_up(host: str, port: str, source: str | None, flags: int) -> Sequence[Place]:
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=flags)
+    found = _resolved(host, port, flags)
     begins = {} if source is None else _sources(source, flags)
     return [Place(family, where, begins.get(family)) for family, _, _, _, where in found]
+
+
+def _resolved(host: str | None, port: str, flags: int) -> Sequence[Any]:
+    try:
+        return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=flags)
+    except UnicodeError as error:  # it cannot be a name of DNS, nor is it one of the system
+        raise socket.gaierror(socket.EAI_NONAME, str(error)) from None
 
 
 def _sources(source: str, flags: int) -> Mapping[int, Any]:
@@ -206,7 +214,7 @@ def _sources(source: str, flags: int) -> Mapping[int, Any]:
     host = None if parts.host == "*" else _of_interface(parts.host) or parts.host
     port = "0" if parts.port in ("*", "") else parts.port
     flags |= socket.AI_PASSIVE
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=flags)
+    found = _resolved(host, port, flags)
     # Of several addresses of one family the first counts.
     return {family: where for family, _, _, _, where in reversed(found)}
 
@@ -228,7 +236,7 @@ def bound(address: str) -> tuple[socket.socket, str]:
         if address.startswith("ipc://"):
             return _bound_path(address)
         return _bound_port(address)
-    except (OSError, UnicodeError) as error:
+    except OSError as error:
         raise ConfigurationError(f"Cannot listen on {address!r}: {reason(error)}") from error
 
 
@@ -241,9 +249,7 @@ def _bound_port(address: str) -> tuple[socket.socket, str]:
     elif (interface := _of_interface(host)) is not None:
         host = interface
     # A name of several addresses stands for the first, as in libzmq.
-    family, _, _, _, where = socket.getaddrinfo(
-        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-    )[0]
+    family, _, _, _, where = _resolved(host, port, socket.AI_PASSIVE)[0]
     listening = QuietSocket(family, socket.SOCK_STREAM)
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -352,7 +358,18 @@ def unbind(listening: socket.socket) -> None:
 
 
 def host(client: Any) -> str:
-    """The host of a client, by its socket name; empty for this one, over a Unix socket."""
+    """The host of a client, by its socket name; empty for this one, over a Unix socket.
+
+    Of IPv6 it is the network of 64 bits, of which one host may use all addresses (RFC 4291, 2.5.4).
+    """
+    name = _name(client)
+    if ":" not in name:
+        return name
+    network = socket.inet_pton(socket.AF_INET6, name.partition("%")[0])[:8]
+    return f"{socket.inet_ntop(socket.AF_INET6, network + bytes(8))}/64"
+
+
+def _name(client: Any) -> str:
     if not isinstance(client, tuple):
         return ""
     name: str = client[0]
@@ -362,7 +379,7 @@ def host(client: Any) -> str:
 
 def shown(client: Any) -> str:
     """The address of a client, by its socket name."""
-    name = host(client)
+    name = _name(client)
     return str(addresses.Tcp(name, str(client[1]))) if name else "ipc://"
 
 
@@ -387,14 +404,14 @@ def obstacle(address: str, timeout: float) -> str | None:
                 return None
             except OSError as error:
                 failure = error
-    except (OSError, UnicodeError):
+    except OSError:
         return f"the host name {_parts(address)[0]!r} cannot be resolved"
     return None if failure is None else reason(failure)
 
 
 def reason(error: Exception) -> str:
     """Say why an address cannot be used."""
-    if isinstance(error, socket.gaierror | UnicodeError):
+    if isinstance(error, socket.gaierror):
         return "the host name cannot be resolved"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror

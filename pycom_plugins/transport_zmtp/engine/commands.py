@@ -25,4 +25,6 @@ def unexpected(name: bytes, data: bytes) -> ProtocolError:
     if name != b"ERROR":
         return ProtocolError(f"the peer sent {name!r} in the handshake, which has no place there")
     reason = data[1 : 1 + data[0]] if data else b""
-    return Refused(f"the peer refused: {reason.decode('ascii', 'backslashreplace') or 'no reason'}")
+    # What a stranger says is printed: no line of its own, and nothing that a terminal obeys.
+    shown = reason.decode("latin-1").encode("unicode_escape").decode()
+    return Refused(f"the peer refused: {shown or 'no reason'}")

@@ -204,11 +204,13 @@ def test_attachment(attachment: bytes) -> None:
     assert type(result[1]) is bytes
 
 
-def test_attachment_as_a_view(make_runtime: MakeRuntime) -> None:
+@pytest.mark.parametrize("received", [b"ab", memoryview(bytearray(b"ab"))])
+def test_attachment_as_a_view_is_read_only(received: Any, make_runtime: MakeRuntime) -> None:
     context = Context(runtime=make_runtime(), views=True)
-    _result, view = client(Scripted(ok(b"ab")), context=context).invoke("bar")
+    _result, view = client(Scripted(ok(received)), context=context).invoke("bar")
     assert isinstance(view, memoryview)
     assert view == b"ab"
+    assert view.readonly
 
 
 def test_response() -> None:

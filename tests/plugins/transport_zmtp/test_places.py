@@ -207,3 +207,28 @@ def test_nobody_is_cut_off_here() -> None:
     with one, other:
         one.sendall(b"x")
         assert places.is_cut_off(one) is None
+
+
+def test_host_of_a_client_is_a_whole_network_of_ipv6() -> None:
+    clients = [("2001:db8:0:1::7", 1, 0, 0), ("2001:db8:0:1:a:b:c:d", 2, 0, 0)]
+    assert {places.host(client) for client in clients} == {"2001:db8:0:1::/64"}
+    assert places.host(("2001:db8:0:2::7", 1, 0, 0)) == "2001:db8:0:2::/64"
+    assert places.host(("fe80::1%eth0", 1, 0, 2)) == "fe80::/64"
+    assert places.host(("10.0.0.1", 1)) == places.host(("::ffff:10.0.0.1", 1, 0, 0)) == "10.0.0.1"
+    assert places.shown(("2001:db8::7", 80, 0, 0)) == "tcp://[2001:db8::7]:80"
+
+
+@pytest.mark.parametrize("source", ["a..b", f"{'a' * 64}.example"])
+def test_source_that_can_be_no_name_is_an_error_of_the_system(source: str) -> None:
+    with pytest.raises(OSError, match="label"):
+        places.look_up(f"tcp://{source};127.0.0.1:2013")
+
+
+def test_socket_that_could_not_be_made_is_dropped_without_a_word(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    unraisable: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", unraisable.append)
+    with pytest.raises(OSError, match="support"):
+        places.QuietSocket(-2)
+    assert unraisable == []
