@@ -1,10 +1,10 @@
 """Clients from which nothing is received for now: whether they are still there.
 
-Such a one is not asked for a word, as its answer would not be read: silence says nothing of it. It
-has as much in the socket as that holds, or as many requests as may run. But its end shows in the
-socket, at once or when something is sent to it; and what is sent lets it know that the server is
-there, which does not answer its PINGs meanwhile. To be seen soon, this has a shorter time than
-silence, and a timer of its own for the few clients that need it.
+They have sent more than may wait, or more than may run. Their silence says nothing, as an answer to
+a PING would not be read; so `silence` leaves them out. But the end of their connection shows in the
+socket, at once or when something is sent. And what is sent tells them that the server is there,
+which answers no PING of theirs meanwhile. Both have to be soon, whatever the heartbeat is: so each
+of these few clients has a timer of its own.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ class Away(Protocol):
 class Absence:
     """The looks at one client while nothing is received from it."""
 
-    __slots__ = ("_connection", "_says", "_socket", "_timer")
+    __slots__ = ("_connection", "_pings", "_socket", "_timer")
 
-    def __init__(self, connected: socket.socket, connection: Connection, says: bool) -> None:
-        """`says`: the client hears PINGs."""
-        self._socket, self._connection, self._says = connected, connection, says
+    def __init__(self, connected: socket.socket, connection: Connection, pings: bool) -> None:
+        """`pings`: the client is sent some."""
+        self._socket, self._connection, self._pings = connected, connection, pings
         self._timer: asyncio.TimerHandle | None = None
 
     def watch(self, client: Away, loop: asyncio.AbstractEventLoop) -> None:
@@ -60,7 +60,7 @@ class Absence:
         # If the client has closed the connection while there was no room for all that it had
         # sent, its end never comes. But to what is sent to it, its system answers with a reset
         # (RFC 1122, 4.2.2.13).
-        if self._says and not client.unsent:
+        if self._pings and not client.unsent:
             client.say(self._connection.ping(0))
         self.watch(client, loop)
 

@@ -1,4 +1,4 @@
-"""What a client says of itself in the handshake, and whether it may stay."""
+"""The peer that a client says it is in the handshake, and whether it may stay."""
 
 from __future__ import annotations
 

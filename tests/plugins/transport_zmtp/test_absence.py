@@ -24,9 +24,9 @@ class Here:
     is_reading = is_over = False
     unsent = 0
 
-    def __init__(self, connected: socket.socket, says: bool = True) -> None:
+    def __init__(self, connected: socket.socket, pings: bool = True) -> None:
         self.done: list[str] = []
-        self._absence = Absence(connected, pair()[1], says)
+        self._absence = Absence(connected, pair()[1], pings)
 
     def say(self, buffer: bytes) -> None:
         self.done.append("said" if b"PING" in buffer else "nothing")
@@ -72,17 +72,17 @@ def test_who_is_there_is_told_that_the_server_is_too(ends: Ends) -> None:
 
 
 def test_nothing_is_said_behind_what_waits_or_where_no_heartbeat_is_wanted(ends: Ends) -> None:
-    assert Here(ends[0], says=False).watch() == []
+    assert Here(ends[0], pings=False).watch() == []
     behind = Here(ends[0])
     behind.unsent = 1
     assert behind.watch() == []
 
 
-@pytest.mark.parametrize("says", [True, False])
-def test_who_has_gone_is_ended_once(says: bool, ends: Ends) -> None:
+@pytest.mark.parametrize("pings", [True, False])
+def test_who_has_gone_is_ended_once(pings: bool, ends: Ends) -> None:
     ends[1].close()
-    assert Here(ends[0], says).watch() == ["it has gone"]
-    assert Here(ends[0], says).check() == ["it has gone"]
+    assert Here(ends[0], pings).watch() == ["it has gone"]
+    assert Here(ends[0], pings).check() == ["it has gone"]
 
 
 @pytest.mark.parametrize("state", ["is_reading", "is_over"])

@@ -1,4 +1,4 @@
-"""What is sent to one client, and how fast it reads it."""
+"""Bytes for one client, which are sent as fast as it reads them."""
 
 from __future__ import annotations
 
