@@ -12,9 +12,10 @@ from concurrent.futures import Future
 from typing import Any, TypeVar
 
 import helpers
+import pytest
 from zmtp_peers import Wire
 
-from pycom_core import addresses
+from pycom_core import addresses, logger
 from pycom_core.loops._eventloop import run_forever
 from pycom_core.messages import Delivery
 from pycom_plugins.transport_zmtp.engine import Connection, Null
@@ -175,3 +176,25 @@ class Gate:
 
     def open(self) -> None:
         self._may_go_on.set()
+
+
+class Held:
+    """A handler that keeps requests, but for `now`, until it answers them."""
+
+    def __init__(self) -> None:
+        self.running: list[Delivery] = []
+
+    def __call__(self, delivery: Delivery) -> None:
+        if bytes(delivery.frames[-1]) == b"now":
+            echo(delivery)
+        else:
+            self.running.append(delivery)
+
+    def answer(self, count: int) -> None:
+        for _ in range(count):
+            echo(self.running.pop(0))
+
+
+def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """The lines of PyCOM's log."""
+    return [record.getMessage() for record in caplog.records if record.name == logger().name]

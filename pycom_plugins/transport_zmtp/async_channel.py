@@ -18,25 +18,19 @@ from pycom_core.messages import Attachment
 from pycom_core.transport import AsyncChannel
 from pycom_plugins.transport_zmtp import dialect, places
 from pycom_plugins.transport_zmtp.channel import NO_REPLY, check
-from pycom_plugins.transport_zmtp.dialing import dial
-from pycom_plugins.transport_zmtp.engine import Connection, Event, ProtocolError, Storage
-from pycom_plugins.transport_zmtp.later import Later
+from pycom_plugins.transport_zmtp.dialer import Dialer
+from pycom_plugins.transport_zmtp.doubt import Doubt
+from pycom_plugins.transport_zmtp.engine import Connection, Event, ProtocolError, Ready, Storage
 from pycom_plugins.transport_zmtp.lookups import Lookups
 from pycom_plugins.transport_zmtp.outbox import Outbox
 from pycom_plugins.transport_zmtp.polling import PUSHED_ASIDE, Polling
 from pycom_plugins.transport_zmtp.silence import Passes, Silence
+from pycom_plugins.transport_zmtp.unsent import Unsent
 
 #: Bytes that are received at a time, where the room that they need is not known.
 _ROOM = 65_536
 #: s without news after which a connection is looked at before it is used.
 _FRESH = 0.001
-#: s after which connecting begins anew: the system tries ever more seldom.
-_DIALING = 10.0
-#: s between two looks whether a call that was given up has reached the server.
-_DOUBT = 0.2
-#: Bytes and buffers that leave in one system call (IOV_MAX of Linux is 1024).
-_BATCH = 262_144
-_BUFFERS = 512
 
 Message = list[Attachment]
 
@@ -62,21 +56,15 @@ class AsyncSocketChannel(AsyncChannel):
         in s, and 0 is none.
         """
         self._address = address
-        self._new_connection = partial(connection, Storage())
-        self._lookups = lookups
         self._polling = Polling(budget)
-        loop = asyncio.get_running_loop()
-        self._loop = weakref.ref(loop)
+        self._loop = weakref.ref(asyncio.get_running_loop())
         self._thread, self._pid = threading.get_ident(), os.getpid()
         self._serial = 0
         self._pending: dict[bytes, asyncio.Future[Message]] = {}
-        # Payloads and deadlines, in the order of the calls.
-        self._unsent: dict[bytes, tuple[Sequence[Attachment], float]] = {}
-        self._partly_sent: bytes | None = None  # its rest is in the outbox
+        self._unsent = Unsent(self._pending)
+        self._dialer = Dialer(address, partial(connection, Storage()), lookups, self._unsent)
         self._socket: socket.socket | None = None
-        self._dialing: asyncio.Task[None] | None = None
-        self._redial: asyncio.TimerHandle | None = None
-        self._doubt = Later(self._check)
+        self._doubt = Doubt(self._lose)
         self._is_writing = self._is_scheduled = self._cancels = False
         self._room = memoryview(bytearray(_ROOM))
         self._heard = 0.0
@@ -98,7 +86,7 @@ class AsyncSocketChannel(AsyncChannel):
             timer = loop.call_later(timeout / 1000, self._expire, correlation, timeout)
         try:
             if self._socket is None:
-                self._dial(loop)
+                self._dialer.start(self, loop)
             elif len(self._pending) == 1:
                 self._send()
                 if self._polling.wanted():
@@ -114,8 +102,7 @@ class AsyncSocketChannel(AsyncChannel):
             del self._pending[correlation]
             is_answered = reply.done() and not reply.cancelled() and reply.exception() is None
             if not self._take_back(correlation) and not is_answered:
-                self._cancel(correlation)
-                self._doubt_soon(loop)
+                self._cancel(correlation, loop)
 
     async def _look(self, reply: asyncio.Future[Message]) -> None:
         """Keep the loop from sleeping for a moment; whatever is ready has its turn meanwhile."""
@@ -145,75 +132,33 @@ class AsyncSocketChannel(AsyncChannel):
         if self._unsent.pop(correlation, None) is None:
             return False
         if not self._unsent:
-            self._hang_up()
+            self._dialer.stop()
         return True
 
-    def _cancel(self, correlation: bytes) -> None:
-        """Tell the server that nobody waits for a call that has left, if it understands that."""
+    def _cancel(self, correlation: bytes, loop: asyncio.AbstractEventLoop) -> None:
+        """Give up a call that has left: tell the server, if it understands that."""
         if self._socket is not None and self._cancels:
             self._outbox.put(self._connection.encode(dialect.cancel(correlation)))
             if not self._is_writing:
                 self._flush()
-
-    def _doubt_soon(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._socket is not None:
-            self._doubt.start(loop, _DOUBT)
-
-    def _check(self) -> None:
-        """End a connection on which calls that were given up do not reach the server.
-
-        The system sends them again, ever more seldom. They would be run late, and what follows
-        them would have to wait.
-        """
-        assert self._socket is not None
-        is_cut_off = places.is_cut_off(self._socket)
-        if is_cut_off is not None:
-            self._doubt_soon(asyncio.get_running_loop())
-        if is_cut_off:
-            self._lose(TimeoutError("what is sent to it gets lost"))
+            self._doubt.begin(self._socket, loop)
 
     # Connecting.
 
-    def _dial(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Connect for as long as one of the calls waits for it, but not for too long."""
-        if self._dialing is None:
-            last = max(deadline for _, deadline in self._unsent.values())
-            seconds = max(0.0, min(last - time.monotonic(), _DIALING))
-            self._dialing = loop.create_task(self._connect(loop, seconds))
-            self._redial = loop.call_later(seconds, self._dial_anew, loop)
-
-    def _dial_anew(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._hang_up()
-        if self._unsent:
-            self._dial(loop)
-
-    def _hang_up(self) -> None:
-        if self._dialing is not None:
-            self._dialing.cancel()
-            self._connecting_ended()
-
-    def _connecting_ended(self) -> None:
-        self._dialing = None
-        if self._redial is not None:
-            self._redial.cancel()
-            self._redial = None  # it would keep the loop alive
-
-    async def _connect(self, loop: asyncio.AbstractEventLoop, seconds: float) -> None:
-        try:
-            found = self._lookups.places(self._address)
-            known = found.result() if found.done() else await asyncio.wrap_future(found)
-            made, connection, ready = await dial(known, self._new_connection, seconds)
-        except (OSError, UnicodeError, ProtocolError) as error:
-            self._connecting_ended()
-            self._fail_unsent(self._lost(error))
-            return
-        self._connecting_ended()
+    def connected(self, made: socket.socket, connection: Connection, ready: Ready) -> None:
+        """Send what waits for a connection."""
         self._socket, self._connection, self._outbox = made, connection, Outbox(made)
         self._cancels = dialect.understands_cancel(ready.metadata)
+        loop = asyncio.get_running_loop()
         loop.add_reader(made, self.on_readable)
         self._silence = Silence(made, connection, self._outbox)
         self._passes.start(loop)
         self._send()
+
+    def not_connected(self, error: Exception) -> None:
+        """Fail the calls that wait for a connection."""
+        self._unsent.fail(self._lost(error))
 
     # Sending.
 
@@ -221,44 +166,18 @@ class AsyncSocketChannel(AsyncChannel):
         """Send the requests that wait, as far as the socket takes them."""
         self._is_scheduled = False
         while self._unsent and self._socket is not None and not self._is_writing:
-            batch = self._batch()
+            batch = self._unsent.batch(self._connection.encode)
             if not batch:
                 return
             try:
-                sent = _sent(self._socket, [buffer for _, buffers in batch for buffer in buffers])
+                sent = self._outbox.send_at_once([one for _, all_, _ in batch for one in all_])
             except OSError as error:
                 self._end(error)
                 return
-            self._outbox.sent += sent  # though not by way of it
-            self._settle(batch, sent)
-
-    def _batch(self) -> list[tuple[bytes, list[Attachment]]]:
-        """Requests that wait, encoded: as many as may leave at a time."""
-        batch, size, count = [], 0, 0
-        for correlation, (payload, _) in self._unsent.items():
-            if self._pending[correlation].done():
-                continue  # cancelled just now
-            buffers = self._connection.encode((correlation, b"", *payload))
-            batch.append((correlation, buffers))
-            size += _size(buffers)
-            count += len(buffers)
-            if size > _BATCH or count > _BUFFERS:
-                break
-        return batch
-
-    def _settle(self, batch: list[tuple[bytes, list[Attachment]]], sent: int) -> None:
-        """Note what has left of a batch. Of a request that was cut the rest is in the outbox."""
-        for correlation, buffers in batch:
-            size = _size(buffers)
-            if sent < size:
-                if sent:
-                    del self._unsent[correlation]
-                    self._partly_sent = correlation
-                    self._outbox.put(_rest(buffers, sent))
+            rest = self._unsent.settle(batch, sent)
+            if rest is not None:
+                self._outbox.put(rest)
                 self._write_on(True)
-                return
-            del self._unsent[correlation]
-            sent -= size
 
     def _flush(self) -> None:
         """Send what the outbox holds, and then the requests that wait."""
@@ -269,7 +188,7 @@ class AsyncSocketChannel(AsyncChannel):
             return
         self._write_on(not is_all)
         if is_all:
-            self._partly_sent = None
+            self._unsent.cut = None
             self._send()
 
     def _write_on(self, wanted: bool) -> None:
@@ -361,35 +280,26 @@ class AsyncSocketChannel(AsyncChannel):
 
     def _lose(self, error: Exception) -> None:
         """Fail the calls in flight; those that have not left go by a new connection."""
-        self._fail_sent(self._disconnect(), self._lost(error))
+        self._disconnect()
+        self._fail_sent(self._lost(error))
         if self._unsent:
-            self._dial(asyncio.get_running_loop())
+            self._dialer.start(self, asyncio.get_running_loop())
 
-    def _fail_sent(self, partly_sent: bytes | None, problem: str) -> None:
+    def _fail_sent(self, problem: str) -> None:
+        """Fail the calls that have left. What came in part only is never run."""
+        cut, self._unsent.cut = self._unsent.cut, None
         for correlation, reply in self._pending.items():
             if correlation not in self._unsent and not reply.done():
-                # What came in part only is never run.
-                is_sent = correlation != partly_sent
-                reply.set_exception(ServiceNotAvailable(problem, sent=is_sent))
-
-    def _fail_unsent(self, problem: str) -> None:
-        """Fail the calls that have not left."""
-        for correlation in self._unsent:
-            reply = self._pending[correlation]
-            if not reply.done():
-                reply.set_exception(ServiceNotAvailable(problem, sent=False))
-        self._unsent.clear()
+                reply.set_exception(ServiceNotAvailable(problem, sent=correlation != cut))
 
     def _lost(self, error: Exception) -> str:
         return f"{self._address}: {places.reason(error)}"
 
-    def _disconnect(self) -> bytes | None:
-        """Close the connection. Returns the call that had left in part, if one had."""
+    def _disconnect(self) -> None:
         made, self._socket = self._socket, None
-        partly_sent, self._partly_sent = self._partly_sent, None
         is_writing, self._is_writing = self._is_writing, False
-        is_in_doubt = bool(self._pending) or self._doubt.is_started
-        self._doubt.stop()
+        is_in_doubt = bool(self._pending) or self._doubt.is_open
+        self._doubt.end()
         if made is not None:
             self._passes.stop()
             if (loop := self._open_loop()) is not None:
@@ -400,7 +310,6 @@ class AsyncSocketChannel(AsyncChannel):
                 places.reset(made)
             else:
                 made.close()
-        return partly_sent
 
     def _open_loop(self) -> asyncio.AbstractEventLoop | None:
         loop = self._loop()
@@ -410,7 +319,7 @@ class AsyncSocketChannel(AsyncChannel):
         return self._socket is not None
 
     def is_open(self) -> bool:
-        return self._socket is not None or self._dialing is not None
+        return self._socket is not None or self._dialer.is_dialing
 
     def close(self) -> None:
         if self._pid != os.getpid():
@@ -425,12 +334,12 @@ class AsyncSocketChannel(AsyncChannel):
         self._close()
 
     def _close(self) -> None:
-        partly_sent = self._disconnect()
+        self._disconnect()
         if self._open_loop() is not None:  # else nobody waits
             problem = f"The connection to {self._address} was closed"
-            self._hang_up()
-            self._fail_sent(partly_sent, problem)
-            self._fail_unsent(problem)
+            self._dialer.stop()
+            self._fail_sent(problem)
+            self._unsent.fail(problem)
 
     def _leave_to_parent(self) -> None:
         """Close the descriptor only: the loop's selector is shared with the parent."""
@@ -438,25 +347,3 @@ class AsyncSocketChannel(AsyncChannel):
             places.forget(self._socket)
             self._socket = None
             self._passes.stop()
-
-
-def _size(buffers: Sequence[Attachment]) -> int:
-    return sum(map(len, buffers))
-
-
-def _sent(to: socket.socket, buffers: Sequence[Attachment]) -> int:
-    """Send as much as the socket takes; the number of bytes. Raises OSError."""
-    try:
-        return to.send(buffers[0]) if len(buffers) == 1 else to.sendmsg(buffers)
-    except BlockingIOError:
-        return 0
-
-
-def _rest(buffers: Sequence[Attachment], sent: int) -> list[Attachment]:
-    """Buffers without so many bytes."""
-    rest: list[Attachment] = []
-    for buffer in buffers:
-        if sent < len(buffer):
-            rest.append(memoryview(buffer)[sent:] if sent else buffer)
-        sent = max(0, sent - len(buffer))
-    return rest

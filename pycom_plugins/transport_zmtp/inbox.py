@@ -51,3 +51,10 @@ class Inbox(deque[Delivery]):
             if bytes(delivery.frames[1]) in correlations:
                 self.running.discard(delivery)
                 delivery.cancel()
+
+    def give_up(self, most: int) -> bool:
+        """Give up requests that run, at most so many. Tells whether others are left."""
+        while self.running and most:
+            self.running.pop().cancel()
+            most -= 1
+        return bool(self.running)

@@ -174,14 +174,14 @@ class SocketListener(Listener):
         """Look at some, and at the others when other callbacks of the loop have had their turn."""
         some = [*islice(rest, _BURST)]
         for served in some:
-            served.look_after_silence()
+            served.silence.look(served)
         if some:
             self.loop.call_soon(self._look_at, rest)
 
     # Requests, in turns.
 
     def arrived(self, served: Served) -> None:
-        if self._turns or len(served.inbox) > 1 or served.has_to_wait or served.is_in_doubt:
+        if self._turns or len(served.inbox) > 1 or served.has_to_wait:
             self.wait_for_turn(served)
             return
         is_alone, self._latest = served is self._latest, served
@@ -248,7 +248,7 @@ class SocketListener(Listener):
                 served.has_turn = False
                 served.look_again()
                 # Who has to wait, and what may be taken back, comes back by itself.
-                if served.is_in_doubt or not served.may_run():
+                if not served.may_run():
                     continue
                 if len(served.inbox) > 1:
                     self.wait_for_turn(served)

@@ -48,6 +48,19 @@ class Outbox:
             return False
         return True
 
+    def send_at_once(self, buffers: Sequence[Attachment]) -> int:
+        """Send of buffers what the socket takes, and keep nothing. Returns the number of bytes.
+
+        To be called while nothing waits. Raises OSError.
+        """
+        try:
+            one = len(buffers) == 1
+            sent = self._socket.send(buffers[0]) if one else self._socket.sendmsg(buffers)
+        except BlockingIOError:
+            return 0
+        self.sent += sent
+        return sent
+
     def _drop(self, sent: int) -> None:
         buffers = self._buffers
         while sent >= len(buffers[0]):

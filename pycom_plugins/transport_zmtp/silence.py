@@ -3,6 +3,7 @@
 Who lets nothing be heard for some time is sent a PING (RFC 37), and must answer in the same time.
 Passes over all connections look after that: so there is one timer, however many there are. The
 passes are counted, not the seconds, as time in which this process was stopped is not the peer's.
+Clients from which nothing is received for now cannot answer: see `absence`.
 """
 
 from __future__ import annotations

@@ -3,74 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import math
 import os
 import socket
 import threading
 import warnings
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine
 from typing import Any
 
-import helpers
 import pytest
 import zmq
 from awaited import RUNNERS, awaited, comes_true
+from zmtp_channels import AMPLE, assert_idle, begin, connected, replies, wire
 from zmtp_peers import Wire, libzmq
-from zmtp_servers import Listening, answer, descriptors, doing, fails, listening, reset, router
+from zmtp_servers import Listening, doing, fails, listening, reset
 
-from pycom_plugins.transport_zmtp import places, polling
+from pycom_plugins.transport_zmtp import polling
 from pycom_plugins.transport_zmtp.async_channel import AsyncSocketChannel
 from pycom_plugins.transport_zmtp.transport import ZmtpTransport
 
-AMPLE = helpers.PATIENCE * 1000
 BIG = 50_000_000
-
-
-@contextlib.contextmanager
-def connected(address: str, **options: Any) -> Iterator[AsyncSocketChannel]:
-    channel = ZmtpTransport(**options).connect_async(address)
-    try:
-        yield channel
-    finally:
-        channel.close()
-
-
-def begin(channel: AsyncSocketChannel, *frames: bytes, timeout: float = AMPLE) -> asyncio.Task[Any]:
-    return asyncio.ensure_future(channel.exchange([b"CALL", *frames], timeout))
-
-
-def assert_idle(channel: AsyncSocketChannel) -> None:
-    """No call holds a place."""
-    assert channel._pending == {}
-    assert channel._unsent == {}
-    assert channel._dialing is None
-
-
-async def wire(server: Listening) -> Wire:
-    """The next connection, after its handshake."""
-    return await asyncio.to_thread(server.wire)
-
-
-async def replies(wire: Wire, *frames: bytes) -> list[bytes]:
-    """Answer a request; its frames."""
-    return await asyncio.to_thread(answer, wire, *frames)
-
-
-@awaited
-async def test_address_that_refuses(tmp_path: Any) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    for address, why in (
-        (f"tcp://127.0.0.1:{port}", "Connection refused"),
-        (f"ipc://{tmp_path}/nobody", "No such file"),
-    ):
-        with connected(address) as channel:
-            for call in [begin(channel) for _ in range(10)]:
-                with fails(sent=False, match=why):
-                    await call
-            assert_idle(channel)
-            assert not channel.is_open()
 
 
 @pytest.mark.parametrize("end", [reset, socket.socket.close])
@@ -90,38 +42,6 @@ async def test_end_of_the_connection_fails_calls_in_flight(
         again = begin(channel)
         await replies(await wire(server), b"again")
         assert await again == [b"OK", b"again"]
-
-
-@pytest.mark.parametrize("stage", range(3))
-@awaited
-async def test_silence_in_the_handshake(stage: int) -> None:
-    with listening() as server, connected(server.address) as channel:
-        before = descriptors()
-        for _ in range(2):
-            call = begin(channel, timeout=100)
-            made = await asyncio.to_thread(server.accept)
-            made.sendall(router().greeting()[: (0, 20, 64)[stage]])
-            with fails(sent=False, match="within 100 ms: there is no connection", late=True):
-                await call
-            await comes_true(lambda: descriptors() <= before + len(server.accepted))
-            assert_idle(channel)
-        late = begin(channel)
-        await replies(await wire(server), b"right")
-        assert await late == [b"OK", b"right"]
-
-
-@awaited
-async def test_connecting_begins_anew_for_calls_with_more_time() -> None:
-    with listening() as server, connected(server.address) as channel:
-        short = begin(channel, timeout=100)
-        silent = await asyncio.to_thread(server.accept)
-        long = begin(channel, b"long")
-        with fails(sent=False, late=True):
-            await short
-        assert await asyncio.to_thread(silent.recv, 1000) == router().greeting()
-        assert await asyncio.to_thread(silent.recv, 1000) == b""
-        await replies(await wire(server))
-        assert await long == [b"OK", b"long"]
 
 
 @awaited
@@ -146,7 +66,7 @@ async def test_calls_that_do_not_fit_are_taken_back() -> None:
     with listening() as server, connected(server.address) as channel:
         begun = begin(channel, b"begun", bytes(BIG))
         first = await wire(server)
-        await comes_true(lambda: channel._partly_sent)
+        await comes_true(lambda: channel._unsent.cut)
         late, cancelled = begin(channel, b"late", timeout=50), begin(channel, b"cancelled")
         kept = begin(channel, b"kept")
         with fails(sent=False, match="it takes nothing in", late=True):
@@ -164,57 +84,12 @@ async def test_request_that_left_in_part_was_not_sent() -> None:
     with listening() as server, connected(server.address) as channel:
         begun, waiting = begin(channel, bytes(BIG)), begin(channel, b"waiting")
         await wire(server)
-        await comes_true(lambda: channel._partly_sent)
+        await comes_true(lambda: channel._unsent.cut)
         reset(server.accepted[0])
         with fails(sent=False, match="Connection reset|Broken pipe"):
             await begun
         assert (await replies(await wire(server)))[-1] == b"waiting"
         assert await waiting == [b"OK", b"waiting"]
-
-
-@awaited
-async def test_calls_given_up_that_do_not_arrive_end_the_connection(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    with listening() as server, connected(server.address) as channel:
-        monkeypatch.setattr(places, "is_cut_off", lambda _: True)
-        late, other = begin(channel, b"late", timeout=50), begin(channel, b"other")
-        await wire(server)
-        with fails(sent=True, late=True):
-            await late
-        with fails(sent=True, match="what is sent to it gets lost"):
-            await other
-        assert await asyncio.to_thread(is_reset, server.accepted[0])
-        again = begin(channel, b"again")
-        await replies(await wire(server), b"again")
-        assert await again == [b"OK", b"again"]
-
-
-@pytest.mark.parametrize("answers", [[None], [False, None]])
-@awaited
-async def test_calls_given_up_that_arrive_leave_the_connection(
-    answers: list[bool | None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with listening() as server, connected(server.address) as channel:
-        left = [*answers]
-        monkeypatch.setattr(places, "is_cut_off", lambda _: left.pop(0))
-        late, other = begin(channel, b"late", timeout=50), begin(channel, b"other")
-        first = await wire(server)
-        with fails(sent=True, late=True):
-            await late
-        await comes_true(lambda: not left and not channel._doubt.is_started)
-        for _ in range(2):
-            await replies(first, b"fine")
-        assert await other == [b"OK", b"fine"]
-
-
-def is_reset(sock: socket.socket) -> bool:
-    try:
-        while sock.recv(1000):
-            pass
-    except ConnectionResetError:
-        return True
-    return False
 
 
 @awaited
@@ -297,75 +172,6 @@ async def test_router_of_libzmq() -> None:
             calls = [begin(channel, b"%d" % number, blob) for number in range(20)]
             for number, reply in enumerate(await asyncio.gather(*calls)):
                 assert reply == [b"OK", b"%d" % number, blob]
-
-
-@awaited
-async def test_full_queue_of_a_path(tmp_path: Any) -> None:
-    path = str(tmp_path / "socket")
-    with listening(0, socket.AF_UNIX, path) as server, socket.socket(socket.AF_UNIX) as filler:
-        filler.connect(path)
-        with connected(server.address) as channel:
-            with fails(sent=False, match="there is no connection", late=True):
-                await channel.exchange([b"CALL"], 50)
-            call = begin(channel)
-            await asyncio.to_thread(server.accept)
-            await replies(await wire(server), b"fine")
-            assert await call == [b"OK", b"fine"]
-
-
-# Look-ups.
-
-
-def test_slow_look_up_holds_up_neither_the_loop_nor_its_end(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    found = threading.Event()
-
-    def slow(address: str) -> Any:
-        found.wait(helpers.PATIENCE)
-        raise socket.gaierror(socket.EAI_NONAME, "unknown")
-
-    @awaited
-    async def calls() -> None:
-        with (
-            connected("tcp://slow.example:1") as channel,
-            fails(sent=False, match="within 50 ms: there is no connection", late=True),
-        ):
-            await channel.exchange([b"CALL"], 50)
-
-    monkeypatch.setattr(places, "look_up", slow)
-    calls()
-    assert not found.is_set()
-    found.set()
-
-
-@awaited
-async def test_name_that_nobody_knows(monkeypatch: pytest.MonkeyPatch) -> None:
-    def unknown(address: str) -> Any:
-        raise socket.gaierror(socket.EAI_NONAME, "unknown")
-
-    monkeypatch.setattr(places, "look_up", unknown)
-    with (
-        connected("tcp://nowhere.example:1") as channel,
-        fails(sent=False, match="the host name cannot be resolved"),
-    ):
-        await channel.exchange([b"CALL"], AMPLE)
-
-
-@awaited
-async def test_second_place_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
-    with listening() as server, listening() as gone, listening() as other:
-        gone.close()
-        here = [places.Place(socket.AF_INET, ("127.0.0.1", one.port)) for one in (other, server)]
-        refuses = places.Place(socket.AF_INET, ("127.0.0.1", gone.port))
-        monkeypatch.setattr(places, "look_up", lambda _: [refuses, *here])
-        with (
-            connected("tcp://many.example:1") as channel,
-            doing(lambda: other.accept().sendall(b"HTTP/1.1 400\r\n")),
-        ):
-            call = begin(channel)
-            await replies(await wire(server), b"fine")
-            assert await call == [b"OK", b"fine"]
 
 
 # The end.

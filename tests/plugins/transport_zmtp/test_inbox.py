@@ -49,6 +49,16 @@ def test_limit_counts_what_runs() -> None:
     assert [one.is_cancelled for one in begun] == [True, False]
 
 
+def test_those_that_run_are_given_up_some_at_a_time() -> None:
+    inbox = Inbox(Limits())
+    inbox.extend(delivery(b"%d" % number) for number in range(5))
+    begun = [inbox.begin() for _ in range(5)]
+    assert inbox.give_up(3)
+    assert [one.is_cancelled for one in begun].count(True) == 3
+    assert not inbox.give_up(3)
+    assert all(one.is_cancelled for one in begun)
+
+
 IFACE = "com.foo.slow"
 
 

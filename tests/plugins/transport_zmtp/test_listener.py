@@ -17,7 +17,6 @@ from typing import Any
 import helpers
 import pytest
 import zmq
-from awaited import NEW_LOOPS
 from helpers import until
 from zmtp_peers import libzmq
 from zmtp_stage import Client, Gate, Stage, echo, plain
@@ -28,11 +27,6 @@ from pycom_plugins.transport_zmtp import places
 from pycom_plugins.transport_zmtp.transport import ZmtpTransport
 
 NOBODY: Any = None  # a listener does not look at its server
-
-
-@pytest.fixture(params=NEW_LOOPS.values(), ids=NEW_LOOPS)
-def make_loop(request: pytest.FixtureRequest) -> Any:
-    return request.param
 
 
 @pytest.fixture

@@ -78,6 +78,16 @@ def test_any_pieces() -> None:
         assert taking.taken == whole
 
 
+@pytest.mark.parametrize("buffers", [[b"abcd"], [b"ab", b"", memoryview(b"cd")]])
+def test_what_is_sent_at_once_does_not_stay(buffers: list[Any]) -> None:
+    box, taking = outbox(3, 0)
+    assert box.send_at_once(buffers) == 3
+    assert box.send_at_once(buffers) == 0
+    assert box.send_at_once(buffers) == 4
+    assert taking.taken == b"abcabcd"
+    assert (box.size, box.sent) == (0, 7)
+
+
 def test_end_of_the_connection_is_an_error() -> None:
     ours, theirs = socket.socketpair()
     with ours:

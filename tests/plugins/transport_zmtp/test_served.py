@@ -1,10 +1,8 @@
-"""One client of a server: its handshake, its limits, and how its connection ends."""
+"""One client of a server: its handshake, its requests, and how its connection ends."""
 
 from __future__ import annotations
 
-import contextlib
 import json
-import logging
 import socket
 import threading
 import time
@@ -13,18 +11,16 @@ from typing import Any
 
 import pytest
 import zmq
-from awaited import NEW_LOOPS
 from helpers import until
-from zmtp_peers import Wire, hangs_up, libzmq
-from zmtp_stage import Client, Gate, Stage, echo, requests
+from zmtp_peers import Wire, hangs_up, libzmq, wire
+from zmtp_stage import Client, Gate, Held, Stage, echo, lines, requests
 
-from pycom_core import AccessDenied, logger
+from pycom_core import AccessDenied
 from pycom_core.messages import Delivery, Peer
-from pycom_plugins.transport_zmtp import served as module
 from pycom_plugins.transport_zmtp.dialect import cancel
-from pycom_plugins.transport_zmtp.engine import Connection, Null, Ping, Refused
+from pycom_plugins.transport_zmtp.engine import Connection, Null, Refused
 
-MiB = 1024 * 1024
+pytestmark = pytest.mark.usefixtures("all_lines")
 
 
 def _hello() -> tuple[bytes, bytes]:
@@ -35,16 +31,6 @@ def _hello() -> tuple[bytes, bytes]:
 
 GREETING, READY = _hello()
 REQUEST, REPLY = b"\x01\x00\x01\x04CALL\x00\x01x", b"\x01\x00\x01\x02OK\x00\x01x"
-
-
-@pytest.fixture(autouse=True)
-def _all_lines(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO, logger().name)
-
-
-@pytest.fixture(params=NEW_LOOPS.values(), ids=NEW_LOOPS)
-def make_loop(request: pytest.FixtureRequest) -> Any:
-    return request.param
 
 
 @pytest.fixture
@@ -68,10 +54,6 @@ def is_answered(sock: socket.socket) -> bool:
     while not data.endswith(REPLY) and (piece := sock.recv(1000)):
         data += piece
     return data.endswith(REPLY)
-
-
-def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
-    return [record.getMessage() for record in caplog.records if record.name != "asyncio"]
 
 
 # The handshake.
@@ -250,16 +232,6 @@ def test_sender_of_a_message_that_is_too_big_is_told(
         assert stage.ran == [b"a"]
 
 
-def test_who_does_not_close_after_the_last_words_is_closed(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(module, "_LAST_WORDS", 0.1)
-    with Stage(frame=1000) as stage, stage.client() as client:
-        client.begin(b"x" * 1001)
-        assert client.is_ended()
-        until(lambda: not stage.connections())
-
-
 def test_return_address_that_is_too_big_has_no_answer() -> None:
     with Stage(frame=10) as small, small.client() as client:
         client.send_bytes(b"\x01\x0b" + b"x" * 11)
@@ -272,113 +244,6 @@ def test_libzmq_hears_that_its_message_is_too_big() -> None:
         peer.connect(stage.listener.address)
         peer.send_multipart([b"id", b"", b"CALL", b"x" * 2_000_000])
         assert json.loads(peer.recv_multipart()[3])["code"] == 4
-
-
-# Clients that read slowly.
-
-
-@pytest.mark.parametrize("size", [1000, MiB])
-def test_who_reads_nothing_loses_the_connection(
-    size: int, make_loop: Any, caplog: pytest.LogCaptureFixture
-) -> None:
-    body = b"x" * size
-
-    def answer(delivery: Delivery) -> None:
-        assert delivery.reply is not None
-        is_asked = bytes(delivery.frames[-1]) == b"big"
-        delivery.reply([*delivery.frames[:-2], b"OK", body if is_asked else b"small"])
-
-    with (
-        Stage(answer, loop=make_loop, queued=4 * MiB, stalled=0.3) as stage,
-        stage.client() as slow,
-        stage.client() as other,
-    ):
-        slow.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        most = 0
-        batch = [b"big"] * 100
-
-        def unsent() -> int:
-            return sum(served.unsent for served in stage.listener._connections)
-
-        def ask() -> None:
-            with contextlib.suppress(OSError):
-                while True:
-                    slow.begin(*batch)
-
-        feeder = threading.Thread(target=ask)
-        feeder.start()
-        while stage.connections() == 2:
-            assert other.ask(b"") == b"small"
-            most = max(most, stage.within(unsent))
-        feeder.join()
-        assert 0 < most <= 2 * MiB + max(size, 65536) * 2
-        [line] = lines(caplog)
-        assert line.endswith(" does not read: its connection is closed")
-
-
-def test_who_reads_slowly_is_served_at_this_pace() -> None:
-    with Stage(queued=2 * MiB, stalled=1.0) as stage, stage.client() as slow:
-        body = b"x" * MiB
-        feeder = threading.Thread(target=slow.begin, args=[body] * 40)
-        feeder.start()
-        for _ in range(40):
-            time.sleep(0.02)
-            assert slow.message()[-1] == body
-        feeder.join()
-
-
-def test_requests_go_on_before_all_is_read() -> None:
-    with Stage(queued=8 * MiB) as stage, stage.client() as slow:
-        body = b"x" * (MiB // 2)
-        feeder = threading.Thread(target=slow.begin, args=[body] * 60)
-        feeder.start()
-        until(lambda: stage.within(lambda: any(o.is_slow for o in stage.listener._connections)))
-        ran = len(stage.ran)
-        for read in range(60):
-            assert slow.message()[-1] == body
-            if read == 4:
-                until(lambda: len(stage.ran) > ran)
-        feeder.join()
-
-
-def test_reply_may_be_larger_than_what_may_wait() -> None:
-    with Stage(queued=MiB) as stage, stage.client() as client:
-        body = b"x" * (20 * MiB)
-        assert client.ask(body) == body
-
-
-def test_replies_that_come_at_once_are_limited_together(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    waiting: list[Delivery] = []
-    with Stage(waiting.append, queued=4 * MiB) as stage, stage.client() as client:
-        client.begin(*[b"x"] * 100)
-        until(lambda: len(waiting) == 100)
-
-        def answer_all() -> None:
-            for delivery in waiting:
-                delivery.reply([*delivery.frames[:-2], b"OK", b"x" * MiB])  # type: ignore[misc]
-
-        stage.within(answer_all)
-        until(lambda: not stage.connections())
-        assert client.is_ended()
-    assert [line.rpartition(":")[2] for line in lines(caplog)] == [
-        " its connection is closed",
-        " it is gone",
-    ]
-
-
-def test_dropped_replies_are_one_line(caplog: pytest.LogCaptureFixture) -> None:
-    waiting: list[Delivery] = []
-    with Stage(waiting.append) as stage, stage.client() as client:
-        client.begin(*[b"x"] * 100)
-        until(lambda: len(waiting) == 100)
-        client.sock.close()
-        until(lambda: not stage.connections())
-        for delivery in waiting:
-            stage.within(lambda d=delivery: echo(d))  # type: ignore[misc]
-        stage.within(lambda: None)
-    assert len(lines(caplog)) == 1
 
 
 # Requests that nobody waits for.
@@ -403,29 +268,11 @@ def test_requests_of_who_leaves_are_given_up_in_turns_with_other_work() -> None:
     assert at_other_work[0] < 1000
 
 
-@pytest.mark.parametrize("kept", [1, 200], ids=["one", "all"])
-def test_requests_of_many_messages_after_a_gap_wait_for_what_takes_them_back(
-    kept: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "_LONG_GAP", 0.0)
-    monkeypatch.setattr(module, "_MOMENT", 0.5)
-    with Stage(inbox=100) as stage, stage.client() as client:
-        assert client.ask(b"first") == b"first"
-        time.sleep(2 * module._GAP)
-        request, cancel = b"".join(requests(client, b"taken back")), cancelling(client)
-        client.send_bytes((request + cancel) * (200 - kept) + request * kept)
-        client.send_bytes(cancel)
-        assert client.ask(b"last") == b"last"
-        assert stage.ran == [b"first", b"last"]
-
-
-def cancelling(client: Client) -> bytes:
-    return b"".join(client.connection.encode([b"1", b"", b"CANCEL", b"{}"]))
-
-
 def test_id_may_be_used_again_after_it_was_taken_back(stage: Stage) -> None:
     with stage.client() as client:
-        client.send_bytes(cancelling(client) + b"".join(requests(client, b"again")))
+        client.send_bytes(
+            wire(client.connection, cancel(b"1")) + b"".join(requests(client, b"again"))
+        )
         assert client.message()[-1] == b"again"
 
 
@@ -441,23 +288,6 @@ def test_half_closed_connection_is_closed(stage: Stage) -> None:
 
 
 # Clients with many requests that run.
-
-
-class Held:
-    """A handler that keeps requests, but for `now`, until it answers them."""
-
-    def __init__(self) -> None:
-        self.running: list[Delivery] = []
-
-    def __call__(self, delivery: Delivery) -> None:
-        if bytes(delivery.frames[-1]) == b"now":
-            echo(delivery)
-        else:
-            self.running.append(delivery)
-
-    def answer(self, count: int) -> None:
-        for _ in range(count):
-            echo(self.running.pop(0))
 
 
 @pytest.mark.parametrize("inbox", [1, 1000])
@@ -498,36 +328,3 @@ def test_request_that_is_taken_back_makes_room(make_loop: Any) -> None:
         client.begin(b"third")
         until(lambda: len(held.running) == 2)
         assert stage.ran == [b"first", b"third"]
-
-
-@pytest.mark.parametrize("count", [50, 200_000])  # more than the system holds
-@pytest.mark.parametrize("leave", ["close", "reset"])
-def test_who_leaves_while_its_requests_wait_is_noticed(
-    leave: str, count: int, make_loop: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "_AWAY", 0.05)
-    held = Held()
-    with (
-        Stage(held, loop=make_loop, in_flight=3, inbox=1) as stage,
-        stage.client() as gone,
-        stage.client() as other,
-    ):
-        gone.sock.settimeout(0.3)
-        with contextlib.suppress(TimeoutError):
-            gone.begin(*[b"x" * 100] * count)
-        until(lambda: len(held.running) == 3)
-        gone.reset() if leave == "reset" else gone.sock.close()
-        until(lambda: stage.connections() == 1)
-        assert [delivery.is_cancelled for delivery in held.running] == [True] * 3
-        assert other.ask(b"now") == b"now"
-
-
-def test_who_is_not_read_from_hears_that_the_server_is_there(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(module, "_AWAY", 0.05)
-    held = Held()
-    with Stage(held, in_flight=1, inbox=1) as stage, stage.client() as client:
-        client.begin(*[b"x"] * 10)
-        assert [client.next() for _ in range(3)] == [Ping(0, b"")] * 3
-        assert len(held.running) == 1

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import os
 import signal
 import socket
@@ -16,14 +15,13 @@ from typing import Any
 import helpers
 import pytest
 import zmq
-from awaited import NEW_LOOPS, awaited
+from awaited import awaited
 from helpers import until
 from in_process import payload
 from zmtp_peers import Wire, libzmq, pair
 from zmtp_servers import fails, listening
-from zmtp_stage import Client, Stage, echo
+from zmtp_stage import Client, Stage, echo, lines
 
-from pycom_core import logger
 from pycom_core.messages import Delivery
 from pycom_plugins.transport_zmtp import listener
 from pycom_plugins.transport_zmtp.dialect import OURS, UNDERSTANDS
@@ -34,21 +32,8 @@ from pycom_plugins.transport_zmtp.silence import PASSES, Passes, Silence
 from pycom_plugins.transport_zmtp.transport import ZmtpTransport
 
 AMPLE = helpers.PATIENCE * 1000
+pytestmark = pytest.mark.usefixtures("all_lines")
 SERVER = Path(__file__).with_name("stopped_server.py")
-
-
-@pytest.fixture(params=NEW_LOOPS.values(), ids=NEW_LOOPS)
-def make_loop(request: pytest.FixtureRequest) -> Any:
-    return request.param
-
-
-@pytest.fixture(autouse=True)
-def _all_lines(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO, logger().name)
-
-
-def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
-    return [record.getMessage() for record in caplog.records if record.name == logger().name]
 
 
 class Held(list[Delivery]):
@@ -303,6 +288,8 @@ def test_client_that_takes_a_long_reply_is_not_silent(seldom: float) -> None:
     body = b"x" * 40_000_000
     held = Held()
     with Stage(held, heartbeat=seldom) as stage, stage.client() as client:
+        # So that the rest of it is not all in the buffer of the client.
+        client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1_000_000)
         client.begin(b"a", b"b")
         until(lambda: len(held) == 2)
         stage.within(lambda: held[0].reply([b"c", b"", b"OK", body]))  # type: ignore[misc]

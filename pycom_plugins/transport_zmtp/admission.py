@@ -1,0 +1,33 @@
+"""The peer that a client says it is in the handshake, and whether it may stay."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from pycom_core import AccessDenied, keys, logger
+from pycom_core.messages import Peer
+from pycom_plugins.transport_zmtp.engine import Ready
+
+
+def introduced(address: str, ready: Ready) -> Peer:
+    """Return the peer at an address that has finished its handshake."""
+    key = None if ready.key is None else keys.as_text(ready.key)
+    metadata = {
+        name: value.decode("utf-8", "backslashreplace") for name, value in ready.metadata.items()
+    }
+    return Peer(address, key, metadata)
+
+
+def refusal(admit: Callable[[Peer], None], peer: Peer) -> str | None:
+    """Return what a peer is told that may not stay; None: it may.
+
+    `admit` raises `AccessDenied` if it is not welcome. Whatever else it raises stays here.
+    """
+    try:
+        admit(peer)
+    except AccessDenied as error:
+        return str(error)
+    except Exception:
+        logger().exception("%s is refused: a plugin failed", peer.address)
+        return "Access denied"
+    return None

@@ -1,0 +1,86 @@
+"""Requests that wait to be sent: until it leaves, each can be taken back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+from pycom_core.errors import ServiceNotAvailable
+from pycom_core.messages import Attachment
+
+#: Bytes and buffers that leave in one system call (IOV_MAX of Linux is 1024).
+_BATCH = 262_144
+_BUFFERS = 512
+
+#: Requests that may leave together: the id of each, its buffers, and their bytes.
+Batch: TypeAlias = list[tuple[bytes, list[Attachment], int]]
+
+
+class Unsent(dict[bytes, tuple[Sequence[Attachment], float]]):
+    """Payloads and deadlines by the ids of the calls, in the order of the calls.
+
+    `cut`: the call of which a part has left. Its rest waits elsewhere.
+    """
+
+    __slots__ = ("_replies", "cut")
+
+    def __init__(self, replies: Mapping[bytes, asyncio.Future[Any]]) -> None:
+        """`replies` are those that calls wait for, by the ids of the calls."""
+        super().__init__()
+        self._replies = replies
+        self.cut: bytes | None = None
+
+    def deadline(self) -> float:
+        """Return the last of the deadlines, in s of `time.monotonic()`."""
+        return max(deadline for _, deadline in self.values())
+
+    def batch(self, encode: Callable[[Sequence[Attachment]], list[Attachment]]) -> Batch:
+        """Encode requests: as many as may leave at a time."""
+        batch: Batch = []
+        bytes_left, buffers_left = _BATCH, _BUFFERS
+        for correlation, (payload, _) in self.items():
+            if self._replies[correlation].done():
+                continue  # cancelled just now
+            buffers = encode((correlation, b"", *payload))
+            size = sum(map(len, buffers))
+            batch.append((correlation, buffers, size))
+            bytes_left -= size
+            buffers_left -= len(buffers)
+            if bytes_left < 0 or buffers_left < 0:
+                break
+        return batch
+
+    def settle(self, batch: Batch, sent: int) -> list[Attachment] | None:
+        """Forget the requests of a batch that have left, as so many bytes of it have.
+
+        Returns what is left of the one that was cut, perhaps nothing; None: all has left.
+        """
+        for correlation, buffers, size in batch:
+            if sent < size:
+                if not sent:
+                    return []
+                del self[correlation]
+                self.cut = correlation
+                return _rest(buffers, sent)
+            del self[correlation]
+            sent -= size
+        return None
+
+    def fail(self, problem: str) -> None:
+        """Fail the calls, and send none of them."""
+        for correlation in self:
+            reply = self._replies[correlation]
+            if not reply.done():
+                reply.set_exception(ServiceNotAvailable(problem, sent=False))
+        self.clear()
+
+
+def _rest(buffers: Sequence[Attachment], sent: int) -> list[Attachment]:
+    """Buffers without so many bytes."""
+    rest: list[Attachment] = []
+    for buffer in buffers:
+        if sent < len(buffer):
+            rest.append(memoryview(buffer)[sent:] if sent else buffer)
+        sent = max(0, sent - len(buffer))
+    return rest
