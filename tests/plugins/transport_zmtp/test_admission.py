@@ -7,6 +7,7 @@ import logging
 import pytest
 
 from pycom_core import AccessDenied
+from pycom_core.keys import as_text
 from pycom_core.messages import Peer
 from pycom_plugins.transport_zmtp.admission import introduced, refusal
 from pycom_plugins.transport_zmtp.engine import Ready
@@ -19,8 +20,8 @@ def ready(key: bytes | None, **metadata: bytes) -> Ready:
 
 
 def test_peer_is_what_the_handshake_says() -> None:
-    peer = introduced("tcp://host:1", ready(b"\x01\xab", mine="grün\xff".encode("latin-1")))
-    assert (peer.address, peer.key) == ("tcp://host:1", "01ab")
+    peer = introduced("tcp://host:1", ready(bytes(range(32)), mine="grün\xff".encode("latin-1")))
+    assert (peer.address, peer.key) == ("tcp://host:1", as_text(bytes(range(32))))
     assert peer.metadata == {"mine": r"gr\xfcn\xff"}
 
 
