@@ -121,7 +121,7 @@ class AsyncSocketChannel(AsyncChannel):
         reply = self._pending[correlation]
         if not reply.done():
             is_sent = not self._take_back(correlation)
-            state = "" if is_sent else ": there is no connection"
+            state = "" if is_sent else ": the connection was not ready in time"
             if self._socket is not None and not is_sent:
                 state = ": it takes nothing in"
             problem = f"No answer from {self._address} within {timeout:.0f} ms{state}"
@@ -158,7 +158,7 @@ class AsyncSocketChannel(AsyncChannel):
 
     def not_connected(self, error: Exception) -> None:
         """Fail the calls that wait for a connection."""
-        self._unsent.fail(self._lost(error))
+        self._unsent.fail(self._lost(error), error)
 
     # Sending.
 
@@ -177,6 +177,7 @@ class AsyncSocketChannel(AsyncChannel):
             rest = self._unsent.settle(batch, sent)
             if rest is not None:
                 self._outbox.put(rest)
+                self._unsent.cut_until = self._outbox.sent + self._outbox.size
                 self._write_on(True)
 
     def _flush(self) -> None:
@@ -287,7 +288,7 @@ class AsyncSocketChannel(AsyncChannel):
 
     def _fail_sent(self, problem: str) -> None:
         """Fail the calls that have left. What came in part only is never run."""
-        cut, self._unsent.cut = self._unsent.cut, None
+        cut = None if self._unsent.cut is None else self._unsent.lose_cut(self._outbox.sent)
         for correlation, reply in self._pending.items():
             if correlation not in self._unsent and not reply.done():
                 reply.set_exception(ServiceNotAvailable(problem, sent=correlation != cut))

@@ -24,6 +24,8 @@ from pycom_plugins.transport_zmtp.polling import PUSHED_ASIDE, Polling
 _ROOM = 65_536
 #: s without a call after which a connection is looked at before it is used.
 _FRESH = 0.001
+#: Bytes of a request after which it is looked at in any case.
+_LARGE = 4096
 NO_REPLY = "it answered with what is no reply"
 #: Times that a look at a connection between calls may find something.
 _NOTES = 16
@@ -83,11 +85,12 @@ class BlockingChannel(Channel):
             raise
         if refusal is not None:
             self.close()
-        self._used = time.monotonic()
+        # Where a large request is refused the connection ends right after the reply.
+        self._used = 0.0 if sum(map(len, payload)) > _LARGE else time.monotonic()
         return reply[1:]
 
     def _late(self, timeout: float, is_sent: bool, late: _Late) -> CallTimeout:
-        state = "" if is_sent else f": {str(late) or 'there is no connection'}"
+        state = "" if is_sent else f": {str(late) or 'the connection was not ready in time'}"
         problem = f"No answer from {self._address} within {timeout:.0f} ms{state}"
         return CallTimeout(problem, sent=is_sent)
 

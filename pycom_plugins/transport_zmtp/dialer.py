@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from pycom_plugins.transport_zmtp.dialing import dial
-from pycom_plugins.transport_zmtp.engine import Connection, ProtocolError, Ready
+from pycom_plugins.transport_zmtp.engine import Connection, Ready
 from pycom_plugins.transport_zmtp.lookups import Lookups
 from pycom_plugins.transport_zmtp.unsent import Unsent
 
@@ -79,7 +79,7 @@ class Dialer:
             found = self._lookups.places(self._address)
             known = found.result() if found.done() else await asyncio.wrap_future(found)
             made, connection, ready = await dial(known, self._new_connection, seconds)
-        except (OSError, UnicodeError, ProtocolError) as error:
+        except Exception as error:  # also that of a plugin, which knows the keys
             self._ended()
             caller.not_connected(error)
             return

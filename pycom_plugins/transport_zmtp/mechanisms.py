@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 import attrs
 
 from pycom_core import addresses
-from pycom_core.errors import ServiceNotAvailable
+from pycom_core.errors import PycomError, ServiceNotAvailable
 from pycom_core.keys import Keys
 from pycom_plugins.transport_zmtp.engine import Mechanism, Null
 
@@ -53,5 +53,12 @@ class Encrypted(Mechanisms):
     def of_client(self, address: str) -> Mechanism:
         from pycom_plugins.transport_zmtp.engine.curve import CurveClient
 
-        own = self._keys.own
-        return CurveClient(self._keys.of_server(address), own.public, own.secret)
+        try:
+            own = self._keys.own
+            return CurveClient(self._keys.of_server(address), own.public, own.secret)
+        except PycomError:
+            raise
+        except Exception as error:  # of the plugin that knows the keys
+            raise ServiceNotAvailable(
+                f"The keys for {address} cannot be told: {error!r}", sent=False
+            ) from error

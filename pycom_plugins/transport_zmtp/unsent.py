@@ -20,16 +20,18 @@ Batch: TypeAlias = list[tuple[bytes, list[Attachment], int]]
 class Unsent(dict[bytes, tuple[Sequence[Attachment], float]]):
     """Payloads and deadlines by the ids of the calls, in the order of the calls.
 
-    `cut`: the call of which a part has left. Its rest waits elsewhere.
+    `cut`: the call of which a part has left. Its rest waits in an outbox, and has left too when
+    that has sent `cut_until` bytes.
     """
 
-    __slots__ = ("_replies", "cut")
+    __slots__ = ("_replies", "cut", "cut_until")
 
     def __init__(self, replies: Mapping[bytes, asyncio.Future[Any]]) -> None:
         """`replies` are those that calls wait for, by the ids of the calls."""
         super().__init__()
         self._replies = replies
         self.cut: bytes | None = None
+        self.cut_until = 0
 
     def deadline(self) -> float:
         """Return the last of the deadlines, in s of `time.monotonic()`."""
@@ -67,12 +69,22 @@ class Unsent(dict[bytes, tuple[Sequence[Attachment], float]]):
             sent -= size
         return None
 
-    def fail(self, problem: str) -> None:
+    def lose_cut(self, left: int) -> bytes | None:
+        """Forget the call that was cut, as the connection is lost; `left` bytes have left.
+
+        Returns it if a part of it has not left: then it never runs.
+        """
+        cut, self.cut = self.cut, None
+        return cut if left < self.cut_until else None
+
+    def fail(self, problem: str, cause: Exception | None = None) -> None:
         """Fail the calls, and send none of them."""
         for correlation in self:
             reply = self._replies[correlation]
             if not reply.done():
-                reply.set_exception(ServiceNotAvailable(problem, sent=False))
+                error = ServiceNotAvailable(problem, sent=False)
+                error.__cause__ = cause
+                reply.set_exception(error)
         self.clear()
 
 

@@ -198,9 +198,8 @@ class CurveClient(_Curve):
         self._metadata = metadata
         self._own, self._own_secret = bindings.crypto_box_keypair()
         nonce = self._next_nonce()
-        box = bindings.crypto_box(
-            bytes(64), b"CurveZMQHELLO---" + nonce, self._server, self._own_secret
-        )
+        shared = _shared_key("key", self._server, self._own_secret)
+        box = bindings.crypto_box_afternm(bytes(64), b"CurveZMQHELLO---" + nonce, shared)
         return (named(b"HELLO", _VERSION + _PADDING + self._own + nonce + box),)
 
     def step(self, command: bytes) -> Sequence[bytes]:

@@ -23,6 +23,7 @@ from storm import Storm
 from zmtp_peers import libzmq
 from zmtp_servers import answer, descriptors, doing, fails, listening, reset
 
+from pycom_plugins.transport_zmtp import channel as module
 from pycom_plugins.transport_zmtp import places
 from pycom_plugins.transport_zmtp.channel import BlockingChannel
 from pycom_plugins.transport_zmtp.limits import Limits
@@ -98,7 +99,9 @@ def test_silence_in_the_handshake(stage: int) -> None:
 
     with listening() as server, connected(server.address) as channel, doing(silent):
         before = descriptors()
-        with fails(sent=False, match="within 50 ms: there is no connection", late=True):
+        with fails(
+            sent=False, match="within 50 ms: the connection was not ready in time", late=True
+        ):
             channel.exchange(CALL, 50)
         assert descriptors() <= before + 1  # that of the server
 
@@ -111,7 +114,7 @@ def test_full_queue_of_a_port_that_nobody_takes_from() -> None:
             filler.connect_ex(("127.0.0.1", server.port))
         with (
             connected(server.address) as channel,
-            fails(sent=False, match="there is no connection", late=True),
+            fails(sent=False, match="the connection was not ready in time", late=True),
         ):
             channel.exchange(CALL, 50)
 
@@ -122,7 +125,7 @@ def test_full_queue_of_a_path(tmp_path: Path) -> None:
         filler = left.enter_context(socket.socket(socket.AF_UNIX))
         filler.connect(path)
         with connected(server.address) as channel:
-            with fails(sent=False, match="there is no connection", late=True):
+            with fails(sent=False, match="the connection was not ready in time", late=True):
                 channel.exchange(CALL, 50)
 
             def take_all() -> None:
@@ -232,7 +235,7 @@ def test_request_that_a_server_does_not_take_in_time() -> None:
         listening() as server,
         connected(server.address) as channel,
         doing(server.wire),
-        fails(sent=False, match="there is no connection", late=True),
+        fails(sent=False, match="the connection was not ready in time", late=True),
     ):
         channel.exchange([b"CALL", bytes(50_000_000)], 300)
 
@@ -247,6 +250,24 @@ def test_refusal_of_a_request_that_is_too_big() -> None:
 
     with listening() as server, connected(server.address) as channel, doing(refuse):
         assert channel.exchange([b"CALL", bytes(50_000_000)], AMPLE) == [b"OK", b"too big"]
+        assert channel.exchange(CALL, AMPLE) == [b"OK", b"{}"]
+
+
+def test_connection_that_ends_after_the_answer_to_a_large_request_is_not_used_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "_FRESH", 60.0)
+    has_ended = threading.Event()
+
+    def refuse() -> None:
+        answer(server.wire(), b"too big")
+        server.accepted[0].close()
+        has_ended.set()
+        answer(server.wire())
+
+    with listening() as server, connected(server.address) as channel, doing(refuse):
+        assert channel.exchange([b"CALL", bytes(5_000)], AMPLE) == [b"OK", b"too big"]
+        assert has_ended.wait(AMPLE)
         assert channel.exchange(CALL, AMPLE) == [b"OK", b"{}"]
 
 

@@ -41,7 +41,9 @@ async def test_silence_in_the_handshake(stage: int) -> None:
             call = begin(channel, timeout=100)
             made = await asyncio.to_thread(server.accept)
             made.sendall(router().greeting()[: (0, 20, 64)[stage]])
-            with fails(sent=False, match="within 100 ms: there is no connection", late=True):
+            with fails(
+                sent=False, match="within 100 ms: the connection was not ready in time", late=True
+            ):
                 await call
             await comes_true(lambda: descriptors() <= before + len(server.accepted))
             assert_idle(channel)
@@ -70,7 +72,7 @@ async def test_full_queue_of_a_path(tmp_path: Any) -> None:
     with listening(0, socket.AF_UNIX, path) as server, socket.socket(socket.AF_UNIX) as filler:
         filler.connect(path)
         with connected(server.address) as channel:
-            with fails(sent=False, match="there is no connection", late=True):
+            with fails(sent=False, match="the connection was not ready in time", late=True):
                 await channel.exchange([b"CALL"], 50)
             call = begin(channel)
             await asyncio.to_thread(server.accept)
@@ -94,7 +96,9 @@ def test_slow_look_up_holds_up_neither_the_loop_nor_its_end(
     async def calls() -> None:
         with (
             connected("tcp://slow.example:1") as channel,
-            fails(sent=False, match="within 50 ms: there is no connection", late=True),
+            fails(
+                sent=False, match="within 50 ms: the connection was not ready in time", late=True
+            ),
         ):
             await channel.exchange([b"CALL"], 50)
 

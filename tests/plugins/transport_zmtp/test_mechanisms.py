@@ -131,6 +131,34 @@ def test_key_behind_an_address_is_the_one_that_counts(address: str, runtime_with
         in_clear.connect(good, "com.foo.who").invoke("key")
 
 
+class Forgetful(Known):
+    def of_server(self, address: str) -> bytes:
+        return {"somewhere": SERVER[0]}[address]
+
+
+@pytest.mark.parametrize(
+    ("known", "why"),
+    [
+        (Forgetful(), "cannot be told: KeyError"),
+        (Known(server=bytes(31)), "cannot be told: ValueError"),
+        (Known(server=bytes(32)), "key does not open"),
+    ],
+)
+def test_keys_that_are_none_fail_the_call_at_once(
+    known: Keys, why: str, address: str, runtime_with: MakeWith
+) -> None:
+    runtime = runtime_with(known)
+    with fails(sent=False, match=why):
+        pycom.Context(address, runtime=runtime).connect(address, "com.foo.who").invoke("key")
+
+    async def ask() -> None:
+        async with pycom.AsyncContext(address, runtime=runtime) as context:
+            with fails(sent=False, match=why):
+                await context.connect(address, "com.foo.who")
+
+    asyncio.run(ask())
+
+
 def test_client_with_a_key_sends_nothing_in_the_clear() -> None:
     with Stage(echo) as stage, fails(sent=False, match="NULL"):
         encrypted().connect(stage.listener.address).exchange([b"CALL", b"secret"], AMPLE)

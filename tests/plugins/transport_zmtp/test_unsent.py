@@ -93,3 +93,11 @@ def test_those_that_fail_were_not_sent() -> None:
     assert (str(error), error.sent) == ("no connection", False)
     assert calls.replies[b"1"].result() == "early"
     assert not calls.replies[b"2"].done()
+
+
+@pytest.mark.parametrize(("left", "lost"), [(19, b"1"), (20, None), (25, None)])
+def test_call_that_was_cut_has_left_with_its_last_byte(left: int, lost: bytes | None) -> None:
+    unsent = Calls(0).unsent
+    unsent.cut, unsent.cut_until = b"1", 20
+    assert unsent.lose_cut(left) == lost
+    assert unsent.cut is None
