@@ -11,6 +11,7 @@ from pycom_core.cli import service_main as main
 from pycom_core.errors import (
     AccessDenied,
     BadRequest,
+    CallCancelled,
     CallTimeout,
     ConfigurationError,
     DeadlineExceeded,
@@ -46,6 +47,7 @@ __all__ = [
     "AsyncContext",
     "BadRequest",
     "BaseComponent",
+    "CallCancelled",
     "CallTimeout",
     "ConfigurationError",
     "Context",

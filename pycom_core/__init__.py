@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pycom_core.client._remote import RemoteComponent as RemoteComponent
     from pycom_core.errors import AccessDenied as AccessDenied
     from pycom_core.errors import BadRequest as BadRequest
+    from pycom_core.errors import CallCancelled as CallCancelled
     from pycom_core.errors import CallTimeout as CallTimeout
     from pycom_core.errors import ConfigurationError as ConfigurationError
     from pycom_core.errors import DeadlineExceeded as DeadlineExceeded
@@ -95,6 +96,7 @@ _HOMES = {
     "errors": (
         "AccessDenied",
         "BadRequest",
+        "CallCancelled",
         "CallTimeout",
         "ConfigurationError",
         "DeadlineExceeded",

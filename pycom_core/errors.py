@@ -82,6 +82,17 @@ class CallTimeout(ServiceNotAvailable, TimeoutError):
     """No answer within the timeout of the call. The client stays usable."""
 
 
+class CallCancelled(PycomError):
+    """A call was given up, as the request that it was made for is cancelled: nobody waits for it.
+
+    Only blocking calls by `request.context()` raise it. `sent` is as in `ServiceNotAvailable`.
+    """
+
+    def __init__(self, message: str = "", sent: bool = True) -> None:
+        super().__init__(message)
+        self.sent = sent
+
+
 class ConfigurationError(PycomError):
     """A setting is missing, unknown or wrong."""
 

@@ -70,6 +70,10 @@ class Delivery:
     is_cancelled: bool = attrs.field(default=False, init=False)
     #: Ends the work for it, in any thread; set by the server while there is some.
     on_cancel: Callable[[], object] | None = attrs.field(default=None, init=False, repr=False)
+    #: Ends the calls that block on its behalf, in any thread; set once there may be some.
+    end_calls: Callable[[Delivery], object] | None = attrs.field(
+        default=None, init=False, repr=False
+    )
     _is_over: bool = attrs.field(default=False, init=False, repr=False)
     _event: threading.Event | None = attrs.field(default=None, init=False, repr=False)
 
@@ -94,6 +98,8 @@ class Delivery:
         self.expire()
         if self.on_cancel is not None:
             self.on_cancel()
+        if self.end_calls is not None:
+            self.end_calls(self)
 
     @classmethod
     def of_process(cls, frames: Sequence[Attachment], nested: bool) -> Delivery:
@@ -175,7 +181,11 @@ class Request:
         return threading.Event() if self.delivery is None else self.delivery.cancelled
 
     def context(self) -> Any:
-        """A `ProxyContext` that calls on behalf of the caller: its token, its deadline."""
+        """A `ProxyContext` that calls on behalf of the caller: its token, its deadline.
+
+        When the request is cancelled, a call that blocks ends, and further ones are refused, with
+        `CallCancelled`.
+        """
         return self._server().context_for(self)
 
     def async_context(self) -> Any:

@@ -6,6 +6,7 @@ from pycom_core import Client, Server, create_task, ioloop
 from pycom_core.errors import (
     AccessDenied,
     BadRequest,
+    CallCancelled,
     CallTimeout,
     DeadlineExceeded,
     MethodNotFound,
@@ -22,6 +23,7 @@ from zerojson import call, common, constants
 __all__ = [
     "AccessDenied",
     "BadRequest",
+    "CallCancelled",
     "CallTimeout",
     "Client",
     "DeadlineExceeded",

@@ -10,6 +10,7 @@ from pycom_core.messages import Request
 if TYPE_CHECKING:
     from pycom_core.client._async_context import AsyncContext
     from pycom_core.client._context import Context
+    from pycom_core.client._pool_on_behalf import CallOnBehalf
     from pycom_core.client._proxy import ProxyContext
     from pycom_core.runtime._runtime import Runtime
 
@@ -25,16 +26,21 @@ class OnBehalf:
         # Setting a default is atomic: of what threads make at the same time the first is kept.
         self._sync: dict[None, Context] = {}
         self._async: dict[None, AsyncContext] = {}
+        self._blocking: set[CallOnBehalf] = set()
 
     def context(self, request: Request) -> ProxyContext:
-        """A context for sync methods."""
+        """A context for sync methods. Its calls end with the request."""
         from pycom_core.client._context import Context
+        from pycom_core.client._pool_on_behalf import PoolOnBehalf
         from pycom_core.client._proxy import ProxyContext
 
         shared = self._sync.get(None)
         if shared is None:
             shared = self._sync.setdefault(None, Context(runtime=self._runtime))
-        return ProxyContext(shared.on_behalf_of(_token(request), request.deadline))
+        context = shared.on_behalf_of(_token(request), request.deadline)
+        if request.delivery is not None:
+            context.pool = PoolOnBehalf(shared.pool, request.delivery, self._blocking)
+        return ProxyContext(context)
 
     def async_context(self, request: Request) -> AsyncContext:
         """A context for `async def` methods."""

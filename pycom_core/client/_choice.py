@@ -33,8 +33,8 @@ class Use:
         else:
             self._balancer.choose((self.record,))
 
-    def end(self, latency: float, error: BaseException | None) -> None:
-        """Note that a call ended after `latency` s."""
+    def end(self, latency: float | None, error: BaseException | None) -> None:
+        """Note that a call ended after `latency` s; None: there is nothing to learn from it."""
         if isinstance(error, ServiceNotAvailable):
             self._caller.records.drop(self.record.address)
         self._balancer.observe(self.record, latency, error)

@@ -19,6 +19,7 @@ from pycom_core.client._remote import RemoteClient, RemoteComponent
 from pycom_core.client.discovery import _records
 from pycom_core.client.discovery._cache import Key
 from pycom_core.errors import (
+    CallCancelled,
     ConfigurationError,
     MethodNotFound,
     PycomError,
@@ -166,10 +167,13 @@ def invoke_with_request(
     try:
         response = _response(command, address, request, (yield message), caller.views)
     except BaseException as error:
-        if isinstance(error, ServiceNotAvailable):
+        if isinstance(error, (ServiceNotAvailable, CallCancelled)):
             _name_call(error, request, use)
         if use is not None:
-            use.end(time.monotonic() - started, error)
+            if isinstance(error, CallCancelled):  # which says nothing of the service
+                use.end(None, None)
+            else:
+                use.end(time.monotonic() - started, error)
         raise
     if use is not None:
         use.end(time.monotonic() - started, None)
@@ -178,7 +182,7 @@ def invoke_with_request(
     return response
 
 
-def _name_call(error: ServiceNotAvailable, request: Request, use: Use | None) -> None:
+def _name_call(error: PycomError, request: Request, use: Use | None) -> None:
     """Add to an error the call that it ended, and the service, if known."""
     if request.interface == constants.NS_INTERFACE:
         return  # nobody asked for that call, and all replicas are named together

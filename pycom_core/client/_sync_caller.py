@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import threading
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pycom_core.client._caller import Caller
 from pycom_core.client._conversations import Conversation
 from pycom_core.client._drivers import drive
 from pycom_core.transport._pool import Pool
 
+if TYPE_CHECKING:
+    from pycom_core.client._pool_on_behalf import PoolOnBehalf
+
 
 class SyncCaller(Caller):
     """Calls from any number of threads, each with a channel of its own."""
+
+    pool: Pool | PoolOnBehalf
 
     def _open(self) -> None:
         self.pool = Pool(self.runtime.connect)

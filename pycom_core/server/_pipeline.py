@@ -16,7 +16,14 @@ from typing import Any, Protocol
 
 from pycom_core import constants
 from pycom_core._steps import fail, finish
-from pycom_core.errors import AccessDenied, BadRequest, DeadlineExceeded, Overloaded, RemoteError
+from pycom_core.errors import (
+    AccessDenied,
+    BadRequest,
+    CallCancelled,
+    DeadlineExceeded,
+    Overloaded,
+    RemoteError,
+)
 from pycom_core.log import logger
 from pycom_core.loops._failures import Cancelled, is_failure, of_signal
 from pycom_core.loops._waiting import settle, waits
@@ -79,6 +86,8 @@ async def answer(server: AnyServer, delivery: Delivery) -> list[Attachment]:
         if not isinstance(error, Cancelled):
             logger().critical("A command broke", exc_info=True)
             _pass_on(error)
+        elif not delivery.is_cancelled:  # a call of this process: its task was cancelled
+            delivery.cancel()
         response = Response(
             None, code=constants.ERROR_UNKNOWN, message="The server failed to answer"
         )
@@ -149,9 +158,15 @@ async def process(server: AnyServer, request: Request) -> Response:
     except BaseException as error:
         if isinstance(error, Cancelled):
             raise
+        if isinstance(error, CallCancelled) and _is_cancelled(request):
+            raise Cancelled from error  # a sync method that ends with its call
         logger().exception("%s.%s failed", request.interface, request.method)
         _pass_on(error)
         return request.error(constants.ERROR_UNKNOWN, "Unknown error during request")
+
+
+def _is_cancelled(request: Request) -> bool:
+    return request.delivery is not None and request.delivery.is_cancelled
 
 
 def _deadline(request: Request) -> float | None:

@@ -211,6 +211,9 @@ class FaultyChannel(Channel):
         time.sleep(line.seconds_until(deadline))
         raise line.silence(timeout)
 
+    def abort(self) -> None:
+        self._inner.abort()
+
     def is_alive(self) -> bool:
         return not self._line.is_cut() and self._inner.is_alive()
 

@@ -103,6 +103,13 @@ class Channel(ABC):
         channel must then be closed.
         """
 
+    def abort(self) -> None:  # noqa: B027 - it is optional
+        """Let the exchange in progress, or the next one, fail as if its connection had ended.
+
+        Called from another thread. The thread of the exchange closes the channel. By default this
+        does nothing: the exchange goes on to its end.
+        """
+
     @abstractmethod
     def is_alive(self) -> bool:
         """Tell whether the connection is live now, as far as can be told without a call."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
 import itertools
 from collections.abc import Sequence
 from typing import Any
@@ -15,10 +16,14 @@ from pycom_core.messages import Attachment
 from pycom_core.transport._base import AsyncChannel, Channel, Handler, Listener, Transport
 
 _ADDRESS = b"local"
+_ENDING = "The server of this process is ending"
 
 
 class LocalChannel(Channel):
     """A channel to a server of this process, which takes the same steps as one from outside."""
+
+    _is_aborted = False
+    _task: asyncio.Task[Any] | None = None  #: that answers
 
     def __init__(self, server: Handler) -> None:
         self._server = server
@@ -29,7 +34,7 @@ class LocalChannel(Channel):
         message = [_ADDRESS, b"", *payload]
         loop = self._server.loop
         seconds = timeouts.seconds(timeout)
-        answer = nested.kept_waiting(self._server.answer(message, nested=True))
+        answer = nested.kept_waiting(self._answer(message))
         try:
             if loop is not None and nested.runs_elsewhere(loop):
                 reply = _result(asyncio.run_coroutine_threadsafe(answer, loop), seconds)
@@ -38,9 +43,28 @@ class LocalChannel(Channel):
         # Two names for one exception from Python 3.11 on.
         except (concurrent.futures.TimeoutError, TimeoutError):
             raise CallTimeout(f"No answer from this process within {timeout:.0f} ms") from None
-        except concurrent.futures.CancelledError:
-            raise ServiceNotAvailable("The server of this process is ending") from None
+        except (concurrent.futures.CancelledError, asyncio.CancelledError):
+            reply = None
+        if reply is None or self._is_aborted:  # to be cancelled may have been its answer
+            raise ServiceNotAvailable("The call was aborted" if self._is_aborted else _ENDING)
         return list(reply[2:])
+
+    async def _answer(self, message: list[Attachment]) -> list[Attachment]:
+        self._task = asyncio.current_task()
+        try:
+            if self._is_aborted:  # before there was a task to cancel
+                raise asyncio.CancelledError
+            return await self._server.answer(message, nested=True)
+        finally:
+            self._task = None
+
+    def abort(self) -> None:
+        """Cancel what an event loop runs; a sync method goes on in the thread of its caller."""
+        self._is_aborted = True
+        task = self._task
+        if task is not None:
+            with contextlib.suppress(RuntimeError):  # its loop is closed
+                task.get_loop().call_soon_threadsafe(task.cancel)
 
     def is_alive(self) -> bool:
         return not self._server.closed
@@ -74,7 +98,7 @@ class AsyncLocalChannel(AsyncChannel):
         try:
             await asyncio.wait([waiting], timeout=timeouts.seconds(timeout))
             if waiting.cancelled():
-                raise ServiceNotAvailable("The server of this process is ending")
+                raise ServiceNotAvailable(_ENDING)
             if waiting.done():
                 return list(waiting.result()[2:])
         finally:
@@ -150,20 +174,18 @@ def _found(handlers: dict[str, Handler], address: str) -> Handler:
         raise ServiceNotAvailable(f"Nobody listens on {address}", sent=False) from None
 
 
-class _Lookup(Channel):
+class _Lookup(LocalChannel):
     """A look-up of the server at each call, as a real connection finds a restarted server."""
 
     def __init__(self, handlers: dict[str, Handler], address: str) -> None:
         self._handlers, self._address = handlers, address
 
     def exchange(self, payload: Sequence[Attachment], timeout: float) -> list[Attachment]:
-        return LocalChannel(_found(self._handlers, self._address)).exchange(payload, timeout)
+        self._server = _found(self._handlers, self._address)
+        return super().exchange(payload, timeout)
 
     def is_alive(self) -> bool:
         return self._address in self._handlers
-
-    def close(self) -> None:
-        pass
 
 
 class _AsyncLookup(AsyncChannel):

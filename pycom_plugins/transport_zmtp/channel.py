@@ -27,6 +27,8 @@ _FRESH = 0.001
 #: Bytes of a request after which it is looked at in any case.
 _LARGE = 4096
 NO_REPLY = "it answered with what is no reply"
+#: s between two looks whether a call was aborted, while the system looks up a name.
+_GLANCE = 0.1
 #: Times that a look at a connection between calls may find something.
 _NOTES = 16
 
@@ -58,6 +60,9 @@ class BlockingChannel(Channel):
         self._socket: socket.socket | None = None
         self._room = memoryview(bytearray(_ROOM))
         self._used = 0.0
+        self._is_aborted = False
+        #: Held to close or to shut down the socket: its number may be another's once it is closed.
+        self._ending = threading.Lock()
 
     def exchange(self, payload: Sequence[Attachment], timeout: float) -> Message:
         now = time.monotonic()
@@ -111,16 +116,30 @@ class BlockingChannel(Channel):
             pass
         return False
 
+    def abort(self) -> None:
+        with self._ending:
+            self._is_aborted = True
+            if self._socket is not None:
+                # Whoever waits for it wakes up.
+                with contextlib.suppress(OSError):  # it is not connected
+                    self._socket.shutdown(socket.SHUT_RDWR)
+
+    def _check_aborted(self) -> None:
+        if self._is_aborted:
+            raise ConnectionAbortedError("the call was aborted")
+
     def close(self) -> None:
-        if self._socket is not None:
-            self._socket.close()
-            self._socket = None
+        self._end(places.reset if self._is_aborted else socket.socket.close)
 
     def _give_up(self) -> None:
         """End the connection; a request that has not reached the server yet never does."""
-        if self._socket is not None:
-            places.reset(self._socket)
-            self._socket = None
+        self._end(places.reset)
+
+    def _end(self, end: Callable[[socket.socket], None]) -> None:
+        with self._ending:
+            if self._socket is not None:
+                end(self._socket)
+                self._socket = None
 
     # Connecting.
 
@@ -144,11 +163,14 @@ class BlockingChannel(Channel):
         raise failure
 
     def _places(self, deadline: float) -> Sequence[places.Place]:
-        left = max(0.0, deadline - time.monotonic())
-        try:
-            return self._lookups.places(self._address).result(min(left, threading.TIMEOUT_MAX))
-        except concurrent.futures.TimeoutError:  # a class of its own before Python 3.11
-            raise _Late("its host name was not looked up in time") from None
+        found = self._lookups.places(self._address)
+        while not found.done():
+            self._check_aborted()
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise _Late("its host name was not looked up in time")
+            concurrent.futures.wait([found], min(left, _GLANCE))
+        return found.result()
 
     def _connect_to(self, place: places.Place, deadline: float) -> None:
         self._socket = made = place.socket()
@@ -156,6 +178,7 @@ class BlockingChannel(Channel):
         self._readable.register(made, select.POLLIN)
         self._writable.register(made, select.POLLOUT)
         while True:
+            self._check_aborted()
             try:
                 made.connect(place.where)
                 break

@@ -122,6 +122,8 @@ class TransportContract:
     refuses_at_once: ClassVar[bool] = True
     #: When a server ends, calls in flight fail at once. Otherwise they wait for their timeout.
     notices_the_end: ClassVar[bool] = True
+    #: A blocking call that is aborted from another thread fails at once. Otherwise it goes on.
+    aborts_calls: ClassVar[bool] = True
     #: Channels hold something that `close` releases, so that their calls fail.
     holds_connections: ClassVar[bool] = True
 
@@ -395,6 +397,30 @@ class TransportContract:
                     await call
                 assert caught.value.sent
                 assert isinstance(caught.value, CallTimeout) is not self.notices_the_end
+
+    def test_abort_from_another_thread(self, transport_factory: Factory) -> None:
+        aborted: list[bool | None] = []
+
+        def call() -> None:
+            try:
+                reply = channel.exchange([b"HOLD", b"it"], AMPLE)
+            except ServiceNotAvailable as error:
+                aborted.append(None if isinstance(error, CallTimeout) else error.sent)
+            else:
+                aborted.append(plain(reply) != [b"OK", b"it"])
+
+        with (
+            self.serving(transport_factory) as serving,
+            self.connected(transport_factory, serving.address) as channel,
+        ):
+            caller = threading.Thread(target=call)
+            caller.start()
+            until(lambda: serving.receiver.has(b"HOLD", b"it"))
+            channel.abort()
+            if not self.aborts_calls:
+                serving.receiver.release(b"it")
+            caller.join()
+            assert aborted == [self.aborts_calls]
 
     @in_loop
     async def test_close_fails_calls_in_flight(self, transport_factory: Factory) -> None:

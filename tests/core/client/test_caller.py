@@ -18,6 +18,7 @@ from pycom_core import (
     AccessDenied,
     AsyncContext,
     Balancer,
+    CallCancelled,
     CallTimeout,
     ConfigurationError,
     Context,
@@ -34,7 +35,9 @@ from pycom_core import (
 )
 from pycom_core.addresses import with_key
 from pycom_core.client import _caller as calling
+from pycom_core.client import _conversations as conversations
 from pycom_core.client._choice import Use, choose, choose_again
+from pycom_core.client._remote import RemoteClient
 from pycom_core.client._sync_caller import SyncCaller
 from pycom_core.client.discovery import _cache as recordcache
 from pycom_core.keys import Keys, as_text
@@ -270,6 +273,18 @@ def test_each_call_is_a_choice_and_an_observation(use: Use, balancer: Last) -> N
     use.begin()
     use.end(0.5, error)
     assert balancer.told[1:] == [(["/one"], None), ("/one", 0.5, error)]
+
+
+def test_call_that_was_given_up_says_nothing_of_its_service(
+    caller: SyncCaller, use: Use, balancer: Last
+) -> None:
+    component = RemoteClient(IFACE, use.address, None, caller, use)
+    talk = conversations.invoke_with_request(component, Request(IFACE, "bar"), None)
+    next(talk)
+    with pytest.raises(CallCancelled, match="^com.foo.+.bar of /one: Given up$"):
+        talk.throw(CallCancelled("Given up"))
+    assert balancer.told == [("/one", None, None)]
+    assert caller.records.get((IFACE, None)) == [ONE, TWO, THREE]
 
 
 def test_calls_side_by_side(use: Use, balancer: Last) -> None:

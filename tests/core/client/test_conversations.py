@@ -16,6 +16,7 @@ from in_process import MakeRuntime
 from pycom_core import (
     AccessDenied,
     AsyncContext,
+    CallCancelled,
     CallTimeout,
     Context,
     DeadlineExceeded,
@@ -173,6 +174,13 @@ def test_next_replica_is_asked_for_one_that_fails(error: Exception, asking: Aski
     nameserver = asking(a=Replica(error), b=Replica([FOUND]), c=Replica())
     assert find(nameserver, IFACE) == [ONE]
     assert nameserver._owner.nameservers == ["b", "c", "a"]
+
+
+def test_no_other_is_asked_once_the_caller_is_given_up(asking: Asking) -> None:
+    other = Replica([FOUND])
+    with pytest.raises(CallCancelled):
+        find(asking(a=Replica(CallCancelled()), b=other), IFACE)
+    assert other.asked == []
 
 
 def test_all_are_asked_once_and_each_is_named(asking: Asking) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -203,3 +204,11 @@ def test_a_real_network_waits_in_vain() -> None:
         with pytest.raises(pycom.CallTimeout):
             call("work", {"item": 1})
         assert time.monotonic() - started >= TIMEOUT / 1000
+
+
+def test_abort_reaches_the_channel_behind(network: Network, service: ServiceThread) -> None:
+    channel: Any = network.context().pool.borrow(service.address)
+    aborted: list[str] = []
+    channel._inner = SimpleNamespace(abort=lambda: aborted.append("aborted"))
+    channel.abort()
+    assert aborted == ["aborted"]

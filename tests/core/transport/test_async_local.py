@@ -56,6 +56,12 @@ class Near:
             self.cancelled.set()
 
     @method
+    def work(self, request: Request) -> None:
+        self.started.set()
+        if request.cancelled.wait(helpers.PATIENCE):
+            self.cancelled.set()
+
+    @method
     async def stubborn(self, request: Request) -> None:
         """Does not heed that it is cancelled."""
         self.started.set()
@@ -124,6 +130,16 @@ async def test_cancelling_a_call_cancels_what_runs(served: Served) -> None:
     with pytest.raises(asyncio.CancelledError):
         await call
     assert await happens(served.near.cancelled)
+
+
+@awaited
+async def test_cancelling_a_call_tells_a_sync_method(make_runtime: MakeRuntime) -> None:
+    near = Near()
+    with running(ServiceServer(["local://a"], [near], make_runtime(threads=1))) as server:
+        call = begin(AsyncLocalChannel(server), *payload(IFACE, "work")[1:])
+        assert await happens(near.started)
+        call.cancel()
+        assert await happens(near.cancelled)
 
 
 @awaited

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ClassVar
 
+import helpers
 import pytest
 from in_process import MakeRuntime, payload, running
 
@@ -31,6 +34,7 @@ class Near:
     introspection_data: ClassVar[dict[str, Any]] = {}
 
     def __init__(self) -> None:
+        self.begun = threading.Event()
         self.cancelled = threading.Event()
 
     @method
@@ -52,9 +56,16 @@ class Near:
 
     @method
     async def stuck(self, request: Request) -> None:
+        self.begun.set()
         try:
             await asyncio.Event().wait()
         finally:
+            self.cancelled.set()
+
+    @method
+    def wait(self, request: Request) -> None:
+        self.begun.set()
+        if request.cancelled.wait(helpers.PATIENCE):
             self.cancelled.set()
 
     @method
@@ -109,6 +120,35 @@ def test_timeout_cancels_what_runs_and_leaves_the_client_usable(
         assert near.cancelled.wait(30)
         assert component.invoke("later") == "later"
         context.close()
+
+
+@pytest.mark.parametrize("own", [True, False])
+@pytest.mark.parametrize(("name", "runs"), [("stuck", True), ("stuck", False), ("wait", True)])
+def test_aborted_call(name: str, runs: bool, own: bool, make_runtime: MakeRuntime) -> None:
+    """A method that waits on an event loop or in a worker hears of it."""
+    runtime, near = make_runtime(threads=1), Near()
+    server = ServiceServer(["local://a"], [near], runtime)
+    channel = (runtime if own else make_runtime()).connect("local://a")
+    with running(server) if runs else contextlib.closing(server), ThreadPoolExecutor() as threads:
+        call = threads.submit(channel.exchange, payload(IFACE, name), 1000 * helpers.PATIENCE)
+        assert near.begun.wait(helpers.PATIENCE)
+        channel.abort()
+        with pytest.raises(ServiceNotAvailable, match="The call was aborted") as caught:
+            call.result(helpers.PATIENCE)
+        assert caught.value.sent
+        assert near.cancelled.wait(helpers.PATIENCE)
+
+
+@pytest.mark.parametrize("runs", [True, False])
+def test_call_that_is_aborted_before_it_begins(runs: bool, make_runtime: MakeRuntime) -> None:
+    runtime, near = make_runtime(), Near()
+    server = ServiceServer(["local://a"], [near], runtime)
+    channel = runtime.connect("local://a")
+    with running(server) if runs else contextlib.closing(server):
+        channel.abort()
+        with pytest.raises(ServiceNotAvailable, match="The call was aborted"):
+            channel.exchange(payload(IFACE, "stuck"), 1000 * helpers.PATIENCE)
+    assert not near.begun.is_set()
 
 
 def test_timeout_of_a_server_whose_loop_does_not_run(make_runtime: MakeRuntime) -> None:

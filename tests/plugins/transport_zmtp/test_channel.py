@@ -12,6 +12,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,9 @@ import zmtp_servers
 from storm import Storm
 from zmtp_peers import libzmq
 from zmtp_servers import answer, descriptors, doing, fails, listening, reset
+from zmtp_stage import Stage
 
+from pycom_core import ServiceNotAvailable
 from pycom_plugins.transport_zmtp import channel as module
 from pycom_plugins.transport_zmtp import places
 from pycom_plugins.transport_zmtp.channel import BlockingChannel
@@ -416,6 +419,167 @@ def test_any_exception_closes_the_connection() -> None:
         signal.signal(signal.SIGUSR1, before)
 
 
+# Calls that another thread aborts.
+
+
+def test_aborted_call_ends_at_once_and_resets_its_connection() -> None:
+    def abort() -> None:
+        server.wire().message()
+        channel.abort()
+        news = select.poll()
+        news.register(server.accepted[0], 0)
+        # Not told of an end that leaves the other direction open.
+        assert news.poll(AMPLE)
+
+    with (
+        listening() as server,
+        connected(server.address) as channel,
+        doing(abort),
+        fails(sent=True, match="the connection ended"),
+    ):
+        channel.exchange(CALL, AMPLE)
+
+
+def test_aborted_before_its_call_begins() -> None:
+    with listening() as server, connected(server.address) as channel:
+        channel.abort()
+        with fails(sent=False, match="the call was aborted"):
+            channel.exchange(CALL, AMPLE)
+
+
+def test_aborted_between_two_calls() -> None:
+    with listening() as server, connected(server.address) as channel:
+        with doing(lambda: answer(server.wire())):
+            channel.exchange(CALL, AMPLE)
+        channel.abort()
+        with fails(sent=False, match="Broken pipe|the connection ended|aborted"):
+            channel.exchange(CALL, AMPLE)
+
+
+def test_aborted_in_the_handshake() -> None:
+    def abort() -> None:
+        server.accept()
+        channel.abort()
+
+    with (
+        listening() as server,
+        connected(server.address) as channel,
+        doing(abort),
+        fails(sent=False),
+    ):
+        channel.exchange(CALL, AMPLE)
+
+
+def test_aborted_while_it_is_sent() -> None:
+    def abort() -> None:
+        server.wire()
+        server.accepted[0].recv(1000)
+        channel.abort()
+
+    with (
+        listening() as server,
+        connected(server.address) as channel,
+        doing(abort),
+        fails(sent=False, match="Broken pipe"),
+    ):
+        channel.exchange([b"CALL", bytes(50_000_000)], AMPLE)
+
+
+@pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_UNIX])
+def test_aborted_in_a_full_queue(family: int, tmp_path: Path) -> None:
+    where = str(tmp_path / "socket") if family == socket.AF_UNIX else None
+    with listening(0, family, where) as server, contextlib.ExitStack() as left:
+        for _ in range(3):
+            filler = left.enter_context(socket.socket(family))
+            filler.setblocking(False)
+            filler.connect_ex(where or ("127.0.0.1", server.port))
+
+        def abort() -> None:
+            helpers.until(lambda: channel._socket is not None)
+            channel.abort()
+
+        with connected(server.address) as channel, doing(abort), fails(sent=False):
+            channel.exchange(CALL, AMPLE)
+
+
+def test_aborted_in_a_look_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, over = threading.Event(), threading.Event()
+
+    def slow(address: str) -> Any:
+        asked.set()
+        over.wait(helpers.PATIENCE)
+        return []
+
+    def abort() -> None:
+        assert asked.wait(helpers.PATIENCE)
+        channel.abort()
+
+    monkeypatch.setattr(places, "look_up", slow)
+    with (
+        connected("tcp://slow.example:1") as channel,
+        doing(abort),
+        fails(sent=False, match="the call was aborted"),
+    ):
+        channel.exchange(CALL, AMPLE)
+    over.set()
+
+
+def test_no_other_place_is_tried_for_an_aborted_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    def abort() -> None:
+        server.accept()
+        channel.abort()
+
+    with listening() as server, listening() as other:
+        found = [(socket.AF_INET, ("127.0.0.1", one.port)) for one in (server, other)]
+        resolving(monkeypatch, *found)
+        with (
+            connected("tcp://many:1") as channel,
+            doing(abort),
+            fails(sent=False, match="the call was aborted"),
+        ):
+            channel.exchange(CALL, AMPLE)
+        other.socket.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            other.accept()
+
+
+def test_abort_touches_no_socket_that_has_the_number_of_a_closed_one() -> None:
+    with listening() as server, connected(server.address) as channel:
+        with doing(lambda: answer(server.wire())):
+            channel.exchange(CALL, AMPLE)
+        assert channel._socket is not None
+        number = channel._socket.fileno()
+        channel.close()
+        with contextlib.ExitStack() as left:
+            pairs = [left.enter_context(one) for one in socket.socketpair()]
+            assert number in [one.fileno() for one in pairs]
+            channel.abort()
+            pairs[0].sendall(b"all is well")
+            assert pairs[1].recv(100) == b"all is well"
+
+
+def test_aborts_at_any_moment_of_calls() -> None:
+    outcomes = set()
+
+    def abort(pause: float) -> None:
+        time.sleep(pause)
+        channel.abort()
+
+    with Stage() as stage:
+        before = descriptors()
+        for number in range(100):
+            aborting = partial(abort, number % 20 * 1e-4)
+            with connected(stage.listener.address) as channel, doing(aborting):
+                try:
+                    while True:
+                        assert channel.exchange(CALL, AMPLE) == [b"OK", b"{}"]
+                except ServiceNotAvailable as error:
+                    outcomes.add(type(error))
+        helpers.until(lambda: not stage.connections())
+        assert descriptors() == before
+    assert outcomes == {ServiceNotAvailable}
+
+
 @pytest.mark.parametrize("what", ["handshake", "reply"])
 def test_signals_do_not_matter(what: str) -> None:
     def serve() -> None:
@@ -505,15 +669,19 @@ def test_slow_look_up_ends_with_the_timeout(monkeypatch: pytest.MonkeyPatch) -> 
             assert channel.exchange(CALL, AMPLE) == [b"OK", b"{}"]
 
 
-def test_name_that_nobody_knows(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (socket.gaierror(socket.EAI_NONAME, "Name or service not known"), "cannot be resolved"),
+        (TimeoutError(errno.ETIMEDOUT, "Connection timed out"), "timed out"),
+    ],
+)
+def test_name_that_nobody_knows(error: OSError, told: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def unknown(address: str) -> Any:
-        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        raise error
 
     monkeypatch.setattr(places, "look_up", unknown)
-    with (
-        connected("tcp://nowhere.example:1") as channel,
-        fails(sent=False, match="the host name cannot be resolved"),
-    ):
+    with connected("tcp://nowhere.example:1") as channel, fails(sent=False, match=told):
         channel.exchange(CALL, AMPLE)
 
 
