@@ -12,9 +12,9 @@ _ResultT = TypeVar("_ResultT")
 SLOW: Final = 0.005
 #: s; the most that a call may take to count as quick again.
 QUICK: Final = 0.001
-#: Quick calls in a row that bring a method back. The ways of so many calls to the worker take about
-#: as long as one slow call, so that a method that is slow at times costs little, here or there.
-IN_A_ROW: Final = 100
+#: Quick calls in a row that bring a method back. So many ways to the worker take 5 to 10 ms, about
+#: as long as a slow call: a method that is slow at times costs little, wherever it is then.
+IN_A_ROW: Final = 50
 
 
 class Placement:
