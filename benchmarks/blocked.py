@@ -1,4 +1,4 @@
-"""What a slow sync method does to other calls, by where it runs: the setting `threads`."""
+"""The harm that a slow sync method does to other calls, by the setting `threads`."""
 
 from __future__ import annotations
 
