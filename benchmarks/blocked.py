@@ -39,7 +39,7 @@ def main() -> None:
         }
         echoes(addresses, options.rounds, options.seconds)
         quick_calls(addresses, options.rounds * 6, options.seconds / 20)
-    without_stand_in(options.rounds)
+    without_stand_in()
 
 
 @contextlib.contextmanager
@@ -158,17 +158,17 @@ def quick_calls(addresses: dict[str, str], rounds: int, seconds: float) -> None:
 
 #: s that a method holds the loop here, ms between two PINGs, and ms of the deadlines.
 HOLD, HEARTBEAT, DEADLINE = 0.5, 100, 200
+TRIES = 20
 
 
-def without_stand_in(rounds: int) -> None:
+def without_stand_in() -> None:
     rows = []
     for threads in ("0", "auto"):
         for transport in ("zmtp", "zmq"):
             for stand_in, module in (("yes", "blocked"), ("no", "blocked_alone")):
                 with served(module, threads, transport) as address:
                     found = [f"{ready_reply(address) * 1e3:.0f}"]
-                    found += [f"{pings(address, rounds)} of {rounds}"]
-                    found += [f"{deadlines(address, 5 * rounds)} of {5 * rounds}"]
+                    found += [f"{pings(address)} of {TRIES}", f"{deadlines(address)} of {TRIES}"]
                 rows.append([threads, transport, stand_in, *found])
     print(f"\nWhile a sync method of {HOLD * 1e3:.0f} ms is called:\n")
     header = ["threads", "transport", "stand-in", "way of a ready reply, ms"]
@@ -194,12 +194,12 @@ def ready_reply(address: str) -> float:
     return statistics.median(asynchronously(address, tries))
 
 
-def pings(address: str, rounds: int) -> int:
+def pings(address: str) -> int:
     """Return how many calls of a client that asks silent servers for a word are answered."""
 
     async def tries(component: Any) -> int:
         answered = 0
-        for _ in range(rounds):
+        for _ in range(TRIES):
             with contextlib.suppress(pycom.ServiceNotAvailable):
                 await component.invoke("wait", {"seconds": HOLD})
                 answered += 1
@@ -219,14 +219,14 @@ def asynchronously(address: str, tries: Callable[[Any], Any], **settings: Any) -
     return asyncio.run(run())
 
 
-def deadlines(address: str, rounds: int) -> int:
+def deadlines(address: str) -> int:
     """Return how many calls of a client that does not take them back run after its time."""
     component = connected(address)
     component.invoke("count_of_late")
     socket = zmq.Context.instance().socket(zmq.DEALER)
     socket.connect(address)
     with kept_busy(address, "wait", HOLD):
-        for _ in range(rounds):
+        for _ in range(TRIES):
             time.sleep(HOLD / 3)
             request = {
                 "version": "1.0",
@@ -236,7 +236,7 @@ def deadlines(address: str, rounds: int) -> int:
                 "extensions": {DEADLINE_EXTENSION: DEADLINE},
             }
             socket.send_multipart([b"", b"CALL", json.dumps(request).encode()])
-        for _ in range(rounds):
+        for _ in range(TRIES):
             socket.recv_multipart()
     socket.close()
     return int(component.invoke("count_of_late"))

@@ -74,7 +74,7 @@ def _check(_settings: object, row: attrs.Attribute[Any], value: Any) -> None:
         return
     _checked(row.name, value)
     least = row.metadata["least"]
-    if least is not None and type(value) is int and value < least:
+    if least is not None and isinstance(value, int) and value < least:
         raise ConfigurationError(f"{row.name} is {value}; it must be at least {least}")
     if value == ():
         raise ConfigurationError(f"{row.name} is an empty list; name at least one")

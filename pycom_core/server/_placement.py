@@ -25,9 +25,8 @@ class Placement:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._slow: dict[
-            object, int
-        ] = {}  # methods, and their latest calls in a row that were quick
+        #: Slow methods, and how many of their latest calls in a row were quick.
+        self._slow: dict[object, int] = {}
 
     def needs_worker(self, method: object, is_busy: bool) -> bool:
         """Tell whether a call runs in a worker: its method is slow, or the worker has others."""
