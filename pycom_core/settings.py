@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeVar, cast
+from typing import Any, Literal, TypeVar, cast, get_args, get_origin
 
 import attrs
 import msgspec
@@ -72,12 +72,9 @@ def _check(_settings: object, row: attrs.Attribute[Any], value: Any) -> None:
             what = f"Expected `{cls.__name__}`, got `{type(value).__name__}`"
             raise ConfigurationError(f"{row.name}: {what}")
         return
-    try:
-        msgspec.convert(value, row.metadata["reads"])
-    except msgspec.ValidationError as error:
-        raise ConfigurationError(f"{row.name}: {error}") from error
+    _checked(row.name, value)
     least = row.metadata["least"]
-    if least is not None and value < least:
+    if least is not None and isinstance(value, int) and value < least:
         raise ConfigurationError(f"{row.name} is {value}; it must be at least {least}")
     if value == ():
         raise ConfigurationError(f"{row.name} is an empty list; name at least one")
@@ -167,11 +164,12 @@ class Settings:
     balancer: str = _setting(
         "random", str, "How a client chooses between providers (:doc:`discovery`)"
     )
-    threads: int = _setting(
+    threads: int | Literal["auto"] = _setting(
         0,
-        int,
+        int | Literal["auto"],
         "Threads that run the sync methods of a service. 0: they run one at a time, on the event "
-        "loop. ``--threads``",
+        'loop. ``"auto"``: one at a time, those that were slow in a thread (:ref:`threads`). '
+        "``--threads``",
         least=0,
     )
     event_loop: str = _setting(
@@ -328,15 +326,31 @@ def _from_text(key: str, text: str) -> Any:
         return text
 
 
+def _checked(key: str, value: Any, where: str = "") -> Any:
+    """Return a value as its setting has it. Raises `ConfigurationError`."""
+    reads = _ROWS[key].metadata["reads"]
+    try:
+        return msgspec.convert(value, reads)
+    except msgspec.ValidationError as error:
+        words = [f'"{word}"' for word in _words(reads)]
+        known = ["a number"] * (int in get_args(reads)) + words
+        hint = f"; write {' or '.join(known)}" if words else ""
+        raise ConfigurationError(f"{key}{where}: {error}{hint}") from error
+
+
+def _words(reads: Any) -> Iterable[str]:
+    """The words that a setting takes, alone or beside a number."""
+    if get_origin(reads) is Literal:
+        return get_args(reads)
+    return [word for one in get_args(reads) if get_origin(one) is Literal for word in get_args(one)]
+
+
 def _merge(
     merged: dict[str, Any], found: Mapping[str, Any], where: str, tables: Iterable[str]
 ) -> None:
     for key, value in found.items():
         if key in _ROWS:
-            try:
-                value = msgspec.convert(value, _ROWS[key].metadata["reads"])
-            except msgspec.ValidationError as error:
-                raise ConfigurationError(f"{key} {where}: {error}") from error
+            value = _checked(key, value, f" {where}")
         elif key not in tables:
             raise ConfigurationError(f"Unknown setting {key!r} {where}{_nearest(key, tables)}")
         elif not isinstance(value, Mapping):

@@ -59,7 +59,7 @@ def _warn_of(left: set[asyncio.Task[Any]]) -> None:
     for task in left:
         logger().warning(
             "%r is cancelled: a sync method called what began it, and so it ran on an event loop "
-            "that ends with that call. Call it from an async method, or run with --threads",
+            "that ends with that call. Call it from an async method, or run with --threads N",
             task,
         )
 

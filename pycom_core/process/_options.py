@@ -31,6 +31,19 @@ class Positive(click.FloatRange):
         return number
 
 
+class _Threads(click.IntRange):
+    """The type of an option that is a whole number or "auto"."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        """Read a number, if it is one."""
+        if value == "auto":
+            return value
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter:
+            self.fail(f"{value!r} is neither a number of threads nor 'auto'.", param, ctx)
+
+
 _OPTIONS: dict[str, Callable[[Any], Any]] = {
     "address": click.option(
         "-a", "--address", metavar="ADDRESS", help="0MQ address to listen on: tcp://HOST:PORT."
@@ -45,7 +58,10 @@ _OPTIONS: dict[str, Callable[[Any], Any]] = {
     "service": click.option("-s", "--service", metavar="NAME", help="Name of the service."),
     "config": click.option("-c", "--config", metavar="FILE", help="Configuration, JSON or TOML."),
     "threads": click.option(
-        "--threads", type=int, metavar="N", help="Run sync methods in N threads."
+        "--threads",
+        type=_Threads(),
+        metavar="N",
+        help="Run sync methods in N threads; auto runs slow ones in one.",
     ),
     "verbose": click.option("-v", "--verbose", is_flag=True, help="Log as much as possible."),
     "json": click.option("--json", "as_json", is_flag=True, help="Print JSON."),

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import inspect
 from collections.abc import Coroutine, Iterable
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pycom_core.errors import BadRequest, ConfigurationError, MethodNotFound
 from pycom_core.loops._nested import keeps_thread_waiting
-from pycom_core.loops._waiting import in_worker
 from pycom_core.messages import Request, Response
 from pycom_core.runtime._runtime import Runtime
 from pycom_core.server import _pipeline
 from pycom_core.server._interfaces import Interface
 from pycom_core.server._methods import Method
 from pycom_core.server._server import Server
+
+if TYPE_CHECKING:
+    from pycom_core.server._workers import AutoWorker, Workers
 
 #: A class or an object that provides an interface, or the interface itself.
 Provider = Any
@@ -37,8 +37,7 @@ class ServiceServer(Server):
         super().__init__(addresses, runtime)
         self.interfaces: dict[str, Interface] = {}
         self.policy = self.runtime.settings.authentication.policy
-        threads = self.runtime.settings.threads
-        self._pool = ThreadPoolExecutor(threads, "pycom-worker") if threads else None
+        self._workers = _workers_of(self.runtime)
         try:
             for provider in providers:
                 self.provide(provider)
@@ -99,37 +98,32 @@ class ServiceServer(Server):
 
     def run(self, iface: Interface, method: Method, request: Request) -> Any:
         """Run a method here, or in a worker if there are workers."""
-        if self._pool is None or method.is_async:
+        if self._workers is None or method.is_async:
             return method.start(iface, request)
         delivery = request.delivery  # None: a command hands its requests over itself
         nested = keeps_thread_waiting() if delivery is None else delivery.nested
         if nested and asyncio.get_running_loop() is not self.loop:
             return method.start(iface, request)
-
-        context = contextvars.copy_context()  # what hooks have set is there in the worker too
-
-        def work() -> Any:
-            _pipeline.refuse_if_late(request)
-            return context.run(method.start, iface, request)
-
-        if not nested:
-            return in_worker(self._pool, work)
-        # The caller may be the last free worker, waiting for this: it gets a thread of its own.
-        extra = ThreadPoolExecutor(1, "pycom-nested")
-        try:
-            return in_worker(extra, work)
-        finally:
-            extra.shutdown(wait=False)
+        return self._workers.run(iface, method, request, nested)
 
     def join(self) -> None:
         """Wait until no worker runs a method."""
-        if self._pool is not None:
-            self._pool.shutdown(cancel_futures=True)
+        if self._workers is not None:
+            self._workers.join()
 
     def close(self) -> None:
         super().close()
-        if self._pool is not None:
-            self._pool.shutdown(wait=False, cancel_futures=True)
+        if self._workers is not None:
+            self._workers.close()
+
+
+def _workers_of(runtime: Runtime) -> Workers | AutoWorker | None:
+    threads = runtime.settings.threads
+    if threads == 0:
+        return None
+    from pycom_core.server import _workers as workers  # most services have none
+
+    return workers.make(threads)
 
 
 def _interface_of(provider: Provider) -> Interface:

@@ -189,6 +189,14 @@ def test_numbers_are_truths_in_the_environment_alone(tmp_path: Path) -> None:
     assert load(environ={"PYCOM_THREADS": "1"}).threads == 1
 
 
+def test_number_or_a_word(tmp_path: Path) -> None:
+    for said, threads in (("auto", "auto"), ("4", 4)):
+        assert load(environ={"PYCOM_THREADS": said}).threads == threads
+    assert loaded(tmp_path, {"threads": "auto"}).threads == "auto"
+    with pytest.raises(ConfigurationError, match="threads in the environment: .*'3x'; write a num"):
+        load(environ={"PYCOM_THREADS": "3x"})
+
+
 def test_empty_variable_is_none_at_all() -> None:
     for name in ("NAMESERVER", "ADDRESS", "THREADS", "PLUGINS", "NONSENSE"):
         assert load(environ={f"PYCOM_{name}": ""}) == Settings()
@@ -269,14 +277,15 @@ def test_nested_tables_are_merged_key_by_key(tmp_path: Path) -> None:
         ({"transport": []}, "transport is an empty list; name at least one"),
         ({"transport": [1]}, "transport in "),
         ({"nameserver_backend": None}, "nameserver_backend in .*got `null`"),
-        ({"threads": "four"}, "threads in .*got `str`"),
+        ({"threads": "four"}, "threads in .*'four'; write a number or \"auto\"$"),
+        ({"threads": "autom"}, "threads in .*'autom'; write a number or \"auto\"$"),
         ({"threads": 1.5}, "threads in "),
         ({"threads": True}, "threads in .*got `bool`"),
         ({"threads": -1}, "threads is -1; it must be at least 0"),
         ({"max_message_size": 0}, "max_message_size is 0; it must be at least 1"),
         ({"max_in_flight": 0}, "max_in_flight is 0; it must be at least 1"),
         ({"session_timeout": 0}, "session_timeout is 0; it must be at least 1"),
-        ({"event_loop": "trio"}, "Invalid enum value 'trio'"),
+        ({"event_loop": "trio"}, '\'trio\'; write "auto" or "asyncio" or "uvloop"$'),
         ({"drain_timeout": -1}, "drain_timeout is -1; it must be at least 0"),
         ({"call": 1}, "table 'call' in .* must be an object"),
         ([], "must hold a table of settings"),
@@ -297,8 +306,8 @@ def test_mistakes_in_a_file(content: Any, says: str, tmp_path: Path) -> None:
     [
         ({"threads": -1}, "threads is -1; it must be at least 0"),
         ({"session_timeout": 0}, "session_timeout is 0; it must be at least 1"),
-        ({"threads": "4"}, "threads: Expected `int`, got `str`"),
-        ({"threads": True}, "threads: Expected `int`, got `bool`"),
+        ({"threads": "4"}, "threads: Invalid enum value '4'; write a number or \"auto\""),
+        ({"threads": True}, "threads: Expected `int | str`, got `bool`; write a number or"),
         ({"ipc": 0}, "ipc: Expected `bool`, got `int`"),
         ({"address": 2013}, "address: Expected `str | null`, got `int`"),
         ({"balancer": None}, "balancer: Expected `str`, got `null`"),

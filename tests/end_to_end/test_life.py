@@ -79,7 +79,7 @@ def seconds_of(action: Callable[[], Any]) -> float:
 # Timeouts.
 
 
-@pytest.mark.parametrize("arguments", [[], ["--threads", "1"]], ids=" ".join)
+@pytest.mark.parametrize("arguments", [[], ["--threads", "1"], ["--threads", "auto"]], ids=" ".join)
 def test_what_timed_out_is_not_run_later(
     processes: helpers.Processes, runtime: Runtime, gate: Gate, arguments: list[str]
 ) -> None:
@@ -219,7 +219,7 @@ def test_nothing_that_a_method_raises_ends_its_service(
 # Calls within one process.
 
 
-@pytest.mark.parametrize("threads", ["0", "1", "2"])
+@pytest.mark.parametrize("threads", ["0", "1", "2", "auto"])
 @pytest.mark.parametrize("where", ["elsewhere", "local"])
 def test_a_service_calls_interfaces_of_its_own_process(
     processes: helpers.Processes, runtime: Runtime, calls: Executor, where: str, threads: str

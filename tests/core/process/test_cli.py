@@ -194,9 +194,10 @@ def test_run_with_several_nameservers(processes: helpers.Processes, directory: P
         assert json.loads(ran.stdout) == {"value": 1, "other": None}
 
 
-def test_run_several_modules_with_threads(directory: Path) -> None:
+@pytest.mark.parametrize("threads", ["2", "auto"])
+def test_run_several_modules_with_threads(directory: Path, threads: str) -> None:
     modules = ["tools", "pycom.apps.demo", "pycom.apps.nameserver"]
-    run_it = ["run", "-a", helpers.ANY_PORT, "--threads", "2", *modules]
+    run_it = ["run", "-a", helpers.ANY_PORT, "--threads", threads, *modules]
     with contextlib.closing(Ended("pycom", *run_it, at=directory)) as service:
         assert ping(service.address) == {"value": None, "other": None}
         assert ping(service.address, "org.pycom.demo") == {}
@@ -625,6 +626,7 @@ WRONG_FILES = {
     "unknown inner key": ("c.toml", "[plugins]\ndisabel = []", "did you mean 'disable'?"),
     "wrong type": ("c.json", '{"address": 5}', "address in c.json: "),
     "bad value": ("c.json", '{"threads": -1}', "threads is -1"),
+    "bad word": ("c.json", '{"threads": "autom"}', """'autom'; write a number or "auto\""""),
     "backend": ("c.json", '{"nameserver_backend": "nix:"}', "nameserver_backend is 'nix:'"),
     "store": ("c.json", '{"session_store": "nix:"}', "session_store is 'nix:'"),
     "balancer": ("c.json", '{"balancer": "nix"}', "balancer is 'nix'"),
@@ -672,6 +674,15 @@ def test_configuration_that_cannot_be_read(tmp_path: Path) -> None:
 def test_wrong_environment(directory: Path) -> None:
     ran = pycom("run", "tools", environ={"PYCOM_THREADS": "many"}, directory=directory)
     assert_one_message(ran, "threads in the environment")
+
+
+@pytest.mark.parametrize("threads", ["3x", "autom", "1.5", ""])
+def test_wrong_threads(directory: Path, threads: str) -> None:
+    ran = pycom("run", "--threads", threads, "tools", directory=directory)
+    assert ran.returncode == 2
+    assert f"{threads!r} is neither a number of threads nor 'auto'." in ran.stderr
+    ran = pycom("run", "--threads", "-1", "tools", directory=directory)
+    assert_one_message(ran, "threads is -1; it must be at least 0")
 
 
 @pytest.mark.parametrize(

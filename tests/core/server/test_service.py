@@ -126,10 +126,10 @@ class Late:
 WAYS = [name for name in Late.__interface__.methods if name != "named"]
 
 
-@pytest.mark.parametrize("threads", [0, 1, 3])
+@pytest.mark.parametrize("threads", [0, 1, 3, "auto"])
 @pytest.mark.parametrize("wrapped", [False, True])
 def test_whatever_a_method_returns_to_be_waited_for(
-    threads: int, wrapped: bool, make_runtime: MakeRuntime
+    threads: Any, wrapped: bool, make_runtime: MakeRuntime
 ) -> None:
     seen: list[Any] = []
 
@@ -158,9 +158,9 @@ def test_whatever_a_method_returns_to_be_waited_for(
     assert seen[: len(WAYS)] == (WAYS if wrapped else [])
 
 
-@pytest.mark.parametrize("threads", [0, 1])
+@pytest.mark.parametrize("threads", [0, 1, "auto"])
 def test_what_comes_too_late_is_cancelled_and_nobody_complains(
-    threads: int, make_runtime: MakeRuntime
+    threads: Any, make_runtime: MakeRuntime
 ) -> None:
     seen: list[str] = []
 
@@ -239,9 +239,8 @@ def test_call_that_waits_for_a_worker_when_its_server_is_closed(make_runtime: Ma
         held = asyncio.create_task(server.answer(frames))
         await asyncio.to_thread(began.wait, helpers.PATIENCE)
         queued = asyncio.create_task(server.answer(frames))
-        pool = server._pool
-        assert pool is not None
-        await comes_true(lambda: not pool._work_queue.empty())
+        workers: Any = server._workers
+        await comes_true(lambda: not workers._pool._work_queue.empty())
         server.close()
         ended, _ = await asyncio.wait([queued], timeout=helpers.PATIENCE / 2)
         release.set()
@@ -253,9 +252,9 @@ def test_call_that_waits_for_a_worker_when_its_server_is_closed(make_runtime: Ma
     assert server.in_flight == 0
 
 
-@pytest.mark.parametrize("threads", [0, 1])
+@pytest.mark.parametrize("threads", [0, 1, "auto"])
 def test_what_hooks_have_set_is_there_for_what_is_awaited(
-    threads: int, make_runtime: MakeRuntime
+    threads: Any, make_runtime: MakeRuntime
 ) -> None:
     trace: contextvars.ContextVar[str] = contextvars.ContextVar("trace")
 
