@@ -153,9 +153,10 @@ class BlockingChannel(Channel):
         failure: Exception = ConnectionError("it has no address")
         for left, place in zip(range(len(found), 0, -1), found, strict=True):
             now = time.monotonic()
+            share = now + (deadline - now) / left if left > 1 else deadline
             try:
-                self._connect_to(place, now + (deadline - now) / left)
-                self._shake_hands(deadline)
+                self._connect_to(place, share)
+                self._shake_hands(share)
                 return
             except (OSError, ProtocolError) as error:
                 self.close()
@@ -256,13 +257,11 @@ class BlockingChannel(Channel):
         self._polling.failed()
 
     def _go_on(self, messages: list[Message], deadline: float) -> None:
-        """Receive what is there, or wait for more. Raises OSError, `ProtocolError`."""
-        if not self._take(messages):
-            _wait(self._readable, deadline)
-        elif not messages:
+        """Wait for more, and receive it. Raises OSError, `ProtocolError`."""
+        # Without a look first: what this is called for has just been asked for.
+        _wait(self._readable, deadline)
+        if self._take(messages) and not messages:
             self._answer(deadline)
-            if time.monotonic() > deadline:
-                raise _Late
 
     def _take(self, messages: list[Message]) -> bool:
         """Receive what is there; False if nothing is. Raises OSError, `ProtocolError`."""
