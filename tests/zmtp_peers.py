@@ -20,7 +20,15 @@ import zmq
 from nacl import bindings
 
 from pycom_core.messages import Attachment
-from pycom_plugins.transport_zmtp.engine import Connection, Event, Mechanism, Null, Ready, curve
+from pycom_plugins.transport_zmtp.engine import (
+    Connection,
+    Event,
+    Mechanism,
+    Null,
+    Ping,
+    Ready,
+    curve,
+)
 from pycom_plugins.transport_zmtp.engine.curve import CurveClient, CurveServer
 
 
@@ -90,7 +98,9 @@ class Wire:
         return event
 
     def message(self) -> list[bytes]:
-        event = self.next()
+        """The next message; a PING before it was answered."""
+        while isinstance(event := self.next(), Ping):
+            pass
         assert isinstance(event, list)
         return [bytes(frame) for frame in event]
 

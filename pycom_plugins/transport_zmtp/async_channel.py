@@ -166,11 +166,11 @@ class AsyncSocketChannel(AsyncChannel):
         """Send the requests that wait, as far as the socket takes them."""
         self._is_scheduled = False
         while self._unsent and self._socket is not None and not self._is_writing:
-            batch = self._unsent.batch(self._connection.encode)
+            batch, buffers = self._unsent.batch(self._connection.encode)
             if not batch:
                 return
             try:
-                sent = self._outbox.send_at_once([one for _, all_, _ in batch for one in all_])
+                sent = self._outbox.send_at_once(buffers)
             except OSError as error:
                 self._end(error)
                 return

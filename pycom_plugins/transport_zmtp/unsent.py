@@ -37,21 +37,24 @@ class Unsent(dict[bytes, tuple[Sequence[Attachment], float]]):
         """Return the last of the deadlines, in s of `time.monotonic()`."""
         return max(deadline for _, deadline in self.values())
 
-    def batch(self, encode: Callable[[Sequence[Attachment]], list[Attachment]]) -> Batch:
-        """Encode requests: as many as may leave at a time."""
+    def batch(
+        self, encode: Callable[[Sequence[Attachment]], list[Attachment]]
+    ) -> tuple[Batch, list[Attachment]]:
+        """Encode requests, as many as may leave at a time. Returns them, and all their buffers."""
         batch: Batch = []
-        bytes_left, buffers_left = _BATCH, _BUFFERS
+        together: list[Attachment] = []
+        count = 0  # bytes
         for correlation, (payload, _) in self.items():
             if self._replies[correlation].done():
                 continue  # cancelled just now
             buffers = encode((correlation, b"", *payload))
             size = sum(map(len, buffers))
             batch.append((correlation, buffers, size))
-            bytes_left -= size
-            buffers_left -= len(buffers)
-            if bytes_left < 0 or buffers_left < 0:
+            together += buffers
+            count += size
+            if count > _BATCH or len(together) > _BUFFERS:
                 break
-        return batch
+        return batch, together
 
     def settle(self, batch: Batch, sent: int) -> list[Attachment] | None:
         """Forget the requests of a batch that have left, as so many bytes of it have.

@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from helpers import until
 from zmtp_peers import pair
-from zmtp_stage import Held, Stage
+from zmtp_stage import Gate, Held, Stage
 
 from pycom_plugins.transport_zmtp import absence as module
+from pycom_plugins.transport_zmtp import gaps
 from pycom_plugins.transport_zmtp.absence import Absence
 from pycom_plugins.transport_zmtp.engine import Ping
 
@@ -125,3 +127,15 @@ def test_who_is_not_read_from_hears_that_the_server_is_there(
         client.begin(*[b"x"] * 10)
         assert [client.next() for _ in range(3)] == [Ping(0, b"")] * 3
         assert len(held.running) == 1
+
+
+def test_requests_of_who_left_while_a_method_held_the_loop_are_not_run() -> None:
+    gate = Gate()
+    with Stage(gate, inbox=1) as stage, stage.client() as gone:
+        gone.begin(b"hold", b"waits", b"waits")
+        gate.wait()
+        gone.sock.close()
+        time.sleep(2 * gaps._GAP)
+        gate.open()
+        until(lambda: not stage.connections())
+        assert stage.ran == [b"hold"]

@@ -41,7 +41,7 @@ def test_what_is_read_after_a_gap_may_have_come_since_the_look_before() -> None:
 def test_what_is_left_unread_has_come_since_then() -> None:
     gaps = Gaps(10.0)
     gaps.leave()
-    assert gaps.look(10.0 + GAP)
+    assert not gaps.look(10.0 + SHORT)
     gaps.leave()
     assert gaps.since == 10.0
 

@@ -27,10 +27,13 @@ class Calls:
 
     def batch(self) -> list[bytes]:
         """The ids of those that may leave."""
-        return [correlation for correlation, _, _ in self.unsent.batch(frames)]
+        batch, together = self.unsent.batch(frames)
+        assert together == [buffer for _, buffers, _ in batch for buffer in buffers]
+        return [correlation for correlation, _, _ in batch]
 
     def settle(self, sent: int) -> bytes | None:
-        rest = self.unsent.settle(self.unsent.batch(frames), sent)
+        batch, _ = self.unsent.batch(frames)
+        rest = self.unsent.settle(batch, sent)
         return None if rest is None else b"".join(rest)
 
 
