@@ -17,24 +17,25 @@ async def dial(
 ) -> tuple[socket.socket, Connection, Ready]:
     """Connect to the first place that takes it, and shake hands.
 
-    A place that keeps silent has its share of the `seconds`, the last one for as long as its
-    caller likes. Raises OSError, `ProtocolError`.
+    A place that keeps silent, in the handshake too, has its share of the `seconds`, the last one
+    for as long as its caller likes. Raises OSError, `ProtocolError`.
     """
     failure: Exception = ConnectionError("it has no address")
-    for left, place in zip(range(len(found), 0, -1), found, strict=True):
+    for number, place in enumerate(found, 1):
+        share = seconds / len(found) if number < len(found) else None
         try:
-            return await _dial(place, connection(), seconds / left if left > 1 else None)
+            return await asyncio.wait_for(_dial(place, connection()), share)
+        except asyncio.TimeoutError:  # no OSError before Python 3.11
+            failure = TimeoutError("no answer")
         except (OSError, ProtocolError) as error:
             failure = error
     raise failure
 
 
-async def _dial(
-    place: Place, connection: Connection, seconds: float | None
-) -> tuple[socket.socket, Connection, Ready]:
+async def _dial(place: Place, connection: Connection) -> tuple[socket.socket, Connection, Ready]:
     made = place.socket()
     try:
-        await _connect(place, made, seconds)
+        await _connect(place, made)
         await _send(made, connection.greeting())
         events: list[Event] = []
         while not connection.ready:
@@ -47,14 +48,14 @@ async def _dial(
     return made, connection, ready
 
 
-async def _connect(place: Place, made: socket.socket, seconds: float | None) -> None:
+async def _connect(place: Place, made: socket.socket) -> None:
     while True:
         try:
             made.connect(place.where)
             break
         except BlockingIOError:
             if not place.is_of_host:
-                await _until_writable(made, seconds)
+                await _until_writable(made)
                 break
             await asyncio.sleep(FULL)
     check_connected(made)
@@ -94,24 +95,16 @@ async def _until_readable(made: socket.socket) -> None:
         loop.remove_reader(made)
 
 
-async def _until_writable(made: socket.socket, seconds: float | None = None) -> None:
+async def _until_writable(made: socket.socket) -> None:
     loop = asyncio.get_running_loop()
     ready = loop.create_future()
     loop.add_writer(made, _settle, ready)
-    timer = None if seconds is None else loop.call_later(seconds, _expire, ready)
     try:
         await ready
     finally:
         loop.remove_writer(made)
-        if timer is not None:
-            timer.cancel()
 
 
 def _settle(ready: asyncio.Future[None]) -> None:
     if not ready.done():
         ready.set_result(None)
-
-
-def _expire(ready: asyncio.Future[None]) -> None:
-    if not ready.done():
-        ready.set_exception(TimeoutError("no answer"))
