@@ -1,0 +1,1 @@
+"""A network of keys: its files, and the commands that write them."""
