@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from pycom_core import ConfigurationError
-from pycom_plugins.security import files, z85
+from pycom_core.keys import as_text
+from pycom_plugins.security import files
 from pycom_plugins.security.keys import KeyPair, Secret
 
 
@@ -57,7 +58,7 @@ def replace(path: str, pairs: Sequence[KeyPair], about: str) -> None:
 
 def _content(pairs: Sequence[KeyPair], about: str) -> Callable[[], bytes]:
     def content() -> bytes:
-        lines = [f"# {about}", *(z85.encode(pair.secret.reveal()) for pair in pairs), ""]
+        lines = [f"# {about}", *(as_text(pair.secret.reveal()) for pair in pairs), ""]
         return "\n".join(lines).encode()
 
     return content

@@ -7,7 +7,7 @@ from typing import Final, NoReturn
 
 import attrs
 
-from pycom_plugins.security import z85
+from pycom_core.keys import as_text, from_text
 
 _SIZE: Final = 32
 _LENGTH: Final = 40
@@ -41,7 +41,7 @@ class Secret:
         if len(text) != _LENGTH:
             return None
         try:
-            return cls(z85.decode(text))
+            return cls(from_text(text))
         except ValueError:
             return None
 
@@ -68,7 +68,7 @@ class KeyPair:
         """Derive the public half."""
         from nacl import bindings  # loads libsodium
 
-        return cls(z85.encode(bindings.crypto_scalarmult_base(secret.reveal())), secret)
+        return cls(as_text(bindings.crypto_scalarmult_base(secret.reveal())), secret)
 
     @classmethod
     def new(cls) -> KeyPair:
@@ -90,7 +90,7 @@ def public_bytes(text: str) -> bytes:
     """
     if len(text) != _LENGTH:
         raise ValueError(f"a public key is {_LENGTH} characters of Z85, not {len(text)}")
-    raw = z85.decode(text)
+    raw = from_text(text)
     number = int.from_bytes(raw, "little")
     if number >> 255:
         raise ValueError(

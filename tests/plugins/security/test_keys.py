@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nacl import bindings
 
-from pycom_plugins.security import keys, z85
+from pycom_core.keys import as_text
+from pycom_plugins.security import keys
 from pycom_plugins.security.keys import KeyPair, Secret, public_bytes
 
 #: The example in zmq_curve(7), which is for tests alone.
@@ -24,7 +25,7 @@ PRIME = 2**255 - 19
 
 
 def in_z85(number: int) -> str:
-    return z85.encode(number.to_bytes(32, "little"))
+    return as_text(number.to_bytes(32, "little"))
 
 
 def parsed(text: str) -> Secret:
@@ -40,7 +41,7 @@ def test_public_half() -> None:
 @pytest.mark.skipif(not zmq.has("curve"), reason="this libzmq was built without CURVE")
 def test_libzmq_takes_a_new_key() -> None:
     pair = KeyPair.new()
-    text = z85.encode(pair.secret.reveal())
+    text = as_text(pair.secret.reveal())
     assert zmq.curve_public(text.encode()).decode() == pair.public
 
 
@@ -51,11 +52,11 @@ def test_new_keys_differ() -> None:
 @given(st.binary(min_size=32, max_size=32))
 def test_public_half_of_any_secret_is_accepted(raw: bytes) -> None:
     public = KeyPair.of(Secret(raw)).public
-    assert z85.encode(public_bytes(public)) == public
+    assert as_text(public_bytes(public)) == public
 
 
 def test_secret_that_is_given_as_public_is_recognised() -> None:
-    text = z85.encode(KeyPair.new().secret.reveal())
+    text = as_text(KeyPair.new().secret.reveal())
     with pytest.raises(ValueError, match="but secret keys do") as caught:
         public_bytes(text)
     assert text not in str(caught.value)
@@ -67,8 +68,8 @@ def test_secret_that_is_given_as_public_is_recognised() -> None:
         ("", "40 characters of Z85, not 0"),
         (PUBLIC[:-1], "40 characters of Z85, not 39"),
         (f"{PUBLIC} ", "40 characters of Z85, not 41"),
-        (f"{PUBLIC[:-1]} ", "not one of Z85"),
-        ("#" * 40, "more than four bytes"),
+        (f"{PUBLIC[:-1]} ", "40 characters of Z85"),
+        ("#" * 40, "40 characters of Z85"),
         (in_z85(PRIME), "no key has this public half"),
         (in_z85(PRIME + 9), "no key has this public half"),
         (in_z85(2**255 - 1), "no key has this public half"),

@@ -93,7 +93,7 @@ def test_any_names_of_interfaces_are_written_as_toml(pins: dict[str, str]) -> No
         ('name = "plant"', 'name = "plant', "is not valid TOML: "),
         ("next_key =", "nxt_key =", "unknown key 'nxt_key'; known are name, nameserver, key"),
         (KEY, KEY[1:], "key: a public key is 40 characters of Z85, not 39"),
-        (NEXT, " " * 40, "next_key: a character in it is not one of Z85"),
+        (NEXT, " " * 40, "next_key: a key has 40 characters of Z85"),
         (f'"{KEY}"', "1", "key: Expected `str`, got `int`"),
         (PINNED, "x", "pins.org.pycom.authenticator: a public key is 40 characters of Z85, not 1"),
         (f'"{PINNED}"', "1", "pins[...]: Expected `str`, got `int`"),
