@@ -12,7 +12,7 @@ class Limits:
     handshake: float = 10.0  #: s
     connections: int = 10_000
     connections_by_address: int = 1_000
-    inbox: int = 1_000  #: requests of a connection that are read before they are run
+    inbox: int = 10_000  #: requests of a connection that are read before they are run
     #: Bytes of replies that wait for a slow reader. From the half of it on its requests wait too.
     queued: int = 64 * 1024 * 1024
     stalled: float = 10.0  #: s in which a client whose requests wait takes nothing

@@ -216,7 +216,7 @@ class SocketListener(Listener):
 
     def _run_next(self, served: Served) -> None:
         delivery = served.inbox.begin()
-        if not served.inbox:
+        if not served.is_reading:
             served.resume()
         self._watcher.busy()
         self._is_serving = True

@@ -22,7 +22,7 @@ class Options:
     connections: _Positive = 10_000
     connections_by_address: _Positive = 1_000
     queued: _Positive = 64 * 1024 * 1024  #: bytes
-    inbox: _Positive = 1_000
+    inbox: _Positive = 10_000
     in_flight: _Positive = 1_000
     heartbeat: Annotated[int, Meta(ge=0, le=86_400_000)] = 30_000  #: ms; 0: no PINGs
 

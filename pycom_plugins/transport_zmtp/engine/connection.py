@@ -16,6 +16,8 @@ from pycom_plugins.transport_zmtp.engine.storage import Storage
 
 _TRAFFIC, _HANDSHAKE, _BODY, _OVER = range(4)
 _CONTEXT = 16
+#: Commands that are taken in one piece, which may have 64 KiB: who sends more only keeps us busy.
+_COMMANDS = 1000
 
 
 class Connection:
@@ -30,6 +32,7 @@ class Connection:
 
     __slots__ = (
         "_body",
+        "_commands",
         "_filled",
         "_flags",
         "_frames",
@@ -81,6 +84,7 @@ class Connection:
         self._storage = storage or Storage()
         self._out = bytearray()
         self._refusable = mechanism.may_refuse
+        self._commands = 0  # in the piece under way
         self._handshake: Handshake | None = Handshake(
             socket_type, mechanism, as_server, properties.encode(own), self._out
         )
@@ -192,6 +196,7 @@ class Connection:
         frames, size = self._frames, self._size
         max_size, max_frame, max_frames = self._max_size, self._max_frame, self._max_frames
         unseal = self._mechanism.unseal if self._sealed else None
+        self._commands = 0
         position, available = 0, len(data)
         while position < available:
             flags = data[position]
@@ -341,6 +346,9 @@ class Connection:
         What it does with a malformed one depends on its version; here it is a fault.
         """
         _check_command(len(body))
+        self._commands += 1
+        if self._commands > _COMMANDS:
+            raise ProtocolError(f"the peer sent more than {_COMMANDS} commands at once")
         name, data = commands.split(bytes(body))
         if name == b"PING":
             if len(data) < 2:

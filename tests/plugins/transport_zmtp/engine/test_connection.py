@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from zmtp_peers import pair, plain, wire
+from zmtp_peers import curve_client, curve_server, pair, plain, wire
 
 from pycom_plugins.transport_zmtp.engine import (
     Connection,
@@ -370,6 +370,19 @@ def test_ping_is_answered_and_told_between_frames_of_a_message() -> None:
     assert events == [Ping(300, b"context"), [b"a", b"b"]]
     assert router.outgoing() == command(b"PONG", b"context")
     assert router.outgoing() == b""
+
+
+@pytest.mark.parametrize(
+    "security", [lambda: (), lambda: (curve_client(), curve_server())], ids=["NULL", "CURVE"]
+)
+def test_commands_of_one_piece_are_counted(security: Any) -> None:
+    dealer, router = pair(*security())
+    for _ in range(2):
+        pings = b"".join(dealer.ping(0) for _ in range(1000))
+        assert len(router.receive(pings + wire(dealer, [b"a"]))) == 1001
+    with pytest.raises(ProtocolError, match="more than 1000 commands at once") as caught:
+        router.receive(b"".join(dealer.ping(0) for _ in range(1001)))
+    assert len(caught.value.events) == 1000
 
 
 def test_context_of_a_ping_is_cut_as_libzmq_does() -> None:
