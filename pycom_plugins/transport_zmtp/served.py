@@ -68,7 +68,7 @@ class Served(Link):
         self._since = time.monotonic()
         self._gaps = Gaps(self._since)
         self.silence = Silence(accepted, connection, self._outbox)
-        self._absence = Absence(accepted, connection, bool(owner.limits.heartbeat))
+        self._absence = Absence(accepted, connection)
         self.inbox = Inbox(owner.limits)
         self.peer: Peer | None = None
         self.received = 0  # bytes
@@ -108,13 +108,16 @@ class Served(Link):
         most, many = self.received + _SHARE, gaps.taken + _MESSAGES
         while self.is_reading and self._receive_once():
             is_share = self.received >= most or gaps.taken >= many
-            if is_share and places.has_input(self._socket):  # so it goes on in the next iteration
-                return False
+            if is_share and self._has_more():
+                return False  # the loop goes on with it in its next iteration
         self._absence.check(self)
         if gaps.catch_up(bool(self.inbox)):
             self._owner.on_loop(self._owner.loop.call_later, MOMENT, self._trust)
         self._pause_if_full(0)
         return True
+
+    def _has_more(self) -> bool:
+        return self.is_reading and places.has_input(self._socket)
 
     def _trust(self) -> None:
         self._gaps.trust()
@@ -254,10 +257,11 @@ class Served(Link):
 
     def _refuse(self, message: TooBig) -> None:
         """Tell the sender of a message that is too big, and end the connection."""
-        from pycom_plugins.transport_zmtp.refusal import too_big
+        from pycom_plugins.transport_zmtp.refusal import reason, too_big
 
-        logger().info("%s sent a message of %d bytes or more", self.address, message.size)
-        reply = too_big(message)
+        why = reason(message)
+        logger().info("%s sent a message that is too big: %s", self.address, why)
+        reply = too_big(message, why)
         if reply:
             self._outbox.put(self._connection.encode(reply))
         self.part("its message is too big")
@@ -281,8 +285,6 @@ class Served(Link):
 
     def put(self, frames: list[Attachment]) -> None:
         """Let a message leave with the next `flush`."""
-        if self._outbox.size > self._owner.limits.queued:
-            self.make_room()
         if not self.is_over:
             del frames[0]
             self._outbox.put(self._connection.encode(frames))
@@ -324,9 +326,13 @@ class Served(Link):
 
     @property
     def has_to_speak(self) -> bool:
-        """True while it must answer a PING. Our blocking clients read only in their calls."""
+        """True while it must answer a PING, or send on.
+
+        Our blocking clients read only in their calls; but they send what they have begun.
+        """
         waits = not self.reads_all or self.inbox or self.inbox.running
-        return self.is_reading and not self.is_over and bool(waits)
+        has_to = bool(waits) or self._connection.is_within_message
+        return self.is_reading and not self.is_over and has_to
 
     def keeps_silent(self) -> None:
         """End it: it is not there any more."""

@@ -158,6 +158,11 @@ class Connection:
             raise
         return events
 
+    @property
+    def is_within_message(self) -> bool:
+        """True while the peer has begun a message, or a frame, and not ended it."""
+        return bool(self._frames or self._rest or self._stage == _BODY)
+
     def encode(self, frames: Sequence[Attachment]) -> list[Attachment]:
         """One message as buffers to send, in this order."""
         if self._sealed:
@@ -219,7 +224,7 @@ class Connection:
                 count = len(body)
                 size += count
                 if size > max_size or count > max_frame or len(frames) == max_frames:
-                    self._too_big(frames, size, events)
+                    self._too_big(frames, size, count, events)
                     return
                 frames.append(body)
                 if not flags:
@@ -302,7 +307,7 @@ class Connection:
             or size > self._max_frame
             or len(self._frames) == self._max_frames
         ):
-            self._too_big(self._frames, self._size + size, events)
+            self._too_big(self._frames, self._size + size, size, events)
             return False
         return True
 
@@ -311,7 +316,7 @@ class Connection:
         try:
             self._body = self._storage.take(size)
         except OSError:
-            self._too_big(self._frames, self._size + size, events)
+            self._too_big(self._frames, self._size + size, size, events)
             return False
         self._body[: len(start)] = start
         self._filled, self._flags = len(start), flags
@@ -359,8 +364,18 @@ class Connection:
         elif name == b"PONG":
             events.append(Pong(data))
 
-    def _too_big(self, frames: Message, size: int, events: list[Event]) -> None:
-        events.append(TooBig(frames, size))
+    def _too_big(self, frames: Message, size: int, last: int, events: list[Event]) -> None:
+        """Refuse a message: `size` are its bytes, `last` those of the frame that is too much."""
+        limit: int | None = None
+        if len(frames) == self._max_frames:
+            problem = f"it has more than {self._max_frames} frames"
+        elif last > self._max_frame:
+            problem, limit = f"it has a frame of {last} bytes", self._max_frame
+        elif size > self._max_size:
+            problem, limit = f"it has {size} bytes or more", self._max_size
+        else:
+            problem = f"it has {size} bytes or more, for which there is no memory"
+        events.append(TooBig(frames, size, problem, limit))
         self._end()
 
     def _end(self) -> None:
