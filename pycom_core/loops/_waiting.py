@@ -23,15 +23,15 @@ from pycom_core.messages import Future, Request, Response
 EAGER_TASKS = sys.version_info >= (3, 12)
 
 
-async def settle(value: Any, deadline: float | None = None) -> Any:
-    """Return the value itself, or the result of an awaitable or `Future`.
+async def settle(value: Any, deadline: float | None = None, request: Request | None = None) -> Any:
+    """Return the value itself, or the result of an awaitable or `Future`, for a request.
 
     Past `deadline` (s, monotonic) it is cancelled. Raises `DeadlineExceeded`, and `Cancelled`.
     """
     while waits(value):
         future = _start(value)
         try:
-            value = await finished(future, deadline)
+            value = await finished(future, deadline, request)
         except (asyncio.CancelledError, DeadlineExceeded):
             if future.done():
                 _drop(value)
@@ -175,7 +175,9 @@ def is_cancelled() -> bool:
     return task is not None and getattr(task, "cancelling", lambda: 1)() > 0
 
 
-async def finished(future: asyncio.Future[Any], deadline: float | None = None) -> Any:
+async def finished(
+    future: asyncio.Future[Any], deadline: float | None = None, request: Request | None = None
+) -> Any:
     """Return the result of one of the kernel's own futures.
 
     It is cancelled past `deadline` (s, monotonic). Raises `DeadlineExceeded`, and `Cancelled` if
@@ -196,7 +198,7 @@ async def finished(future: asyncio.Future[Any], deadline: float | None = None) -
         result = await future
     except (asyncio.CancelledError, GeneratorExit) as error:
         if isinstance(error, Cancelled):  # thrown in by `Drive.cancel`
-            _give_up(future)
+            _give_up(future, request)
             raise
         if future.done() and not future.cancelled():
             _drop(future.result())  # it came in the same moment
@@ -218,25 +220,32 @@ async def finished(future: asyncio.Future[Any], deadline: float | None = None) -
         del result  # which the traceback would hold, and so itself
 
 
-def _give_up(future: asyncio.Future[Any]) -> None:
+def _give_up(future: asyncio.Future[Any], request: Request | None) -> None:
     """Cancel the work for a call that nobody waits for any more; log what it does all the same."""
     if future.done():
         if not future.cancelled():
             _drop(future.result())
         return
     future.cancel()
-    future.add_done_callback(_note_end)
+    future.add_done_callback(partial(_note_end, request))
 
 
-def _note_end(future: asyncio.Future[Any]) -> None:
+def _note_end(request: Request | None, future: asyncio.Future[Any]) -> None:
     if future.cancelled():
         return
     result = future.result()
     _drop(result)
     if type(result) is _Raised:
-        logger().error("A cancelled call failed", exc_info=result.error)
+        logger().error("A cancelled call%s failed", _of(request), exc_info=result.error)
     elif isinstance(future, _Task):
-        logger().info("A cancelled call went on to its end: its method caught the cancellation")
+        logger().info(
+            "A cancelled call%s went on to its end: its method caught the cancellation",
+            _of(request),
+        )
+
+
+def _of(request: Request | None) -> str:
+    return "" if request is None else f" of {request.interface}.{request.method}"
 
 
 def _drop_after(value: Any, _future: asyncio.Future[Any]) -> None:

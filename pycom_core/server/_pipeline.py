@@ -217,7 +217,7 @@ async def call(server: InterfaceServer, request: Request) -> Response:
         else:
             result = server.run(iface, method, running)
             if waits(result):
-                result = await settle(result, running.deadline)
+                result = await settle(result, running.deadline, running)
 
         # Posthooks.
         return method.conclude(iface, running, result, chains)
@@ -234,7 +234,7 @@ async def _authenticate(
         try:
             identity = hook(iface, method, request)
             if waits(identity):
-                identity = await settle(identity, request.deadline)
+                identity = await settle(identity, request.deadline, request)
             if isinstance(identity, Identity):
                 return identity
             if identity is not None:
@@ -270,7 +270,7 @@ async def _wrapped(
 
 async def _run(server: InterfaceServer, iface: Interface, method: Method, request: Request) -> Any:
     # A coroutine, since these let no StopIteration out: a wrapper would take it for its own.
-    return await settle(server.run(iface, method, request), request.deadline)
+    return await settle(server.run(iface, method, request), request.deadline, request)
 
 
 class AnyServer(Protocol):

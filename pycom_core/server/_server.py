@@ -118,7 +118,7 @@ class Server:
         return self._dispatch(request)
 
     async def _dispatch(self, request: Request) -> Response:
-        response = await settle(self.handle_call(request), request.deadline)
+        response = await settle(self.handle_call(request), request.deadline, request)
         return response if isinstance(response, Response) else request.response(response)
 
     def context_for(self, request: Request) -> ProxyContext:

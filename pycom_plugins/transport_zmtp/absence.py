@@ -40,11 +40,10 @@ class Away(Protocol):
 class Absence:
     """The looks at one client while nothing is received from it."""
 
-    __slots__ = ("_connection", "_pings", "_socket", "_timer")
+    __slots__ = ("_connection", "_socket", "_timer")
 
-    def __init__(self, connected: socket.socket, connection: Connection, pings: bool) -> None:
-        """`pings`: the client is sent some."""
-        self._socket, self._connection, self._pings = connected, connection, pings
+    def __init__(self, connected: socket.socket, connection: Connection) -> None:
+        self._socket, self._connection = connected, connection
         self._timer: asyncio.TimerHandle | None = None
 
     def watch(self, client: Away, loop: asyncio.AbstractEventLoop) -> None:
@@ -60,7 +59,7 @@ class Absence:
         # If the client has closed the connection while there was no room for all that it had
         # sent, its end never comes. But to what is sent to it, its system answers with a reset
         # (RFC 1122, 4.2.2.13).
-        if self._pings and not client.unsent:
+        if not client.unsent:
             client.say(self._connection.ping(0))
         self.watch(client, loop)
 

@@ -8,6 +8,9 @@ from pycom_core import AccessDenied, keys, logger
 from pycom_core.messages import Peer
 from pycom_plugins.transport_zmtp.engine import Ready
 
+#: Characters of a reason that go into the log.
+_SHOWN = 300
+
 
 def introduced(address: str, ready: Ready) -> Peer:
     """Return the peer at an address that has finished its handshake."""
@@ -26,7 +29,10 @@ def refusal(admit: Callable[[Peer], None], peer: Peer) -> str | None:
     try:
         admit(peer)
     except AccessDenied as error:
-        return str(error)
+        reason = str(error)
+        shown = reason if reason.isprintable() else ascii(reason)
+        logger().info("%s is refused: %.*s", peer.address, _SHOWN, shown)
+        return reason
     except Exception:
         logger().exception("%s is refused: a plugin failed", peer.address)
         return "Access denied"

@@ -2,8 +2,9 @@
 
 A method held the loop meanwhile, or the process was stopped. What came has waited, so deadlines
 have to count from when it came. What takes a request back, or ends the connection, may have come
-after it: so all is read before anything runs. And after a long gap the socket may have been full:
-then what takes the requests back still waits at the client, and they wait a moment for it.
+after it: so all is read before anything runs, in shares if it is much. And after a long gap the
+socket may have been full: then what takes the requests back still waits at the client, and they
+wait a moment for it.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ _GAP = 0.01
 #: s of such a gap, and messages that came in it, after which the socket may have been full. (Some
 #: 280 small messages fill a Unix socket of Linux.)
 _LONG_GAP, _MANY = 1.0, 100
-#: s that requests wait then, and times as many of them as usual that are read meanwhile.
-MOMENT, TIMES = 0.05, 10
+#: s that requests wait then.
+MOMENT = 0.05
 
 
 class Gaps:
@@ -22,33 +23,36 @@ class Gaps:
 
     `since`: when the socket was empty, while it may not be: nothing in it came before that. None:
     what is read comes now. `taken`: messages since the last gap. Who reads keeps both up to date.
-    `is_in_doubt`: no request may run yet, as the next thing read may take it back.
+    `is_behind`: not all was read since the last gap. `is_in_doubt`: no request may run yet, as the
+    next thing read may take it back.
     """
 
-    __slots__ = ("_is_moment", "is_in_doubt", "looked", "since", "taken")
+    __slots__ = ("_is_long", "_is_moment", "is_behind", "is_in_doubt", "looked", "since", "taken")
 
     def __init__(self, now: float) -> None:
         """Times are s of `time.monotonic()`."""
         self.looked = now
         self.since: float | None = None
         self.taken = 0
-        self.is_in_doubt = self._is_moment = False
+        self.is_behind = self.is_in_doubt = self._is_long = self._is_moment = False
 
     def is_gap(self, now: float) -> bool:
-        """Tell whether a look now comes after a gap."""
-        return now - self.looked > _GAP
+        """Tell whether a look now comes after a gap, or goes on with what came in one."""
+        return self.is_behind or now - self.looked > _GAP
 
     def look(self, now: float) -> bool:
-        """Note a look. Tells whether it comes after a gap: then all has to be read."""
+        """Note a look. Tells whether all has to be read, after a gap, up to `catch_up`."""
         last, self.looked = self.looked, now
         gap = now - last
         if gap <= _GAP:
-            return False
+            return self.is_behind
         if self.since is None:
             self.since = last
-        self.taken = 0
+        if not self.is_behind:
+            self.taken = 0
+        self.is_behind = self.is_in_doubt = True
         if gap > _LONG_GAP:
-            self.is_in_doubt = True
+            self._is_long = True
         return True
 
     def leave(self) -> None:
@@ -56,16 +60,18 @@ class Gaps:
         if self.since is None:
             self.since = self.looked
 
-    def hold_back(self, waiting: bool) -> bool:
-        """Tell whether the doubt goes on for a `MOMENT` that begins now, and ends with `trust`.
+    def catch_up(self, waiting: bool) -> bool:
+        """Note that all is read which came in a gap; `waiting`: requests are there that may run.
 
-        To be called after a gap, when all is read; `waiting`: requests are there that may run.
+        Tells whether the doubt goes on for a `MOMENT` that begins now, and ends with `trust`.
         """
+        is_long, self._is_long, self.is_behind = self._is_long, False, False
         if self._is_moment:
             return False
-        self.is_in_doubt = self._is_moment = self.is_in_doubt and waiting and self.taken > _MANY
+        self.is_in_doubt = self._is_moment = is_long and waiting and self.taken > _MANY
         return self._is_moment
 
     def trust(self) -> None:
         """End the moment: what would have taken requests back has had its time."""
-        self.is_in_doubt = self._is_moment = False
+        self._is_moment = False
+        self.is_in_doubt = self.is_behind

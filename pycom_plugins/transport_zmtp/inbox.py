@@ -9,27 +9,54 @@ from pycom_plugins.transport_zmtp.limits import Limits
 
 
 class Inbox(deque[Delivery]):
-    """The requests that wait, in order. `running`: those that were begun and are not answered."""
+    """The requests that wait, in order. `running`: those that were begun and are not answered.
 
-    __slots__ = ("_limits", "_size", "most", "running")
+    One that was taken back while others wait before it may stay until its turn comes; the first is
+    always one to run.
+    """
+
+    __slots__ = ("_begun", "_half", "_limits", "_marks", "_size", "most", "running")
 
     def __init__(self, limits: Limits) -> None:
         super().__init__()
         self._limits = limits
         self.most = limits.in_flight  #: that run
-        self._size = 0  # bytes that came since nothing waited
+        self._size = 0  # bytes that came since they were counted
+        self._half = 0  # requests at which there is room again
+        # Ids that were taken back, and the number of the next request then. The first that waits
+        # has the number `_begun`, which is counted while there are marks.
+        self._marks: dict[bytes, int] = {}
+        self._begun = 0
         self.running: set[Delivery] = set()
 
-    def is_full(self, count: int, times: int) -> bool:
-        """Tell whether no more should be received now, after `count` bytes more.
+    # Room.
 
-        It takes so many `times` the requests that it usually takes.
-        """
+    def is_full(self, count: int) -> bool:
+        """Tell whether no more should be received now, after `count` bytes more."""
         self._size += count
         if not self:
             self._size = 0
             return False
-        return len(self) >= self._limits.inbox * times or self._size >= self._limits.queued
+        limits = self._limits
+        if self._size >= limits.queued:
+            self._count()
+        if len(self) < limits.inbox and self._size < limits.queued:
+            return False
+        self._half = min(len(self), limits.inbox) // 2
+        return True
+
+    def has_room(self) -> bool:
+        """Tell whether to receive again, as one that was full is half empty."""
+        if len(self) > self._half:
+            return False
+        self._count()
+        self._half = len(self) // 2
+        return self._size <= self._limits.queued // 2
+
+    def _count(self) -> None:
+        self._size = sum(len(frame) for delivery in self for frame in delivery.frames)
+
+    # What runs.
 
     @property
     def is_at_limit(self) -> bool:
@@ -39,22 +66,58 @@ class Inbox(deque[Delivery]):
     def begin(self) -> Delivery:
         """Take the next request, to run it."""
         delivery = self.popleft()
+        if self._marks:
+            self._begun += 1
+            self._pass_over()
         self.running.add(delivery)
         return delivery
 
-    def take_back(self, correlations: set[bytes]) -> None:
-        """Forget requests that wait, and give up those that run."""
-        kept = [one for one in self if bytes(one.frames[1]) not in correlations]
+    # What is given up.
+
+    def take_back(self, correlation: bytes) -> None:
+        """Forget those that wait now under an id."""
+        if not self:
+            return
+        self._marks[correlation] = self._begun + len(self)
+        # To go through all for each would take a time that grows with the square of their number.
+        if 2 * len(self._marks) >= len(self):
+            self._sweep()
+        else:
+            self._pass_over()
+
+    def _pass_over(self) -> None:
+        while self and self._is_taken_back(self[0], self._begun):
+            self.popleft()
+            self._begun += 1
+        if not self:
+            self._marks.clear()
+
+    def _sweep(self) -> None:
+        numbered = enumerate(self, self._begun)
+        kept = [one for number, one in numbered if not self._is_taken_back(one, number)]
         self.clear()
         self += kept
-        for delivery in [*self.running]:
-            if bytes(delivery.frames[1]) in correlations:
-                self.running.discard(delivery)
-                delivery.cancel()
+        self._marks.clear()
+
+    def _is_taken_back(self, delivery: Delivery, number: int) -> bool:
+        return number < self._marks.get(bytes(delivery.frames[1]), 0)
+
+    def stop(self, correlations: set[bytes]) -> set[Delivery]:
+        """Give up those that run under some ids, and return them. They keep their places."""
+        found = {
+            one
+            for one in self.running
+            if not one.is_cancelled and bytes(one.frames[1]) in correlations
+        }
+        for delivery in found:
+            delivery.cancel()
+        return found
 
     def give_up(self, most: int) -> bool:
         """Give up requests that run, at most so many. Tells whether others are left."""
         while self.running and most:
-            self.running.pop().cancel()
+            delivery = self.running.pop()
+            if not delivery.is_cancelled:
+                delivery.cancel()
             most -= 1
         return bool(self.running)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import abc
 import asyncio
 import socket
+import time
 from typing import Any
 
 from pycom_core import logger
@@ -22,12 +23,15 @@ class Link(abc.ABC):
 
     __slots__ = (
         "_all_sent",
+        "_counted",
         "_enough",
         "_is_closed",
         "_is_writing",
         "_last_words",
         "_outbox",
         "_owner",
+        "_progress",
+        "_seen",
         "_socket",
         "_stall",
         "address",
@@ -40,6 +44,8 @@ class Link(abc.ABC):
         self.address = address
         self._outbox = Outbox(accepted)
         self._enough = owner.limits.queued // 2  # bytes
+        self._counted = 0  # bytes of the outbox, as the owner knows them
+        self._seen, self._progress = -1, 0.0  # bytes sent by the time when a slow client took some
         self._is_writing = self._is_closed = self.is_over = False
         self._all_sent: asyncio.Future[None] | None = None
         self._stall: asyncio.TimerHandle | None = None
@@ -76,10 +82,15 @@ class Link(abc.ABC):
             self._is_writing = not is_all
             self._owner.on_loop(self._watch_writing)
         if outbox.size > self._enough:
-            if self._stall is None:
-                self._owner.on_loop(self._watch_stall)
+            self._note_progress()
         elif was_slow:
             self.has_read()
+        if outbox.size != self._counted:
+            self._count(outbox.size)
+
+    def _count(self, size: int) -> None:
+        more, self._counted = size - self._counted, size
+        self._owner.wait_for_clients(more)
 
     def _watch_writing(self) -> None:
         if self._is_closed or self._owner.loop.is_closed():
@@ -113,28 +124,36 @@ class Link(abc.ABC):
         """True while so much waits for it that its requests have to wait, too."""
         return self._outbox.size > self._enough
 
-    def make_room(self) -> None:
-        """Send, and end a connection for which more waits than may."""
-        self.flush()
-        if self._outbox.size > self._owner.limits.queued:
-            self._never_reads()
+    def _note_progress(self) -> None:
+        if self._outbox.sent != self._seen:
+            self._seen, self._progress = self._outbox.sent, time.monotonic()
+        if self._stall is None:
+            self._owner.on_loop(self._watch_stall)
+
+    @property
+    def _patience(self) -> float:
+        """The s until it is to have taken something, if it takes nothing."""
+        return self._progress + self._owner.limits.stalled - time.monotonic()
 
     def _watch_stall(self) -> None:
         if self._stall is None and not self.is_over and not self._owner.loop.is_closed():
-            self._stall = self._owner.loop.call_later(
-                self._owner.limits.stalled, self._check_stall, self._outbox.sent
-            )
+            self._stall = self._owner.loop.call_later(self._patience, self._check_stall)
 
-    def _check_stall(self, sent: int) -> None:
+    def _check_stall(self) -> None:
         self._stall = None
         self.flush()  # it may have read while a method held the loop
-        if self.is_slow and self._outbox.sent == sent:
-            self._never_reads()
-
-    def _never_reads(self) -> None:
-        if not self.is_over:
+        if self.is_slow and not self.is_over and self._patience <= 0:
             logger().info("%s does not read: its connection is closed", self.address)
             self.end()
+
+    def makes_room(self) -> None:
+        """End it: more waits for it than for any other, and too much for all together."""
+        logger().warning(
+            "%d bytes of replies wait for %s, and too many for all clients together: "
+            "its connection is closed",
+            *(self._outbox.size, self.address),
+        )
+        self.end()
 
     # The end.
 
@@ -158,6 +177,7 @@ class Link(abc.ABC):
         if reason:
             logger().debug("The connection of %s ends: %s", self.address, reason)
         self.is_over = True
+        self._count(0)
         self.give_up()
 
     def _close(self) -> None:

@@ -67,6 +67,7 @@ class SocketListener(Listener):
         self._sockets: list[socket.socket] = []
         self._connections: dict[Served, str] = {}  # and their hosts
         self._by_host: Counter[str] = Counter()
+        self._unsent = 0  # bytes that wait for all of them
         self._refused: set[str] = set()  # hosts of which it was said
         self._turns: deque[Served] = deque()
         self._replies: deque[tuple[Served, list[Attachment]]] = deque()
@@ -216,7 +217,7 @@ class SocketListener(Listener):
 
     def _run_next(self, served: Served) -> None:
         delivery = served.inbox.begin()
-        if not served.inbox:
+        if not served.is_reading:
             served.resume()
         self._watcher.busy()
         self._is_serving = True
@@ -291,6 +292,15 @@ class SocketListener(Listener):
             served.flush()
         self._unflushed.clear()
         return True
+
+    def wait_for_clients(self, more: int) -> None:
+        self._unsent += more
+        while more > 0 and self._unsent > self.limits.queued_in_all:
+            there = (served for served in self._connections if not served.is_over)
+            most = max(there, key=lambda served: served.unsent, default=None)
+            if most is None:
+                break
+            most.makes_room()
 
     # While a method holds the loop.
 

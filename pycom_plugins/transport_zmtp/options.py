@@ -22,7 +22,8 @@ class Options:
     connections: _Positive = 10_000
     connections_by_address: _Positive = 1_000
     queued: _Positive = 64 * 1024 * 1024  #: bytes
-    inbox: _Positive = 1_000
+    queued_in_all: _Positive = 1024 * 1024 * 1024  #: bytes
+    inbox: _Positive = 10_000
     in_flight: _Positive = 1_000
     heartbeat: Annotated[int, Meta(ge=0, le=86_400_000)] = 30_000  #: ms; 0: no PINGs
 
@@ -44,6 +45,7 @@ class Options:
             connections_by_address=self.connections_by_address,
             inbox=self.inbox,
             queued=self.queued,
+            queued_in_all=self.queued_in_all,
             in_flight=min(self.in_flight, max(1, calls // 2)),  # others have the rest
             heartbeat=self.heartbeat / 1000,
             frame=frame,

@@ -34,6 +34,9 @@ class Owner(Protocol[_Served]):
     def reply(self, served: _Served, frames: list[Attachment]) -> None:
         """Let a connection send a reply, together with others that are ready."""
 
+    def wait_for_clients(self, more: int) -> None:
+        """Note that so many bytes more wait until a client reads them; less if it is negative."""
+
     def on_loop(self, do: Callable[..., object], *arguments: object) -> None:
         """Do something with the loop: now, or from another thread soon."""
 

@@ -84,6 +84,17 @@ def accept(listening: socket.socket) -> tuple[socket.socket, Any]:
     return made, where
 
 
+def has_input(connected: socket.socket) -> bool:
+    """Tell whether there is something to receive from a connection, or its end."""
+    try:
+        connected.recv(1, socket.MSG_PEEK)
+    except BlockingIOError:
+        return False
+    except OSError:
+        pass
+    return True
+
+
 def is_hung_up(connected: socket.socket) -> bool:
     """Tell whether the other end has closed, though what it sent before was not received yet."""
     # What only Linux tells; elsewhere it is seen when all is received.

@@ -21,7 +21,7 @@ from pycom_plugins.transport_zmtp.engine import (
     Ready,
     TooBig,
 )
-from pycom_plugins.transport_zmtp.gaps import MOMENT, TIMES, Gaps
+from pycom_plugins.transport_zmtp.gaps import MOMENT, Gaps
 from pycom_plugins.transport_zmtp.inbox import Inbox
 from pycom_plugins.transport_zmtp.link import Link
 from pycom_plugins.transport_zmtp.owner import Owner
@@ -29,6 +29,11 @@ from pycom_plugins.transport_zmtp.silence import Silence
 
 #: The return address of a message, before all those that it brought: it stays here.
 _CONNECTION = b"connection"
+#: Bytes, or messages, that are received after a gap before others have their turn.
+_SHARE, _MESSAGES = 256 * 1024, 1000
+#: s for which a call that was taken back keeps its place from those that wait: what comes right
+#: behind may take them back, too.
+_KEPT = 0.25
 #: Requests that are given up before other callbacks of the loop have their turn.
 _GIVEN_UP = 100
 #: Characters of what a stranger sent that go into the log.
@@ -63,7 +68,7 @@ class Served(Link):
         self._since = time.monotonic()
         self._gaps = Gaps(self._since)
         self.silence = Silence(accepted, connection, self._outbox)
-        self._absence = Absence(accepted, connection, bool(owner.limits.heartbeat))
+        self._absence = Absence(accepted, connection)
         self.inbox = Inbox(owner.limits)
         self.peer: Peer | None = None
         self.received = 0  # bytes
@@ -92,17 +97,27 @@ class Served(Link):
             self._owner.arrived(self)
 
     def receive(self) -> bool:
-        """Take what is there into the inbox. Tells whether anything was."""
+        """Take what is there into the inbox. Tells whether requests may be there to run."""
         if not self._gaps.look(time.monotonic()):
             return self.is_reading and self._receive_once()
-        is_any = False
+        return self._catch_up() and bool(self.inbox)
+
+    def _catch_up(self) -> bool:
+        """Receive what came in a gap; if it is much, a share of it. Tells whether that was all."""
+        gaps = self._gaps
+        most, many = self.received + _SHARE, gaps.taken + _MESSAGES
         while self.is_reading and self._receive_once():
-            is_any = True
+            is_share = self.received >= most or gaps.taken >= many
+            if is_share and self._has_more():
+                return False  # the loop goes on with it in its next iteration
         self._absence.check(self)
-        if self._gaps.hold_back(bool(self.inbox)):
+        if gaps.catch_up(bool(self.inbox)):
             self._owner.on_loop(self._owner.loop.call_later, MOMENT, self._trust)
         self._pause_if_full(0)
-        return is_any
+        return True
+
+    def _has_more(self) -> bool:
+        return self.is_reading and places.has_input(self._socket)
 
     def _trust(self) -> None:
         self._gaps.trust()
@@ -111,7 +126,7 @@ class Served(Link):
             self._owner.wait_for_turn(self)
 
     def look_again(self) -> None:
-        """Receive what came while others had their turn, if that was long."""
+        """Receive what came while others had their turn, if that was long, or it is not all yet."""
         if self._gaps.is_gap(time.monotonic()):
             self.receive()
 
@@ -159,22 +174,22 @@ class Served(Link):
         for event in events:
             if type(event) is list:
                 correlation = cancelled(event)
-                if correlation is not None:
+                if correlation is None:
+                    self._take_message(event, arrived)
+                else:
+                    self.inbox.take_back(correlation)
                     taken_back.add(correlation)
-                    continue
-                if taken_back:
-                    self.inbox.take_back(taken_back)
-                    taken_back = set()
-                self._take_message(event, arrived)
             else:
                 is_plain = False
                 self._on(event)
                 if self.is_over:
                     return
         if taken_back:
-            self.inbox.take_back(taken_back)
+            self._stop(taken_back)
         if not is_plain:  # the handshake goes on, or a PING came
-            self.say(self._connection.outgoing())
+            answer = self._connection.outgoing()
+            if not self.is_slow:  # else all that waits for it is a sign of life, too
+                self.say(answer)
 
     def _take_message(self, frames: list[Attachment], arrived: float) -> None:
         frames.insert(0, _CONNECTION)
@@ -182,18 +197,29 @@ class Served(Link):
         delivery.reply = partial(self._reply, delivery)
         self.inbox.append(delivery)
 
+    def _stop(self, taken_back: set[bytes]) -> None:
+        stopped = self.inbox.stop(taken_back)
+        if stopped and self.inbox:
+            self._owner.on_loop(self._owner.loop.call_later, _KEPT, self._vacate, stopped)
+        else:
+            self.inbox.running -= stopped
+
+    def _vacate(self, stopped: set[Delivery]) -> None:
+        self.inbox.running -= stopped
+        self.has_read()
+
     # Receiving for now, or not.
 
     def _pause_if_full(self, count: int) -> None:
-        if self.inbox.is_full(count, TIMES if self._gaps.is_in_doubt else 1):
+        if self.inbox.is_full(count):
             self._gaps.leave()
             if self.is_reading:
                 self.is_reading = False
                 self._owner.on_loop(self._watch_reading)
 
     def resume(self) -> None:
-        """Receive again."""
-        if not self.is_reading and not self.is_over:
+        """Receive, or receive again if there is room for it."""
+        if self.inbox.has_room() and not self.is_over:
             self.is_reading = True
             self._owner.on_loop(self._watch_reading)
 
@@ -231,10 +257,11 @@ class Served(Link):
 
     def _refuse(self, message: TooBig) -> None:
         """Tell the sender of a message that is too big, and end the connection."""
-        from pycom_plugins.transport_zmtp.refusal import too_big
+        from pycom_plugins.transport_zmtp.refusal import reason, too_big
 
-        logger().info("%s sent a message of %d bytes or more", self.address, message.size)
-        reply = too_big(message)
+        why = reason(message)
+        logger().info("%s sent a message that is too big: %s", self.address, why)
+        reply = too_big(message, why)
         if reply:
             self._outbox.put(self._connection.encode(reply))
         self.part("its message is too big")
@@ -258,8 +285,6 @@ class Served(Link):
 
     def put(self, frames: list[Attachment]) -> None:
         """Let a message leave with the next `flush`."""
-        if self._outbox.size > self._owner.limits.queued:
-            self.make_room()
         if not self.is_over:
             del frames[0]
             self._outbox.put(self._connection.encode(frames))
@@ -293,7 +318,7 @@ class Served(Link):
         return bool(self.inbox) and not self.has_to_wait
 
     def has_read(self) -> None:
-        """Run requests again, which waited until it had read."""
+        """Run requests again, which had to wait."""
         if self.inbox:
             self._owner.on_loop(self._owner.wait_for_turn, self)
 
@@ -301,9 +326,13 @@ class Served(Link):
 
     @property
     def has_to_speak(self) -> bool:
-        """True while it must answer a PING. Our blocking clients read only in their calls."""
+        """True while it must answer a PING, or send on.
+
+        Our blocking clients read only in their calls; but they send what they have begun.
+        """
         waits = not self.reads_all or self.inbox or self.inbox.running
-        return self.is_reading and not self.is_over and bool(waits)
+        has_to = bool(waits) or self._connection.is_within_message
+        return self.is_reading and not self.is_over and has_to
 
     def keeps_silent(self) -> None:
         """End it: it is not there any more."""

@@ -3,7 +3,8 @@
 Who lets nothing be heard for some time is sent a PING (RFC 37), and must answer in the same time.
 Passes over all connections look after that: so there is one timer, however many there are. The
 passes are counted, not the seconds, as time in which this process was stopped is not the peer's.
-Clients from which nothing is received for now cannot answer: see `absence`.
+Who has begun a message need not answer, but go on with it. Clients from which nothing is received
+for now cannot: see `absence`.
 """
 
 from __future__ import annotations
@@ -104,7 +105,8 @@ class Silence:
     def _ask(self, speaker: Speaker) -> None:
         ping = self._connection.ping(0)
         if not ping:  # before ZMTP 3.1: the system looks after it, see `places.tune`
-            self._passes = 0
+            if not self._connection.is_within_message:
+                self._passes = 0
             return
         self._taken, _ = self._progress()
         speaker.say(ping)

@@ -16,6 +16,8 @@ from pycom_plugins.transport_zmtp.engine.storage import Storage
 
 _TRAFFIC, _HANDSHAKE, _BODY, _OVER = range(4)
 _CONTEXT = 16
+#: Commands that are taken in one piece, which may have 64 KiB: who sends more only keeps us busy.
+_COMMANDS = 1000
 
 
 class Connection:
@@ -30,6 +32,7 @@ class Connection:
 
     __slots__ = (
         "_body",
+        "_commands",
         "_filled",
         "_flags",
         "_frames",
@@ -81,6 +84,7 @@ class Connection:
         self._storage = storage or Storage()
         self._out = bytearray()
         self._refusable = mechanism.may_refuse
+        self._commands = 0  # in the piece under way
         self._handshake: Handshake | None = Handshake(
             socket_type, mechanism, as_server, properties.encode(own), self._out
         )
@@ -154,6 +158,11 @@ class Connection:
             raise
         return events
 
+    @property
+    def is_within_message(self) -> bool:
+        """True while the peer has begun a message, or a frame, and not ended it."""
+        return bool(self._frames or self._rest or self._stage == _BODY)
+
     def encode(self, frames: Sequence[Attachment]) -> list[Attachment]:
         """One message as buffers to send, in this order."""
         if self._sealed:
@@ -192,6 +201,7 @@ class Connection:
         frames, size = self._frames, self._size
         max_size, max_frame, max_frames = self._max_size, self._max_frame, self._max_frames
         unseal = self._mechanism.unseal if self._sealed else None
+        self._commands = 0
         position, available = 0, len(data)
         while position < available:
             flags = data[position]
@@ -214,7 +224,7 @@ class Connection:
                 count = len(body)
                 size += count
                 if size > max_size or count > max_frame or len(frames) == max_frames:
-                    self._too_big(frames, size, events)
+                    self._too_big(frames, size, count, events)
                     return
                 frames.append(body)
                 if not flags:
@@ -297,7 +307,7 @@ class Connection:
             or size > self._max_frame
             or len(self._frames) == self._max_frames
         ):
-            self._too_big(self._frames, self._size + size, events)
+            self._too_big(self._frames, self._size + size, size, events)
             return False
         return True
 
@@ -306,7 +316,7 @@ class Connection:
         try:
             self._body = self._storage.take(size)
         except OSError:
-            self._too_big(self._frames, self._size + size, events)
+            self._too_big(self._frames, self._size + size, size, events)
             return False
         self._body[: len(start)] = start
         self._filled, self._flags = len(start), flags
@@ -341,6 +351,9 @@ class Connection:
         What it does with a malformed one depends on its version; here it is a fault.
         """
         _check_command(len(body))
+        self._commands += 1
+        if self._commands > _COMMANDS:
+            raise ProtocolError(f"the peer sent more than {_COMMANDS} commands at once")
         name, data = commands.split(bytes(body))
         if name == b"PING":
             if len(data) < 2:
@@ -351,8 +364,18 @@ class Connection:
         elif name == b"PONG":
             events.append(Pong(data))
 
-    def _too_big(self, frames: Message, size: int, events: list[Event]) -> None:
-        events.append(TooBig(frames, size))
+    def _too_big(self, frames: Message, size: int, last: int, events: list[Event]) -> None:
+        """Refuse a message: `size` are its bytes, `last` those of the frame that is too much."""
+        limit: int | None = None
+        if len(frames) == self._max_frames:
+            problem = f"it has more than {self._max_frames} frames"
+        elif last > self._max_frame:
+            problem, limit = f"it has a frame of {last} bytes", self._max_frame
+        elif size > self._max_size:
+            problem, limit = f"it has {size} bytes or more", self._max_size
+        else:
+            problem = f"it has {size} bytes or more, for which there is no memory"
+        events.append(TooBig(frames, size, problem, limit))
         self._end()
 
     def _end(self) -> None:

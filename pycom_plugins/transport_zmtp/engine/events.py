@@ -44,6 +44,8 @@ class TooBig:
 
     frames: Message  #: those that came before the one that is too much
     size: int  #: bytes of the message, as far as they were announced
+    problem: str  #: for example "it has a frame of 101 bytes"
+    limit: int | None  #: bytes that are taken; None: it is not their number that is too large
 
 
 Event: TypeAlias = Message | Ready | Ping | Pong | TooBig

@@ -136,7 +136,9 @@ async def test_method_that_swallows_it_is_logged_and_not_answered(
     (await calls.holding("insist")).cancel()
     await calls.are_over()
     calls.patient.goes_on.set()
-    await comes_true(lambda: "went on to its end" in caplog.text)
+    await comes_true(
+        lambda: f"A cancelled call of {IFACE}.insist went on to its end" in caplog.text
+    )
     assert calls.patient.said == ["holds", "did it all the same"]
     assert calls.replies == []
     calls.server.close()
@@ -150,6 +152,7 @@ async def test_failure_of_a_cancelled_method_is_logged(
     (await calls.holding("fail")).cancel()
     await calls.are_over()
     await comes_true(lambda: "ValueError: while it was cancelled" in caplog.text)
+    assert f"A cancelled call of {IFACE}.fail failed" in caplog.text
     calls.server.close()
 
 

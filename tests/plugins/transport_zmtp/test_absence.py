@@ -26,9 +26,9 @@ class Here:
     is_reading = is_over = False
     unsent = 0
 
-    def __init__(self, connected: socket.socket, pings: bool = True) -> None:
+    def __init__(self, connected: socket.socket) -> None:
         self.done: list[str] = []
-        self._absence = Absence(connected, pair()[1], pings)
+        self._absence = Absence(connected, pair()[1])
 
     def say(self, buffer: bytes) -> None:
         self.done.append("said" if b"PING" in buffer else "nothing")
@@ -73,18 +73,16 @@ def test_who_is_there_is_told_that_the_server_is_too(ends: Ends) -> None:
     assert set(said) == {"said"}
 
 
-def test_nothing_is_said_behind_what_waits_or_where_no_heartbeat_is_wanted(ends: Ends) -> None:
-    assert Here(ends[0], pings=False).watch() == []
+def test_nothing_is_said_behind_what_waits(ends: Ends) -> None:
     behind = Here(ends[0])
     behind.unsent = 1
     assert behind.watch() == []
 
 
-@pytest.mark.parametrize("pings", [True, False])
-def test_who_has_gone_is_ended_once(pings: bool, ends: Ends) -> None:
+def test_who_has_gone_is_ended_once(ends: Ends) -> None:
     ends[1].close()
-    assert Here(ends[0], pings).watch() == ["it has gone"]
-    assert Here(ends[0], pings).check() == ["it has gone"]
+    assert Here(ends[0]).watch() == ["it has gone"]
+    assert Here(ends[0]).check() == ["it has gone"]
 
 
 @pytest.mark.parametrize("state", ["is_reading", "is_over"])
@@ -118,12 +116,13 @@ def test_who_leaves_while_its_requests_wait_is_noticed(
         assert other.ask(b"now") == b"now"
 
 
+@pytest.mark.parametrize("heartbeat", [30.0, 0.0])
 def test_who_is_not_read_from_hears_that_the_server_is_there(
-    monkeypatch: pytest.MonkeyPatch,
+    heartbeat: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_AWAY", 0.05)
     held = Held()
-    with Stage(held, in_flight=1, inbox=1) as stage, stage.client() as client:
+    with Stage(held, heartbeat=heartbeat, in_flight=1, inbox=1) as stage, stage.client() as client:
         client.begin(*[b"x"] * 10)
         assert [client.next() for _ in range(3)] == [Ping(0, b"")] * 3
         assert len(held.running) == 1

@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from pycom_core import AccessDenied
+from pycom_core import AccessDenied, logger
 from pycom_core.keys import as_text
 from pycom_core.messages import Peer
 from pycom_plugins.transport_zmtp.admission import introduced, refusal
@@ -47,3 +47,24 @@ def test_texts_of_unexpected_errors_stay_in_the_log(
 
     assert refusal(admit, PEER) == told
     assert len([one for one in caplog.records if one.levelno == logging.ERROR]) == count
+
+
+@pytest.mark.parametrize(
+    ("reason", "shown"),
+    [
+        ("Nicht für dich", "Nicht für dich"),
+        ("\x1b[31m\n2026 INFO", "'\\x1b[31m\\n2026 INFO'"),
+        ("x" * 5000, "x" * 300),
+    ],
+)
+def test_refusal_is_one_line_of_the_log(
+    reason: str, shown: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    def admit(_: Peer) -> None:
+        raise AccessDenied(reason)
+
+    caplog.set_level(logging.INFO, logger().name)
+    assert refusal(admit, PEER) == reason
+    [record] = caplog.records
+    assert record.levelno == logging.INFO
+    assert record.getMessage() == f"{PEER.address} is refused: {shown}"

@@ -6,6 +6,7 @@ import contextlib
 import socket
 import threading
 import time
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from helpers import until
 from zmtp_stage import Stage, echo, lines
 
 from pycom_core.messages import Delivery
+from pycom_plugins.transport_zmtp import link as module
 
 MiB = 1024 * 1024
 pytestmark = pytest.mark.usefixtures("all_lines")
@@ -91,25 +93,69 @@ def test_reply_may_be_larger_than_what_may_wait() -> None:
         assert client.ask(body) == body
 
 
-def test_replies_that_come_at_once_are_limited_together(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+def answer(deliveries: list[Delivery], body: bytes) -> None:
+    """Answer some requests at once."""
+    for delivery in deliveries:
+        assert delivery.reply is not None
+        delivery.reply([*delivery.frames[:-2], b"OK", body])
+
+
+def test_replies_that_come_at_once_reach_who_reads(make_loop: Any) -> None:
     waiting: list[Delivery] = []
-    with Stage(waiting.append, queued=4 * MiB) as stage, stage.client() as client:
+    with (
+        Stage(waiting.append, loop=make_loop, queued=4 * MiB) as stage,
+        stage.client() as client,
+    ):
         client.begin(*[b"x"] * 100)
         until(lambda: len(waiting) == 100)
+        stage.within(lambda: answer(waiting, b"x" * MiB))
+        for _ in range(100):
+            assert len(client.message()[-1]) == MiB
 
-        def answer_all() -> None:
-            for delivery in waiting:
-                delivery.reply([*delivery.frames[:-2], b"OK", b"x" * MiB])  # type: ignore[misc]
 
-        stage.within(answer_all)
-        until(lambda: not stage.connections())
-        assert client.is_ended()
-    assert [line.rpartition(":")[2] for line in lines(caplog)] == [
-        " its connection is closed",
-        " it is gone",
-    ]
+def test_who_has_most_waiting_makes_room_for_all(
+    make_loop: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    waiting: list[Delivery] = []
+    with (
+        Stage(waiting.append, loop=make_loop, queued=200 * MiB, queued_in_all=80 * MiB) as stage,
+        stage.client() as first,
+        stage.client() as second,
+    ):
+        for client, size in ((first, 60 * MiB), (second, 40 * MiB)):
+            client.begin(b"x")
+            until(lambda: waiting)
+            stage.within(lambda size=size: answer([waiting.pop()], b"x" * size))  # type: ignore[misc]
+        until(lambda: stage.connections() == 1)
+        assert len(second.message()[-1]) == 40 * MiB
+        [line] = lines(caplog)
+        assert f"wait for tcp://127.0.0.1:{first.sock.getsockname()[1]}, and too many" in line
+        until(lambda: not stage.listener._unsent)
+        second.begin(b"x")
+        until(lambda: waiting)
+        stage.within(lambda: answer(waiting, b"x" * 60 * MiB))
+        assert len(second.message()[-1]) == 60 * MiB
+
+
+def test_time_of_who_reads_nothing_begins_when_it_last_took_something(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = 1000.0
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now))
+    with Stage(queued=MiB, stalled=100.0) as stage, stage.client() as client:
+        [served] = stage.listener._connections
+        client.begin(b"x" * (40 * MiB))
+        until(lambda: served.is_slow)
+        stage.within(served.flush)  # the system takes what it has room for
+        before = served._outbox.sent
+        now = 1050.0
+        while served._outbox.sent == before:
+            client.sock.recv(MiB)
+        stage.within(served.flush)
+        for later, is_over in ((1149.0, False), (1150.0, True)):
+            now = later
+            stage.within(served._check_stall)
+            assert served.is_over is is_over
 
 
 def test_dropped_replies_are_one_line(caplog: pytest.LogCaptureFixture) -> None:

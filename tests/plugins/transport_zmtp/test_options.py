@@ -20,10 +20,10 @@ def test_defaults_are_those_of_the_limits() -> None:
 
 def test_units() -> None:
     table = {"polling": 50, "handshake_timeout": 200, "connections": 1, "inbox": 3, "queued": 4}
-    table |= {"connections_by_address": 2, "in_flight": 6, "heartbeat": 500}
+    table |= {"connections_by_address": 2, "in_flight": 6, "heartbeat": 500, "queued_in_all": 5}
     options = Options.of(Settings(tables={"zmtp": table}))
     limits = options.limits(frame=5, calls=100)
-    assert limits == Limits(0.2, 1, 2, 3, 4, in_flight=6, heartbeat=0.5, frame=5)
+    assert limits == Limits(0.2, 1, 2, 3, 4, 5, in_flight=6, heartbeat=0.5, frame=5)
     assert options.budget == 50e-6
 
 

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import socket
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import zmq
-from helpers import until
+from helpers import ANY_PORT, until
 from zmtp_peers import Wire, hangs_up, libzmq, wire
 from zmtp_stage import Client, Gate, Held, Stage, echo, lines, requests
 
 from pycom_core import AccessDenied
 from pycom_core.messages import Delivery, Peer
+from pycom_plugins.transport_zmtp import served as module
 from pycom_plugins.transport_zmtp.dialect import cancel
 from pycom_plugins.transport_zmtp.engine import Connection, Null, Refused
+from pycom_plugins.transport_zmtp.listener import SocketListener
 
 pytestmark = pytest.mark.usefixtures("all_lines")
 
@@ -183,7 +187,8 @@ def test_who_is_not_admitted_is_told_and_not_served(
         assert welcome.ask(b"a") == b"a"
         assert stage.ran == [b"a"]
     assert (len(lines(caplog)), "a secret" in caplog.text) == (
-        (0, False) if isinstance(error, AccessDenied) else (1, True)
+        1,
+        not isinstance(error, AccessDenied),
     )
 
 
@@ -210,7 +215,7 @@ def test_plugins_admit_on_the_thread_of_the_loop() -> None:
 @pytest.mark.parametrize("frames", [[b"x" * 1001], [b"x" * 80_000], [b"x" * 1000] * 70])
 @pytest.mark.parametrize("is_announced", [True, False])
 def test_sender_of_a_message_that_is_too_big_is_told(
-    frames: list[bytes], is_announced: bool
+    frames: list[bytes], is_announced: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     with Stage(frame=1000) as stage, stage.client() as witness, stage.client() as client:
         message = b"".join(
@@ -222,7 +227,10 @@ def test_sender_of_a_message_that_is_too_big_is_told(
         assert envelope_and_reply[:3] == [b"id", b"", b"OK"]
         told = json.loads(envelope_and_reply[3])
         assert told["code"] == 4
-        assert "too big" in told["error"]
+        assert told["error"].endswith("(setting max_message_size). The connection ends")
+        assert "of which 1000 are taken" in told["error"] or len(frames) > 1
+        assert len(lines(caplog)) == 1
+        assert lines(caplog)[0].endswith(told["error"].removeprefix("The message is "))
         with pytest.raises(EOFError):
             client.next()
         assert witness.ask(b"a") == b"a"
@@ -276,6 +284,113 @@ def test_id_may_be_used_again_after_it_was_taken_back(stage: Stage) -> None:
         assert client.message()[-1] == b"again"
 
 
+# Much of one connection.
+
+
+def begun_as(client: Client, *correlations: bytes) -> bytes:
+    """The bytes of requests, whose bodies are their ids."""
+    return b"".join(wire(client.connection, [one, b"", b"CALL", one]) for one in correlations)
+
+
+def taken_back(client: Client, *correlations: bytes) -> bytes:
+    return b"".join(wire(client.connection, cancel(one)) for one in correlations)
+
+
+@pytest.fixture
+def small_shares(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_SHARE", 1)
+
+
+@pytest.mark.usefixtures("small_shares")
+def test_what_came_in_a_gap_is_read_in_turns_with_other_work(make_loop: Any) -> None:
+    with Stage(loop=make_loop) as stage, stage.client() as client:
+        assert client.ask(b"a") == b"a"
+        flood = taken_back(client, *[b"unknown"] * 20_000)
+        feeder = threading.Thread(target=client.send_bytes, args=[flood])
+        [served] = stage.listener._connections
+        whole = served.received + len(flood)
+        seen = []
+
+        def watch() -> None:
+            seen.append(served.received)
+            if served.received < whole:
+                stage.loop.call_soon(watch)
+
+        def hold() -> None:
+            feeder.start()
+            time.sleep(0.1)
+            stage.loop.call_soon(watch)
+
+        stage.within(hold)
+        feeder.join()
+        assert client.ask(b"b") == b"b"
+        steps = [after - before for before, after in itertools.pairwise(seen)]
+        assert max(steps, default=whole) <= 2 * len(stage.listener.room)
+
+
+@pytest.mark.usefixtures("small_shares")
+@pytest.mark.parametrize("stands_in", [True, False])
+def test_nothing_runs_before_all_is_read_that_may_take_it_back(
+    stands_in: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not stands_in:
+        monkeypatch.setattr(SocketListener, "stand_in", lambda _: None)
+    gate = Gate()
+    with Stage(gate) as stage, stage.client() as first, stage.client() as client:
+        first.begin(b"hold")
+        gate.wait()
+        others = [b"unknown"] * 10_000
+        client.send_bytes(begun_as(client, b"1", b"2") + taken_back(client, *others, b"1"))
+        time.sleep(0.1)
+        gate.open()
+        assert client.message()[-1] == b"2"
+        assert stage.ran == [b"hold", b"2"]
+
+
+@pytest.mark.usefixtures("small_shares")
+@pytest.mark.parametrize("extra", [-1, 0, 1])
+def test_requests_run_when_all_is_read_wherever_that_ends(extra: int) -> None:
+    with Stage() as stage, stage.client() as client:
+        room = len(stage.listener.room)
+        size = room + extra - len(begun_as(client, b"1")) + 1
+
+        def hold() -> None:
+            client.send(b"", b"", b"x" * 20_000)
+            client.send(b"", b"", b"x" * 20_000)
+            left = size - 2 * (20_000 + 13) - 13
+            client.send_bytes(begun_as(client, b"1"))
+            client.send(b"", b"", b"x" * left)
+            time.sleep(0.05)
+
+        stage.within(hold)
+        assert client.message()
+        until(lambda: len(stage.ran) == 4)
+
+
+def test_stranger_that_floods_with_commands_is_hung_up_on(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    with stage.plain() as sock:
+        sock.sendall(GREETING + READY + b"\x04\x02\x01X" * 10_000)
+        heard(sock)
+        until(lambda: stage.connections() == 1)
+        [line] = lines(caplog)
+        assert line.endswith(": the peer sent more than 1000 commands at once")
+
+
+def test_pongs_do_not_pile_up_behind_what_is_not_read() -> None:
+    with Stage(queued=1000) as stage, stage.client() as client, stage.client() as other:
+        client.begin(b"x" * 20_000_000)
+        until(lambda: stage.ran)
+        [served] = [one for one in stage.listener._connections if one.is_slow]
+        before, received = served.unsent, served.received
+        pings = (client.connection.ping(0) + b"\x04\xff\x01X" + b"x" * 253) * 10_000
+        client.send_bytes(pings)
+        until(lambda: served.received - received == len(pings))
+        assert served.unsent <= before
+        assert other.ask(b"a") == b"a"
+
+
 # Half of a connection.
 
 
@@ -315,6 +430,78 @@ def test_who_has_many_requests_running_waits_and_others_do_not(
         assert many.message()[-1] == b"now"
         name = f"tcp://127.0.0.1:{many.sock.getsockname()[1]}"
         assert lines(caplog) == [f"{name} has 3 calls in progress: its further requests wait"]
+
+
+def test_requests_that_wait_are_not_begun_in_place_of_those_taken_back_before_them(
+    make_loop: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_KEPT", 60.0)
+    held = Held()
+    names = [b"%d" % number for number in range(100)]
+    with Stage(held, loop=make_loop, in_flight=3) as stage, stage.client() as client:
+        client.send_bytes(begun_as(client, *names))
+        until(lambda: len(held.running) == 3)
+        [served] = stage.listener._connections
+        for name in names:
+            received = served.received
+            client.send_bytes(taken_back(client, name))
+            until(lambda: served.received > received)  # noqa: B023
+        until(lambda: not served.inbox)
+        assert [one.is_cancelled for one in held.running] == [True] * 3
+        assert stage.ran == names[:3]
+
+
+def test_place_of_a_call_that_was_taken_back_is_free_after_a_moment(make_loop: Any) -> None:
+    held = Held()
+    with Stage(held, loop=make_loop, in_flight=1) as stage, stage.client() as client:
+        client.send_bytes(begun_as(client, b"1", b"2"))
+        until(lambda: held.running)
+        client.send_bytes(taken_back(client, b"1"))
+        until(lambda: stage.ran == [b"1", b"2"])
+        assert held.running[0].is_cancelled
+
+
+def test_reading_goes_on_when_the_inbox_is_half_empty(make_loop: Any) -> None:
+    held = Held()
+    with Stage(held, loop=make_loop, in_flight=1, inbox=4) as stage, stage.client() as client:
+        [served] = stage.listener._connections
+        client.send_bytes(begun_as(client, b"0"))
+        until(lambda: held.running)
+        client.send_bytes(begun_as(client, b"1", b"2", b"3", b"4"))
+        until(lambda: len(served.inbox) == 4 and not served.is_reading)
+        client.send_bytes(taken_back(client, b"4"))
+        stage.within(lambda: held.answer(1))
+        until(lambda: held.running)
+        assert not served.is_reading
+        stage.within(lambda: held.answer(1))
+        until(lambda: len(served.inbox) == 1)
+        assert served.is_reading
+        client.send_bytes(taken_back(client, b"2"))
+        until(lambda: held.running[0].is_cancelled)
+        assert stage.ran[:3] == [b"0", b"1", b"2"]
+
+
+@pytest.mark.parametrize("scheme", ["tcp", "ipc"])
+def test_none_runs_of_thousands_that_were_taken_back_while_a_method_ran(
+    scheme: str, tmp_path: Path
+) -> None:
+    address = f"ipc://{tmp_path}/socket" if scheme == "ipc" else ANY_PORT
+    gate = Gate()
+    names = [b"%d" % number for number in range(4000)]
+
+    def waiting() -> int:
+        return sum(len(served.inbox) for served in stage.listener._connections)
+
+    with Stage(gate, address=address) as stage, stage.client() as first, stage.client() as client:
+        first.begin(b"hold")
+        gate.wait()
+        client.send_bytes(begun_as(client, *names))
+        until(lambda: waiting() == 4000)
+        client.send_bytes(taken_back(client, *names) + begun_as(client, b"last"))
+        until(lambda: waiting() == 1)
+        gate.open()
+        assert client.message()[-1] == b"last"
+        assert stage.ran == [b"hold", b"last"]
 
 
 def test_request_that_is_taken_back_makes_room(make_loop: Any) -> None:

@@ -239,6 +239,34 @@ def test_our_clients_are_asked_only_while_they_wait(seldom: float) -> None:
         until(lambda: len(held) == 2)
 
 
+BEGINNINGS = [b"\x01", b"\0\x01\x04CALL", b"\x02" + (2**20).to_bytes(8, "big"), b"x" * 100]
+
+
+@pytest.mark.parametrize("version", [0, 1])
+@pytest.mark.parametrize("pieces", [1, 2, 3, 4])
+def test_who_begins_a_message_and_keeps_silent_is_ended(
+    pieces: int, version: int, seldom: float, caplog: pytest.LogCaptureFixture
+) -> None:
+    with Stage(heartbeat=seldom) as stage, stage.plain() as sock:
+        client = Connection("DEALER", Null(), metadata={OURS: UNDERSTANDS})
+        client.receive(Connection("ROUTER", Null(), as_server=True).greeting())
+        greeting = client.greeting()
+        sock.sendall(greeting[:11] + bytes([version]) + greeting[12:] + client.outgoing())
+        until(lambda: stage.listener.peers)
+        [served] = stage.listener._connections
+        look = Look(stage)
+        for piece in BEGINNINGS[:pieces]:
+            received = served.received
+            sock.sendall(piece)
+            until(lambda: served.received > received)  # noqa: B023
+            look(2 * PASSES)
+            assert stage.connections() == 1
+        look()
+        assert stage.connections() == 0
+        [line] = lines(caplog)
+        assert " keeps silent: its connection is closed" in line
+
+
 def test_zero_switches_it_off(make_loop: Any) -> None:
     with Stage(loop=make_loop, heartbeat=0) as stage, stage.client() as client:
         client.ask(b"a")

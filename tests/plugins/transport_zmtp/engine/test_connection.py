@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
-from zmtp_peers import pair, plain, wire
+from zmtp_peers import curve_client, curve_server, pair, plain, wire
 
 from pycom_plugins.transport_zmtp.engine import (
     Connection,
@@ -293,7 +294,10 @@ def test_message_over_its_limit_is_told_with_its_envelope(
     dealer, router = pair(max_message_size=100)
     assert router.receive(wire(dealer, [b"x" * 100])) == [[b"x" * 100]]
     data = wire(dealer, frames)
-    assert router.receive(wire(dealer, [b"ok"]) + data) == [[b"ok"], TooBig(frames[:came], size)]
+    assert router.receive(wire(dealer, [b"ok"]) + data) == [
+        [b"ok"],
+        TooBig(frames[:came], size, ANY, ANY),
+    ]
     assert router.receive(wire(dealer, [b"ok"])) == []
     assert router.target() is None
     dealer.receive(wire(router, [b"id", b"", b"too big"]))
@@ -302,22 +306,58 @@ def test_message_over_its_limit_is_told_with_its_envelope(
 def test_size_is_told_before_the_body_comes() -> None:
     _, router = pair(max_message_size=1000)
     assert router.receive(b"\x01\x02id\x02" + (2**62).to_bytes(8, "big")) == [
-        TooBig([b"id"], 2**62 + 2)
+        TooBig([b"id"], 2**62 + 2, ANY, ANY)
     ]
 
 
 def test_frames_of_a_message_are_counted() -> None:
     dealer, router = pair(max_frames=3)
     assert router.receive(wire(dealer, [b"a", b"b", b"c"])) == [[b"a", b"b", b"c"]]
-    assert router.receive(wire(dealer, [b"a", b"b", b"c", b"d"])) == [TooBig([b"a", b"b", b"c"], 4)]
+    assert router.receive(wire(dealer, [b"a", b"b", b"c", b"d"])) == [
+        TooBig([b"a", b"b", b"c"], 4, ANY, ANY)
+    ]
     dealer, router = pair(max_frames=3)
     long = b"x" * 300
-    assert router.receive(wire(dealer, [long] * 4)) == [TooBig([long] * 3, 1200)]
+    assert router.receive(wire(dealer, [long] * 4)) == [TooBig([long] * 3, 1200, ANY, ANY)]
+
+
+@pytest.mark.parametrize(
+    ("frames", "problem", "limit"),
+    [
+        ([b"x" * 300], "it has a frame of 300 bytes", 200),
+        ([b"x" * 150] * 3, "it has 450 bytes or more", 400),
+        ([b"x"] * 9, "it has more than 8 frames", None),
+        ([b"x" * 150] * 9, "it has 450 bytes or more", 400),
+    ],
+)
+def test_problem_of_a_message_that_is_too_big(
+    frames: list[bytes], problem: str, limit: int | None
+) -> None:
+    dealer, router = pair(max_message_size=400, max_frame_size=200, max_frames=8)
+    [event] = router.receive(wire(dealer, frames))
+    assert isinstance(event, TooBig)
+    assert (event.problem, event.limit) == (problem, limit)
+
+
+def test_message_is_begun_from_its_first_byte_to_its_last() -> None:
+    dealer, router = pair()
+    assert not router.is_within_message
+    data = wire(dealer, [b"a", b"", b"x" * 300, b"x" * KIB_64])
+    for size in range(1, len(data)):
+        _, router = pair()
+        router.receive(data[:size])
+        assert router.is_within_message
+        if size > 400:
+            break
+    router.receive(data[size:])
+    assert not router.is_within_message
 
 
 def test_without_a_limit_the_system_is_the_limit() -> None:
     _, router = pair()
-    assert router.receive(b"\x02" + (2**63 - 1).to_bytes(8, "big")) == [TooBig([], 2**63 - 1)]
+    assert router.receive(b"\x02" + (2**63 - 1).to_bytes(8, "big")) == [
+        TooBig([], 2**63 - 1, ANY, ANY)
+    ]
 
 
 def test_announced_room_is_not_taken_before_it_is_filled() -> None:
@@ -370,6 +410,19 @@ def test_ping_is_answered_and_told_between_frames_of_a_message() -> None:
     assert events == [Ping(300, b"context"), [b"a", b"b"]]
     assert router.outgoing() == command(b"PONG", b"context")
     assert router.outgoing() == b""
+
+
+@pytest.mark.parametrize(
+    "security", [lambda: (), lambda: (curve_client(), curve_server())], ids=["NULL", "CURVE"]
+)
+def test_commands_of_one_piece_are_counted(security: Any) -> None:
+    dealer, router = pair(*security())
+    for _ in range(2):
+        pings = b"".join(dealer.ping(0) for _ in range(1000))
+        assert len(router.receive(pings + wire(dealer, [b"a"]))) == 1001
+    with pytest.raises(ProtocolError, match="more than 1000 commands at once") as caught:
+        router.receive(b"".join(dealer.ping(0) for _ in range(1001)))
+    assert len(caught.value.events) == 1000
 
 
 def test_context_of_a_ping_is_cut_as_libzmq_does() -> None:
