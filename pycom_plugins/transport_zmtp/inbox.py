@@ -87,20 +87,30 @@ class Inbox(deque[Delivery]):
 
     def _pass_over(self) -> None:
         while self and self._is_taken_back(self[0], self._begun):
-            self.popleft()
+            self.popleft().reply = None  # which holds it
             self._begun += 1
         if not self:
             self._marks.clear()
 
     def _sweep(self) -> None:
-        numbered = enumerate(self, self._begun)
-        kept = [one for number, one in numbered if not self._is_taken_back(one, number)]
+        kept = []
+        for number, delivery in enumerate(self, self._begun):
+            if self._is_taken_back(delivery, number):
+                delivery.reply = None
+            else:
+                kept.append(delivery)
         self.clear()
         self += kept
         self._marks.clear()
 
     def _is_taken_back(self, delivery: Delivery, number: int) -> bool:
         return number < self._marks.get(bytes(delivery.frames[1]), 0)
+
+    def drop(self) -> None:
+        """Forget all that wait."""
+        while self:
+            self.popleft().reply = None
+        self._marks.clear()
 
     def stop(self, correlations: set[bytes]) -> set[Delivery]:
         """Give up those that run under some ids, and return them. They keep their places."""

@@ -178,6 +178,7 @@ class Link(abc.ABC):
             logger().debug("The connection of %s ends: %s", self.address, reason)
         self.is_over = True
         self._count(0)
+        self._outbox = Outbox(self._socket)  # calls that still run hold this connection
         self.give_up()
 
     def _close(self) -> None:

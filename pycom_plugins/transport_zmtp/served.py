@@ -346,7 +346,7 @@ class Served(Link):
 
     def give_up(self) -> None:
         """Forget its requests. Those that run are given up, a few at a time."""
-        self.inbox.clear()
+        self.inbox.drop()
         loop = self._owner.loop
         if self.inbox.give_up(_GIVEN_UP if loop.is_running() else len(self.inbox.running)):
             self._owner.on_loop(loop.call_soon, self.give_up)
@@ -357,4 +357,5 @@ class Served(Link):
         self.is_reading = False
         self._handshake.cancel()
         self._absence.stop()
-        self.inbox.clear()
+        self.silence = Silence(self._socket, self._connection, self._outbox)  # which is empty
+        self.inbox.drop()

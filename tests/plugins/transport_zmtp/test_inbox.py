@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import time
+import weakref
 from collections.abc import Iterable
+from functools import partial
 
 import helpers
 import pytest
@@ -97,6 +100,23 @@ def test_first_is_always_one_to_run() -> None:
     assert ids([inbox.begin(), inbox[0]]) == [b"0", b"2"]
     inbox.take_back(b"2")
     assert not inbox
+
+
+@pytest.mark.parametrize("count", [1, 10])
+def test_what_is_given_up_holds_nothing(count: int) -> None:
+    inbox = filled(count)
+    given_up = [weakref.ref(one) for one in inbox]
+    for one in inbox:
+        one.reply = partial(print, one)
+    del one
+    gc.disable()
+    try:
+        inbox.take_back(b"0")
+        assert given_up[0]() is None
+        inbox.drop()
+        assert not any(one() for one in given_up)
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("others", [0, 1, 100])

@@ -137,6 +137,23 @@ def test_who_has_most_waiting_makes_room_for_all(
         assert len(second.message()[-1]) == 60 * MiB
 
 
+def test_what_waited_for_a_client_goes_with_its_connection() -> None:
+    body = bytearray(60 * MiB)
+    waiting: list[Delivery] = []
+    with Stage(waiting.append) as stage, stage.client() as client:
+        client.begin(b"x", b"goes on")
+        until(lambda: len(waiting) == 2)
+        stage.within(lambda: answer(waiting[:1], body))
+        del waiting[0]
+        until(lambda: stage.listener._unsent)
+        with pytest.raises(BufferError):
+            body.append(0)  # it is sent as it is
+        client.reset()
+        until(lambda: not stage.connections())
+        stage.within(lambda: None)
+        body.append(0)
+
+
 def test_time_of_who_reads_nothing_begins_when_it_last_took_something(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
