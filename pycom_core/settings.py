@@ -58,7 +58,20 @@ class Plugins:
 
     disable: tuple[str, ...] = attrs.field(default=(), converter=_tuple)
     optional: tuple[str, ...] = attrs.field(default=(), converter=_tuple)
-    trace: bool = False  #: log every call of a hook
+    trace: bool = attrs.field(default=False)  #: log every call of a hook
+
+    @disable.validator
+    @optional.validator
+    def _names(self, row: attrs.Attribute[Any], value: Any) -> None:
+        if not (isinstance(value, tuple) and all(isinstance(name, str) for name in value)):
+            raise ConfigurationError(
+                f"plugins.{row.name} is {value!r}; write a list of names of plugins"
+            )
+
+    @trace.validator
+    def _truth(self, row: attrs.Attribute[Any], value: Any) -> None:
+        if not isinstance(value, bool):
+            raise ConfigurationError(f"plugins.{row.name} is {value!r}; write true or false")
 
 
 _NESTED = {"authentication": Authentication, "plugins": Plugins}
