@@ -380,7 +380,7 @@ def obstacle(address: str, timeout: float) -> str | None:
         for place in found:
             try:
                 with place.socket() as probe:
-                    probe.settimeout(timeout / len(found))
+                    probe.settimeout(timeout)
                     probe.connect(place.where)
                 return None
             except (TimeoutError, BlockingIOError):  # nobody refuses, and nobody accepts

@@ -176,11 +176,9 @@ class Served:
             self._owner.on_loop(self._owner.loop.call_later, _MOMENT, self._trust)
         else:
             self.is_in_doubt = False
-            self._pause_if_full(0)
 
     def _trust(self) -> None:
         self.is_in_doubt = False
-        self._pause_if_full(0)
         if self.inbox:
             self._owner.wait_for_turn(self)
 
@@ -220,7 +218,6 @@ class Served:
             else:
                 events = connection.filled(count)
         except ProtocolError as error:
-            self._take(error.events, arrived)
             self._fault(error)
             return False
         self._take(events, arrived)
@@ -301,8 +298,6 @@ class Served:
         self._part("its message is too big")
 
     def _fault(self, error: ProtocolError) -> None:
-        if self.is_over:
-            return
         level = logger().warning if isinstance(error, OldPeer) else logger().info
         level("%s: %.*s", self.address, _SHOWN, error.reason)
         self.say(self._connection.outgoing())

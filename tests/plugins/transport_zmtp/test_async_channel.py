@@ -21,6 +21,8 @@ from zmtp_servers import Listening, answer, descriptors, doing, fails, listening
 
 from pycom_plugins.transport_zmtp import places, polling
 from pycom_plugins.transport_zmtp.async_channel import AsyncSocketChannel
+from pycom_plugins.transport_zmtp.later import Later
+from pycom_plugins.transport_zmtp.limits import Limits
 from pycom_plugins.transport_zmtp.transport import ZmtpTransport
 
 AMPLE = helpers.PATIENCE * 1000
@@ -50,6 +52,15 @@ def assert_idle(channel: AsyncSocketChannel) -> None:
 async def wire(server: Listening) -> Wire:
     """The next connection, after its handshake."""
     return await asyncio.to_thread(server.wire)
+
+
+async def warm(server: Listening, channel: AsyncSocketChannel) -> Wire:
+    """Connect, with a call: it is not looked for."""
+    first = begin(channel, b"{}")
+    peer = await wire(server)
+    await replies(peer)
+    await first
+    return peer
 
 
 async def replies(wire: Wire, *frames: bytes) -> list[bytes]:
@@ -173,13 +184,25 @@ async def test_request_that_left_in_part_was_not_sent() -> None:
 
 
 @awaited
+async def test_request_that_left_in_parts_was_sent() -> None:
+    with listening() as server, connected(server.address) as channel:
+        call = begin(channel, bytes(BIG))
+        first = await wire(server)
+        await comes_true(lambda: channel._partly_sent)
+        await asyncio.to_thread(first.message)
+        reset(server.accepted[0])
+        with fails(sent=True, match="the connection ended|Connection reset"):
+            await call
+
+
+@awaited
 async def test_calls_given_up_that_do_not_arrive_end_the_connection(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with listening() as server, connected(server.address) as channel:
         monkeypatch.setattr(places, "is_cut_off", lambda _: True)
+        await warm(server, channel)
         late, other = begin(channel, b"late", timeout=50), begin(channel, b"other")
-        await wire(server)
         with fails(sent=True, late=True):
             await late
         with fails(sent=True, match="what is sent to it gets lost"):
@@ -198,8 +221,8 @@ async def test_calls_given_up_that_arrive_leave_the_connection(
     with listening() as server, connected(server.address) as channel:
         left = [*answers]
         monkeypatch.setattr(places, "is_cut_off", lambda _: left.pop(0))
+        first = await warm(server, channel)
         late, other = begin(channel, b"late", timeout=50), begin(channel, b"other")
-        first = await wire(server)
         with fails(sent=True, late=True):
             await late
         await comes_true(lambda: not left and not channel._doubt.is_started)
@@ -227,6 +250,77 @@ async def test_refusal_of_a_request_that_is_too_big() -> None:
 
     with listening() as server, connected(server.address) as channel, doing(refuse):
         assert await channel.exchange([b"CALL", bytes(BIG)], AMPLE) == [b"OK", b"too big"]
+
+
+@awaited
+async def test_reply_is_heard_that_came_before_sending_failed() -> None:
+    def answer_and_leave() -> None:  # while the second call waits for its turn
+        peer.send(b"1", b"", b"OK", b"right")
+        reset(server.accepted[0])
+
+    with listening() as server, connected(server.address) as channel:
+        first = begin(channel, b"first")
+        peer = await wire(server)
+        await asyncio.to_thread(peer.message)
+        second = begin(channel, b"second")
+        asyncio.get_running_loop().call_soon(answer_and_leave)
+        assert await first == [b"OK", b"right"]
+        assert (await replies(await wire(server)))[-1] == b"second"
+        assert await second == [b"OK", b"second"]
+
+
+@awaited
+async def test_timeout_of_years() -> None:
+    with listening() as server, connected(server.address) as channel:
+        call = begin(channel, b"{}", timeout=1e14)
+        await replies(await wire(server))
+        assert await call == [b"OK", b"{}"]
+
+
+@awaited
+async def test_more_calls_at_a_time_than_the_system_takes_buffers() -> None:
+    with listening() as server, connected(server.address) as channel:
+        peer = await warm(server, channel)
+
+        def answer_all() -> None:
+            for _ in range(2000):
+                answer(peer)
+
+        with doing(answer_all):
+            calls = [begin(channel, b"%d" % number) for number in range(2000)]
+            replies = await asyncio.gather(*calls)
+        assert replies == [[b"OK", b"%d" % number] for number in range(2000)]
+        assert len(server.accepted) == 1
+
+
+@awaited
+async def test_answered_calls_leave_no_timer() -> None:
+    # Without heartbeats, which have one.
+    channel = ZmtpTransport(Limits(heartbeat=0)).connect_async
+    with listening() as server, contextlib.closing(channel(server.address)) as opened:
+        await warm(server, opened)
+        loop: Any = asyncio.get_running_loop()
+        assert not [handle for handle in loop._scheduled if not handle.cancelled()]
+
+
+@awaited
+async def test_call_given_up_leaves_no_timer_where_the_connection_ends(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    failures: list[Any] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, context: failures.append(context))
+    start = Later.start
+    monkeypatch.setattr(Later, "start", lambda self, loop, _: start(self, loop, 0.01))
+    with listening() as server, connected(server.address) as channel:
+        peer = await warm(server, channel)
+        late = begin(channel, b"late", timeout=50)
+        await asyncio.to_thread(peer.message)
+        with fails(sent=True, late=True):
+            await late
+        channel.close()
+        await asyncio.sleep(0.05)
+    assert failures == []
 
 
 @awaited
@@ -385,6 +479,18 @@ async def test_close_while_connecting() -> None:
         assert_idle(channel)
 
 
+@awaited
+async def test_close_lets_the_system_forget_calls_in_flight() -> None:
+    with listening() as server, connected(server.address) as channel:
+        call = begin(channel)
+        first = await wire(server)
+        await asyncio.to_thread(first.message)
+        channel.close()
+        with fails(sent=True, match="was closed"):
+            await call
+        assert await asyncio.to_thread(is_reset, server.accepted[0])
+
+
 @pytest.mark.parametrize("run", RUNNERS.values(), ids=RUNNERS)
 def test_channel_ends_with_its_loop(
     run: Callable[[Coroutine[Any, Any, Any]], Any], collect: Callable[[], object]
@@ -446,15 +552,6 @@ def outcomes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return outcomes
 
 
-async def warm(server: Listening, channel: AsyncSocketChannel) -> Wire:
-    """Connect: the first call is not looked for."""
-    first = begin(channel, b"{}")
-    peer = await wire(server)
-    await replies(peer)
-    await first
-    return peer
-
-
 @awaited
 async def test_reply_is_looked_for_while_the_loop_goes_on(outcomes: list[str]) -> None:
     with listening() as server, connected(server.address, budget=AMPLE) as channel:
@@ -468,6 +565,19 @@ async def test_reply_is_looked_for_while_the_loop_goes_on(outcomes: list[str]) -
 @awaited
 async def test_reply_that_comes_too_late_to_be_looked_for(outcomes: list[str]) -> None:
     with listening() as server, connected(server.address, budget=1e-9) as channel:
+        peer = await warm(server, channel)
+        call = begin(channel, b"{}")
+        await comes_true(lambda: outcomes == ["failed"])
+        await replies(peer, b"late")
+        assert await call == [b"OK", b"late"]
+
+
+@awaited
+async def test_who_is_pushed_aside_looks_no_more(
+    outcomes: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pycom_plugins.transport_zmtp.async_channel.PUSHED_ASIDE", -1.0)
+    with listening() as server, connected(server.address, budget=AMPLE) as channel:
         peer = await warm(server, channel)
         call = begin(channel, b"{}")
         await comes_true(lambda: outcomes == ["failed"])

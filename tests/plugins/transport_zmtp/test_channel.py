@@ -138,7 +138,7 @@ def test_full_queue_of_a_path(tmp_path: Path) -> None:
     [
         (b"HTTP/1.1 400 Bad Request\r\n\r\n", "does not speak ZMTP: it began with b'HTTP/1.1'"),
         (b"\x01\x00", "speaks ZMTP 1.0, this transport ZMTP 3; the setting transport"),
-        (b"", "the connection ended"),
+        (b"", "the connection ended in its handshake"),
     ],
 )
 def test_server_that_speaks_something_else(said: bytes, told: str) -> None:
@@ -273,6 +273,15 @@ def test_limit_of_a_service_is_not_that_of_its_replies() -> None:
             doing(lambda: answer(server.wire(), bytes(1_000_000))),
         ):
             assert channel.exchange(CALL, AMPLE) == [b"OK", bytes(1_000_000)]
+
+
+def test_timeout_of_years() -> None:
+    with (
+        listening() as server,
+        connected(server.address) as channel,
+        doing(lambda: answer(server.wire())),
+    ):
+        assert channel.exchange(CALL, 1e14) == [b"OK", b"{}"]
 
 
 def test_failed_call_ends_its_connection() -> None:

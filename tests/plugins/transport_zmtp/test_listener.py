@@ -7,6 +7,7 @@ import errno
 import os
 import resource
 import socket
+import statistics
 import sys
 import threading
 import time
@@ -91,6 +92,17 @@ def test_too_many_of_one_address_are_refused_and_others_are_not(
     ]
 
 
+def test_refusals_are_said_of_so_many_addresses(caplog: pytest.LogCaptureFixture) -> None:
+    with Stage(address="tcp://0.0.0.0:*", connections=1) as stage, stage.client() as first:
+        where = ("127.0.0.1", int(stage.listener.address.rpartition(":")[2]))
+        for number in range(2, module._BURST + 20):
+            source = (f"127.0.0.{number}", 0)
+            with socket.create_connection(where, helpers.PATIENCE, source) as refused:
+                assert refused.recv(1) == b""
+        assert first.ask(b"a") == b"a"
+    assert len(caplog.records) == module._BURST
+
+
 def test_addresses_are_not_counted_over_unix_sockets(tmp_path: Path) -> None:
     address = f"ipc://{tmp_path}/socket"
     with (
@@ -160,10 +172,48 @@ def test_failure_to_accept_ends_nothing(
         monkeypatch.setattr(places, "accept", failing)
         with stage.client() as client:
             assert client.ask(b"a") == b"a"
+        errors.append(OSError(errno.EMFILE, "full again"))
+        with stage.client() as client:
+            assert client.ask(b"a") == b"a"
     assert [record.getMessage() for record in caplog.records] == [
         "No more connections can be accepted: full. Raise the limit (ulimit -n)",
         "A connection could not be accepted: [Errno 1] a firewall",
+        "No more connections can be accepted: full again. Raise the limit (ulimit -n)",
     ]
+
+
+def test_who_cannot_accept_does_not_try_all_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    tries: list[float] = []
+
+    def failing(_: socket.socket) -> Any:
+        tries.append(time.monotonic())
+        raise OSError(errno.EMFILE, "full")
+
+    with Stage() as stage:
+        monkeypatch.setattr(places, "accept", failing)
+        with stage.plain():
+            until(lambda: len(tries) > 2)
+    assert tries[2] - tries[0] > module._EXHAUSTED
+
+
+def test_closed_while_it_cannot_accept(monkeypatch: pytest.MonkeyPatch) -> None:
+    tries: list[int] = []
+    failures: list[Any] = []
+
+    def failing(_: socket.socket) -> Any:
+        tries.append(1)
+        raise OSError(errno.EMFILE, "full")
+
+    monkeypatch.setattr(module, "_EXHAUSTED", 0.01)
+    monkeypatch.setattr(places, "accept", failing)
+    with Stage() as stage:
+        stage.loop.set_exception_handler(lambda _, context: failures.append(context))
+        with stage.plain():
+            until(lambda: tries)
+        stage.within(stage.listener.close)
+        time.sleep(0.05)
+        stage.within(lambda: None)
+    assert failures == []
 
 
 # Turns.
@@ -369,6 +419,27 @@ def test_arrival_is_known_of_what_waited_behind_a_full_inbox(
         assert max(arrived) < before + 0.2
 
 
+def test_arrival_is_known_of_what_waits_behind_many_quick_requests(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "_ROOM", 30)  # bytes that are received at a time
+    arrived: list[float] = []
+
+    def note(delivery: Delivery) -> None:
+        arrived.append(delivery.arrived)
+        time.sleep(0.001)
+        echo(delivery)
+
+    with Stage(note, inbox=1) as stage, stage.client() as client:
+        assert client.ask(b"first") == b"first"
+        client.begin(*[b"x"] * 500)
+        sent = time.monotonic()
+        for _ in range(500):
+            client.message()
+        # Not of all: where clocks are read late they look as if they were set.
+        assert statistics.median(arrived) < sent + 0.1
+
+
 # Who is connected.
 
 
@@ -492,6 +563,19 @@ def test_closed_by_a_method() -> None:
 
     with Stage(close) as stage, stage.client() as client:
         assert client.ask(b"last") == b"last"
+        assert client.is_ended()
+
+
+def test_last_reply_arrives_whole_though_more_was_sent() -> None:
+    body = b"x" * 2_000_000
+
+    def close(delivery: Delivery) -> None:
+        client.begin(b"unread")
+        echo(delivery)
+        stage.listener.close()
+
+    with Stage(close) as stage, stage.client() as client:
+        assert client.ask(body) == body
         assert client.is_ended()
 
 

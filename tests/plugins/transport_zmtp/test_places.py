@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
 import re
 import socket
@@ -11,13 +13,19 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import helpers
 import pytest
 from helpers import until
+from zmtp_servers import answer, descriptors, doing, listening
 from zmtp_stage import plain
 
 from pycom_core import ConfigurationError
 from pycom_plugins.transport_zmtp import places
+from pycom_plugins.transport_zmtp.transport import ZmtpTransport
+
+AMPLE = helpers.PATIENCE * 1000
 
 
 @contextmanager
@@ -176,6 +184,63 @@ def test_forked_child_leaves_the_file(tmp_path: Path) -> None:
             os._exit(0)
         assert os.waitpid(child, 0)[1] == 0
         assert client_of(listening, address) == "ipc://"
+
+
+# To connect to.
+
+
+def test_socket_with_a_source_that_is_not_here_is_closed() -> None:
+    place = places.Place(socket.AF_INET, ("127.0.0.1", 1), ("192.0.2.1", 0))
+    before = descriptors()
+    with pytest.raises(OSError, match="assign") as caught:
+        place.socket()
+    assert descriptors() == before, caught  # while the error is kept
+
+
+@pytest.mark.parametrize("host", ["nowhere.invalid", f"{'a' * 64}."])
+def test_name_that_cannot_be_resolved_is_an_obstacle(host: str) -> None:
+    told = places.obstacle(f"tcp://{host}:1", 1)
+    assert told == f"the host name {host!r} cannot be resolved"
+
+
+def test_obstacles(tmp_path: Path) -> None:
+    address = f"ipc://{tmp_path}/socket"
+    assert places.obstacle(address, 1) == "No such file or directory"
+    with bound(address):
+        assert places.obstacle(address, 1) is None
+    with bound("tcp://127.0.0.1:*") as (_, address):
+        assert places.obstacle(address, 1) is None
+    assert places.obstacle(address, 1) == "Connection refused"
+
+
+@pytest.mark.parametrize("kind", ["blocking", "asyncio"])
+def test_small_messages_leave_at_once_and_a_dead_host_is_noticed(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Noting(places.QuietSocket):
+        def setsockopt(self, level: int, option: int, value: Any) -> None:  # type: ignore[override]
+            told.append((level, option, value))
+            super().setsockopt(level, option, value)
+
+    told: list[Any] = []
+
+    async def call_on_loop() -> None:
+        channel = transport.connect_async(server.address)
+        try:
+            await channel.exchange([b"CALL", b"{}"], AMPLE)
+        finally:
+            channel.close()
+
+    with listening() as server, doing(lambda: answer(server.wire())):
+        monkeypatch.setattr(places, "QuietSocket", Noting)
+        transport = ZmtpTransport()
+        if kind == "asyncio":
+            asyncio.run(call_on_loop())
+        else:
+            with contextlib.closing(transport.connect(server.address)) as channel:
+                channel.exchange([b"CALL", b"{}"], AMPLE)
+    assert (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1) in told
+    assert (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1) in told
 
 
 # The other end.

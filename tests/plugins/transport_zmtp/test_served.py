@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import logging
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -379,6 +380,14 @@ def test_dropped_replies_are_one_line(caplog: pytest.LogCaptureFixture) -> None:
             stage.within(lambda d=delivery: echo(d))  # type: ignore[misc]
         stage.within(lambda: None)
     assert len(lines(caplog)) == 1
+
+
+def test_answered_request_is_held_by_nobody(collect: Callable[[], object]) -> None:
+    with Stage() as stage, stage.client() as client:
+        collect()
+        for _ in range(20):
+            client.ask(b"a")
+        assert sum(type(found) is Delivery for found in gc.get_objects()) < 5
 
 
 # Requests that nobody waits for.

@@ -99,6 +99,20 @@ def test_passes_are_one_timer_that_ends_with_its_work(make_loop: Any) -> None:
     loop.close()
 
 
+def test_several_passes_are_made_within_a_heartbeat(seldom: float) -> None:
+    class Loop:
+        def call_later(self, seconds: float, *_: object) -> None:
+            waits.append(seconds)
+
+    class Looker:
+        def look(self) -> bool:
+            return True
+
+    looker, waits = Looker(), list[float]()
+    Passes(seldom, looker.look).start(Loop())  # type: ignore[arg-type]
+    assert waits == [seldom / PASSES]
+
+
 def test_no_passes_without_a_heartbeat() -> None:
     class Looker:
         def look(self) -> bool:
@@ -181,6 +195,25 @@ def test_who_takes_what_is_sent_is_not_silent(heard: tuple[Heard, socket.socket]
     assert here.look(1) == ["looked", "ended"]  # nothing is left that it could take
 
 
+def test_who_takes_what_has_left_is_not_silent(heard: tuple[Heard, socket.socket]) -> None:
+    here, there = heard
+    for _ in range(10):
+        here.outbox.put([b"x" * 10_000])
+        assert here.outbox.send()
+    assert here.look(PASSES) == ["asked"]
+    assert there.recv(50_000, socket.MSG_WAITALL)
+    assert here.look(PASSES) == ["looked"]
+    assert here.look(PASSES) == ["looked", "ended"]
+
+
+def test_connection_that_ends_at_the_last_look_was_not_silent(
+    heard: tuple[Heard, socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, _ = heard
+    monkeypatch.setattr(here, "on_readable", lambda: setattr(here, "has_to_speak", False))
+    assert here.look(2 * PASSES) == ["asked"]
+
+
 # A silent client.
 
 
@@ -252,6 +285,15 @@ def test_our_clients_are_asked_only_while_they_wait(seldom: float) -> None:
         look(5 * PASSES)
         client.begin(b"b")
         until(lambda: len(held) == 2)
+
+
+def test_passes_end_with_the_last_connection() -> None:
+    with Stage(heartbeat=0.05) as stage:
+        with stage.client() as client:
+            client.ask(b"a")
+            assert stage.listener._passes.is_started
+        until(lambda: not stage.connections())
+        until(lambda: not stage.listener._passes.is_started)
 
 
 def test_zero_switches_it_off(make_loop: Any) -> None:
