@@ -21,9 +21,10 @@ async def dial(
     caller likes. Raises OSError, `ProtocolError`.
     """
     failure: Exception = ConnectionError("it has no address")
-    for left, place in zip(range(len(found), 0, -1), found, strict=True):
+    for number, place in enumerate(found, 1):
+        share = seconds / len(found) if number < len(found) else None
         try:
-            return await _dial(place, connection(), seconds / left if left > 1 else None)
+            return await _dial(place, connection(), share)
         except (OSError, ProtocolError) as error:
             failure = error
     raise failure

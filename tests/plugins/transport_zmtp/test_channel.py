@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import math
 import os
 import select
 import signal
@@ -23,7 +24,7 @@ from storm import Storm
 from zmtp_peers import libzmq
 from zmtp_servers import answer, descriptors, doing, fails, listening, reset
 
-from pycom_plugins.transport_zmtp import places
+from pycom_plugins.transport_zmtp import places, polling
 from pycom_plugins.transport_zmtp.channel import BlockingChannel
 from pycom_plugins.transport_zmtp.limits import Limits
 from pycom_plugins.transport_zmtp.transport import ZmtpTransport
@@ -474,6 +475,22 @@ def test_second_place_is_tried_after_one_that_speaks_something_else(
             assert channel.exchange(CALL, AMPLE) == [b"OK", b"{}"]
 
 
+def test_places_share_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    shares: list[float] = []
+
+    def keep_silent(_channel: object, _place: object, until: float) -> None:
+        shares.append(until - began)
+        raise TimeoutError("no answer")
+
+    here = [(socket.AF_INET, ("127.0.0.1", number)) for number in range(1, 5)]
+    resolving(monkeypatch, *here)
+    monkeypatch.setattr(BlockingChannel, "_connect_to", keep_silent)
+    began = time.monotonic()
+    with connected("tcp://many:1") as channel, fails(sent=False, match="no answer"):
+        channel.exchange(CALL, 1e9)
+    assert [round(share / 1e6, 2) for share in shares] == [0.25, 0.33, 0.5, 1]
+
+
 def test_slow_look_up_ends_with_the_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
     asked, found = [], threading.Event()
 
@@ -554,6 +571,31 @@ def test_large_reply_is_a_view() -> None:
         reply = channel.exchange([b"CALL", memoryview(bytes(5_000_000))], AMPLE)
         assert isinstance(reply[1], memoryview)
         assert reply[1] == bytes(5_000_000)
+
+
+# Polling.
+
+
+@pytest.mark.parametrize(
+    ("budget", "pushed_aside"), [(1e-9, math.inf), (AMPLE, -1.0)], ids=["late", "pushed aside"]
+)
+def test_looking_for_a_reply_ends(
+    budget: float, pushed_aside: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked = threading.Event()
+    monkeypatch.setattr(polling, "cores", lambda: 2.0)
+    monkeypatch.setattr("pycom_plugins.transport_zmtp.channel.PUSHED_ASIDE", pushed_aside)
+    monkeypatch.setattr(polling.Polling, "failed", lambda _: looked.set())
+
+    def answer_late() -> None:
+        wire = server.wire()
+        request = wire.message()
+        assert looked.wait(helpers.PATIENCE)
+        wire.send(*request[:1], b"OK", b"late")
+
+    transport = ZmtpTransport(budget=budget)
+    with listening() as server, connected(server.address, transport) as channel, doing(answer_late):
+        assert channel.exchange(CALL, AMPLE) == [b"OK", b"late"]
 
 
 # Processes, and the end.

@@ -21,6 +21,7 @@ import zmq
 from awaited import NEW_LOOPS
 from helpers import until
 from zmtp_peers import libzmq
+from zmtp_servers import reset
 from zmtp_stage import Client, Gate, Stage, echo, plain
 
 from pycom_core.messages import Delivery
@@ -625,6 +626,29 @@ def test_clients_that_vanish_are_forgotten(make_loop: Any) -> None:
             client.reset()
         assert stays.ask(b"a") == b"a"
         until(lambda: stage.connections() == 1)
+
+
+def test_clients_that_vanish_before_they_are_accepted_are_forgotten() -> None:
+    def come_and_go() -> None:
+        for _ in range(3):
+            reset(stage.plain())
+
+    with Stage() as stage, stage.client() as client:
+        stage.within(come_and_go)
+        assert client.ask(b"a") == b"a"
+        until(lambda: stage.connections() == 1)
+
+
+def test_who_vanishes_while_replies_wait_leaves_nothing_to_the_loop(make_loop: Any) -> None:
+    with Stage(loop=make_loop) as stage:
+        for _ in range(3):  # each with the descriptor of the one before
+            client = stage.client()
+            client.begin(b"x" * 20_000_000)
+            until(lambda: stage.within(lambda: any(o.unsent for o in stage.listener._connections)))
+            client.reset()
+            until(lambda: not stage.connections())
+        with stage.client() as late:
+            assert late.ask(b"a") == b"a"
 
 
 def test_child_that_a_method_forks_leaves_all_to_its_parent(make_loop: Any) -> None:

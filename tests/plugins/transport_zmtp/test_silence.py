@@ -314,7 +314,11 @@ def test_older_peers_are_left_to_the_system(seldom: float) -> None:
         Look(stage)(5 * PASSES)
         assert not held[0].is_cancelled
         [served] = stage.listener._connections
-        for option, value in (("TCP_KEEPIDLE", 1000), ("TCP_KEEPINTVL", 333)):
+        for option, value in (
+            ("TCP_KEEPIDLE", 1000),
+            ("TCP_KEEPINTVL", 333),
+            ("TCP_KEEPCNT", 3),
+        ):
             number = getattr(socket, option, None)
             if number is not None:
                 assert served._socket.getsockopt(socket.IPPROTO_TCP, number) == value
