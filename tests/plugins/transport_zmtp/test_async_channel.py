@@ -9,6 +9,7 @@ import os
 import socket
 import threading
 import warnings
+import weakref
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
@@ -491,6 +492,16 @@ async def test_close_while_connecting() -> None:
 
 
 @awaited
+async def test_close_lets_the_system_forget_what_was_given_up_just_now() -> None:
+    with listening() as server, connected(server.address) as channel:
+        await warm(server, channel)
+        with fails(sent=True, late=True):
+            await channel.exchange([b"CALL"], 50)
+        channel.close()
+        assert await asyncio.to_thread(is_reset, server.accepted[0])
+
+
+@awaited
 async def test_close_lets_the_system_forget_calls_in_flight() -> None:
     with listening() as server, connected(server.address) as channel:
         call = begin(channel)
@@ -521,6 +532,19 @@ def test_channel_ends_with_its_loop(
         run(calls())
         collect()
         assert server.accepted[1].recv(100) == b""
+
+
+def test_channel_does_not_keep_its_loop(collect: Callable[[], object]) -> None:
+    async def calls() -> Any:
+        channel = ZmtpTransport().connect_async(server.address)
+        await warm(server, channel)
+        return channel, weakref.ref(asyncio.get_running_loop())
+
+    with listening() as server:
+        channel, loop = asyncio.run(calls())
+        collect()
+        assert loop() is None
+        channel.close()
 
 
 @pytest.mark.parametrize("run", RUNNERS.values(), ids=RUNNERS)

@@ -86,10 +86,13 @@ def test_too_many_of_one_address_are_refused_and_others_are_not(
         until(lambda: stage.connections() == 1)
         with second, Client(connect("127.0.0.1")) as next_one:
             assert next_one.ask(b"b") == b"b"
+            with connect("127.0.0.1") as refused:
+                assert refused.recv(1) == b""
     said = [record.getMessage() for record in caplog.records if "refused" in record.getMessage()]
     assert said == [
         "Connections of 127.0.0.1 are refused: it has 2, all together 2",
         "Connections of 127.0.0.3 are refused: it has 0, all together 4",
+        "Connections of 127.0.0.1 are refused: it has 2, all together 2",
     ]
 
 
