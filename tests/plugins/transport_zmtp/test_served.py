@@ -24,6 +24,7 @@ from pycom_core.messages import Delivery, Peer
 from pycom_plugins.transport_zmtp import served as module
 from pycom_plugins.transport_zmtp.dialect import cancel
 from pycom_plugins.transport_zmtp.engine import Connection, Null, Ping, Refused
+from pycom_plugins.transport_zmtp.limits import Limits
 
 MiB = 1024 * 1024
 
@@ -84,7 +85,8 @@ def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
 def test_silence_in_the_handshake_ends_the_connection(
     said: bytes, make_loop: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with Stage(loop=make_loop, handshake=0.1) as stage, stage.client() as witness:
+    with Stage(loop=make_loop) as stage, stage.client() as witness:
+        stage.listener.limits = Limits(handshake=0.1)  # of those that come later
         with stage.plain() as silent:
             silent.sendall(said)
             assert heard(silent).startswith(GREETING[:10])
@@ -95,12 +97,12 @@ def test_silence_in_the_handshake_ends_the_connection(
 
 
 def test_handshake_that_waited_for_the_loop_is_in_time(make_loop: Any) -> None:
-    with Stage(loop=make_loop, handshake=0.1) as stage, stage.plain() as sock:
+    with Stage(loop=make_loop, handshake=0.5) as stage, stage.plain() as sock:
         until(lambda: stage.connections() == 1)
 
         def hold() -> None:
             sock.sendall(GREETING + READY + REQUEST)
-            time.sleep(0.2)
+            time.sleep(0.6)
 
         stage.within(hold)
         assert is_answered(sock)

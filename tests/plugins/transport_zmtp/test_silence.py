@@ -358,8 +358,12 @@ def test_client_that_takes_a_long_reply_is_not_silent(seldom: float) -> None:
             got += len(client.sock.recv(10_000_000, socket.MSG_WAITALL))
             look(PASSES)
         assert not held[1].is_cancelled
-        look(2 * PASSES)
-        assert held[1].is_cancelled
+
+        def is_given_up() -> bool:  # when its system takes no more, either
+            look(PASSES)
+            return held[1].is_cancelled
+
+        until(is_given_up)
 
 
 # A silent server.
