@@ -238,7 +238,10 @@ def test_request_that_a_server_does_not_take_in_time() -> None:
         channel.exchange([b"CALL", bytes(50_000_000)], 300)
 
 
-def test_refusal_of_a_request_that_is_too_big() -> None:
+@pytest.mark.parametrize("piece", [65536, 5])  # bytes that are received at a time
+def test_refusal_of_a_request_that_is_too_big(piece: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pycom_plugins.transport_zmtp.channel._ROOM", piece)
+
     def refuse() -> None:
         wire = server.wire()
         server.accepted[0].recv(1000)
