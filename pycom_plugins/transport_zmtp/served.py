@@ -343,7 +343,7 @@ class Served:
 
     def say(self, buffer: bytes) -> None:
         """Send bytes of the protocol, if there are any."""
-        if buffer and not self.is_over:
+        if buffer:
             self._outbox.put([buffer])
             self.flush()
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
+from typing import Any
 
 import pytest
 from awaited import awaited
@@ -34,3 +36,14 @@ async def test_places_share_the_time_and_the_last_one_may_take_longer(
 async def test_no_place_at_all() -> None:
     with pytest.raises(ConnectionError, match="it has no address"):
         await dialing.dial([], router, 1.0)
+
+
+@awaited
+async def test_place_that_answers_at_the_last_moment_is_taken() -> None:
+    failures: list[Any] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: failures.append(context))
+    left, right = socket.socketpair()
+    with left, right:
+        left.setblocking(False)
+        await dialing._until_writable(left, 0.0)  # its answer and its end are there at once
+    assert failures == []

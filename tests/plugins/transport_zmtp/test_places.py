@@ -189,6 +189,32 @@ def test_forked_child_leaves_the_file(tmp_path: Path) -> None:
 # To connect to.
 
 
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("127.0.0.1:7", ("127.0.0.1", 7)),
+        ("127.0.0.1:*", ("127.0.0.1", 0)),
+        ("127.0.0.1", ("127.0.0.1", 0)),
+        ("lo", ("127.0.0.1", 0)),
+        ("*:7", ("0.0.0.0", 7)),
+        ("*:*", ("0.0.0.0", 0)),
+    ],
+)
+def test_sources(source: str, expected: tuple[str, int]) -> None:
+    found = places.known(places.to_connect(f"tcp://{source};127.0.0.1:1"))
+    assert found == [places.Place(socket.AF_INET, ("127.0.0.1", 1), expected)]
+
+
+@pytest.mark.parametrize("path", ["/" + "x" * 106, "@" + "x" * 106, "/" + "x" * 107, ""])
+def test_length_of_a_path(path: str) -> None:
+    address = f"ipc://{path}"
+    if 0 < len(path) <= 107:  # sun_path of unix(7), less its end
+        assert places.to_connect(address) == address
+        return
+    with pytest.raises(ConfigurationError, match="Invalid address"):
+        places.to_connect(address)
+
+
 def test_socket_with_a_source_that_is_not_here_is_closed() -> None:
     place = places.Place(socket.AF_INET, ("127.0.0.1", 1), ("192.0.2.1", 0))
     before = descriptors()
