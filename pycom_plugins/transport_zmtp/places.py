@@ -247,7 +247,7 @@ def _bound_port(address: str) -> tuple[socket.socket, str]:
     listening = QuietSocket(family, socket.SOCK_STREAM)
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6 and addresses.is_wildcard(host):
+        if family == socket.AF_INET6:
             listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         listening.bind(where)
         _listen(listening)

@@ -6,6 +6,7 @@ import asyncio
 import errno
 import os
 import resource
+import signal
 import socket
 import statistics
 import sys
@@ -674,6 +675,35 @@ def test_child_that_a_method_forks_leaves_all_to_its_parent(make_loop: Any) -> N
         assert client.ask(b"a") == other.ask(b"a") == b"a"
         with stage.client() as late:
             assert late.ask(b"a") == b"a"
+
+
+def test_child_that_goes_on_with_the_work_of_its_parent_ends() -> None:
+    children: list[int] = []
+
+    def fork(delivery: Delivery) -> None:
+        child = os.fork()
+        if child:
+            children.append(child)
+        else:
+            stage.listener.leave_to_parent()
+        echo(delivery)
+
+    with Stage(fork) as stage, stage.client() as client:
+        assert client.ask(b"fork") == b"fork"
+        ends: list[int] = []
+
+        def has_ended() -> bool:
+            child, status = os.waitpid(children[0], os.WNOHANG)
+            ends.append(status)
+            return child != 0
+
+        try:
+            until(has_ended)
+        except BaseException:
+            os.kill(children[0], signal.SIGKILL)
+            os.waitpid(children[0], 0)
+            raise
+        assert os.waitstatus_to_exitcode(ends[-1]) == 1
 
 
 # Polling.

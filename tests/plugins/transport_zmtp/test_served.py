@@ -144,6 +144,14 @@ def test_what_is_no_peer_is_told_in_one_line(
     assert len(told) < 400
 
 
+def test_peer_of_a_wrong_kind_is_told(stage: Stage) -> None:
+    with stage.plain() as sock:
+        sock.sendall(GREETING + READY.replace(b"DEALER", b"PUBPUB"))
+        _, separator, told = heard(sock).rpartition(b"\x05ERROR")
+        assert separator
+        assert b"not to 'PUBPUB'" in told
+
+
 def test_who_comes_and_goes_is_not_worth_a_line(
     stage: Stage, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -369,6 +377,21 @@ def test_replies_that_come_at_once_are_limited_together(
         " its connection is closed",
         " it is gone",
     ]
+
+
+def test_replies_that_come_at_once_may_be_more_than_may_wait() -> None:
+    waiting: list[Delivery] = []
+    body = b"x" * 60_000
+    with Stage(waiting.append, queued=100_000) as stage, stage.client() as client:
+        client.begin(*[b"x"] * 3)
+        until(lambda: len(waiting) == 3)
+
+        def answer_all() -> None:
+            for delivery in waiting:
+                delivery.reply([*delivery.frames[:-2], b"OK", body])  # type: ignore[misc]
+
+        stage.within(answer_all)
+        assert [client.message()[-1] for _ in range(3)] == [body] * 3
 
 
 def test_dropped_replies_are_one_line(caplog: pytest.LogCaptureFixture) -> None:
