@@ -217,6 +217,24 @@ def test_who_is_not_admitted_is_told_and_not_served(
     )
 
 
+def test_requests_of_who_is_not_admitted_are_not_run_after_a_gap_either(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "_LONG_GAP", 0.0)
+
+    def refuse(_: Peer) -> None:
+        raise AccessDenied("Not you")
+
+    with Stage(admit=refuse) as stage, stage.plain() as sock:
+        until(lambda: stage.connections() == 1)
+        time.sleep(2 * module._GAP)
+        sock.sendall(GREETING + READY + REQUEST * 200)
+        heard(sock)
+        time.sleep(2 * module._MOMENT)
+        stage.within(lambda: None)
+        assert stage.ran == []
+
+
 def test_plugins_admit_on_the_thread_of_the_loop() -> None:
     gate, threads = Gate(), list[threading.Thread]()
     with (
