@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import re
 import socket
 import stat
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -157,6 +159,20 @@ def test_file_that_is_no_socket_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="Address already in use"):
         places.bound(f"ipc://{path}")
     assert path.read_text() == "dear"
+
+
+@pytest.mark.parametrize("path", ["socket", "*"])
+def test_nothing_is_left_of_what_cannot_be_listened_on(
+    path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: socket.socket) -> None:
+        raise OSError(errno.ENOBUFS, "no room")
+
+    monkeypatch.setattr(places, "_listen", fail)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with pytest.raises(ConfigurationError, match="no room"):
+        places.bound("ipc://*" if path == "*" else f"ipc://{tmp_path}/{path}")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_file_of_another_socket_since_is_left_alone(tmp_path: Path) -> None:

@@ -455,6 +455,17 @@ def test_requests_of_who_leaves_are_given_up_in_turns_with_other_work() -> None:
     assert at_other_work[0] < 1000
 
 
+def test_requests_are_given_up_though_the_loop_has_ended() -> None:
+    held: list[Delivery] = []
+    with Stage(held.append) as stage, stage.client() as client:
+        client.begin(*[b"x"] * 1000)
+        until(lambda: len(held) == 1000)
+        stage.stop()
+        stage.loop.close()
+        stage.listener.close()
+        assert all(delivery.is_cancelled for delivery in held)
+
+
 @pytest.mark.parametrize("kept", [1, 200], ids=["one", "all"])
 def test_requests_of_many_messages_after_a_gap_wait_for_what_takes_them_back(
     kept: int, monkeypatch: pytest.MonkeyPatch
