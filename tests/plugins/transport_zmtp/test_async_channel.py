@@ -376,6 +376,23 @@ async def test_reply_before_a_fault_of_the_peer() -> None:
 
 
 @awaited
+async def test_second_reply_to_a_call_is_nobodys() -> None:
+    failures: list[Any] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: failures.append(context))
+    with listening() as server, connected(server.address) as channel:
+        call = begin(channel)
+        peer = await wire(server)
+        await asyncio.to_thread(peer.message)
+        reply = b"".join(peer.connection.encode([b"1", b"", b"OK", b"right"]))
+        peer.send_bytes(reply * 2)
+        assert await call == [b"OK", b"right"]
+        again = begin(channel, b"again")
+        await replies(peer)
+        assert await again == [b"OK", b"again"]
+    assert failures == []
+
+
+@awaited
 async def test_ping_is_answered_between_calls() -> None:
     with listening() as server, connected(server.address) as channel:
         call = begin(channel)

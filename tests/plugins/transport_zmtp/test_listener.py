@@ -277,6 +277,33 @@ def test_reading_pauses_at_a_full_inbox_and_goes_on(inbox: int, gate: Gate, make
         assert first.message()[-1] == b"hold"
 
 
+def test_reply_leaves_before_the_next_request_is_done(gate: Gate) -> None:
+    with Stage(gate) as stage, stage.client() as client:
+        client.begin(b"quick", b"hold")
+        assert client.message()[-1] == b"quick"
+        gate.open()
+        assert client.message()[-1] == b"hold"
+
+
+def test_loop_is_used_on_its_own_thread_alone(gate: Gate) -> None:
+    def strict() -> asyncio.AbstractEventLoop:
+        loop = asyncio.new_event_loop()
+        loop.set_debug(True)  # it raises RuntimeError for others
+        return loop
+
+    with (
+        Stage(gate, inbox=1, loop=strict) as stage,
+        stage.client() as first,
+        stage.client() as other,
+    ):
+        first.begin(b"hold")
+        gate.wait()
+        other.begin(*[b"x"] * 50)  # its connection pauses, by the thread of the stand-in
+        until(lambda: waiting(stage) == 50)
+        gate.open()
+        assert [other.message()[-1] for _ in range(50)] == [b"x"] * 50
+
+
 @pytest.mark.parametrize("budget", [0.0, 10.0])
 def test_each_wake_up_is_used_at_the_smallest_limits(budget: float) -> None:
     with Stage(inbox=1, queued=1, budget=budget) as stage, stage.client() as client:
