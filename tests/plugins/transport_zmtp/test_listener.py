@@ -704,6 +704,35 @@ def test_child_that_a_method_forks_leaves_all_to_its_parent(make_loop: Any) -> N
             assert late.ask(b"a") == b"a"
 
 
+def test_child_keeps_no_connection_open() -> None:
+    children: list[int] = []
+    may_end, end = os.pipe()
+
+    def fork(delivery: Delivery) -> None:
+        child = os.fork()
+        if not child:
+            try:
+                stage.listener.leave_to_parent()
+                os.close(end)
+                os.read(may_end, 1)
+            finally:
+                os._exit(0)
+        children.append(child)
+        echo(delivery)
+
+    try:
+        with Stage(fork) as stage, stage.client() as client:
+            assert client.ask(b"fork") == b"fork"
+            stage.within(stage.listener.close)
+            assert client.is_ended()
+            with pytest.raises(ConnectionRefusedError):
+                stage.plain()
+    finally:
+        os.close(end)
+        os.close(may_end)
+        os.waitpid(children[0], 0)
+
+
 def test_child_that_goes_on_with_the_work_of_its_parent_ends() -> None:
     children: list[int] = []
 
