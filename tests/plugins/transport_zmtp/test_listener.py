@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import math
 import os
 import resource
 import signal
@@ -27,7 +28,7 @@ from zmtp_stage import Client, Gate, Stage, echo, plain
 
 from pycom_core.messages import Delivery
 from pycom_plugins.transport_zmtp import listener as module
-from pycom_plugins.transport_zmtp import places
+from pycom_plugins.transport_zmtp import places, polling
 from pycom_plugins.transport_zmtp.transport import ZmtpTransport
 
 NOBODY: Any = None  # a listener does not look at its server
@@ -763,6 +764,20 @@ def test_child_that_goes_on_with_the_work_of_its_parent_ends() -> None:
 
 
 # Polling.
+
+
+@pytest.mark.parametrize(
+    ("budget", "pushed_aside"), [(1e-6, math.inf), (1e6, -1.0)], ids=["in vain", "pushed aside"]
+)
+def test_looking_at_one_client_ends(
+    budget: float, pushed_aside: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(polling, "cores", lambda: 2.0)
+    monkeypatch.setattr(module, "PUSHED_ASIDE", pushed_aside)
+    with Stage(budget=budget) as stage, stage.client() as busy, stage.client() as other:
+        for _ in range(5):
+            assert busy.ask(b"a") == b"a"
+        assert other.ask(b"b") == b"b"
 
 
 def test_polling_yields_to_other_callbacks_of_the_loop() -> None:
