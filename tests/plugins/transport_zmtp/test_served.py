@@ -594,3 +594,18 @@ def test_who_is_not_read_from_hears_that_the_server_is_there(
         client.begin(*[b"x"] * 10)
         assert [client.next() for _ in range(3)] == [Ping(0, b"")] * 3
         assert len(held.running) == 1
+
+
+def test_who_is_read_from_again_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_AWAY", 0.02)
+    held = Held()
+    with Stage(held, in_flight=1, inbox=1) as stage, stage.client() as client:
+        client.begin(b"1", b"2")
+        assert client.next() == Ping(0, b"")
+        replies = 0
+        while replies < 2:
+            if held.running:
+                stage.within(lambda: held.answer(1))
+            replies += not isinstance(client.next(), Ping)
+        time.sleep(0.1)
+        assert client.ask(b"now") == b"now"  # and no PING before it
