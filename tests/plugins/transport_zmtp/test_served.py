@@ -602,10 +602,10 @@ def test_who_is_read_from_again_is_left_alone(monkeypatch: pytest.MonkeyPatch) -
     with Stage(held, in_flight=1, inbox=1) as stage, stage.client() as client:
         client.begin(b"1", b"2")
         assert client.next() == Ping(0, b"")
-        replies = 0
-        while replies < 2:
-            if held.running:
-                stage.within(lambda: held.answer(1))
-            replies += not isinstance(client.next(), Ping)
+        for _ in range(2):
+            until(lambda: held.running)
+            stage.within(lambda: held.answer(1))
+            while isinstance(client.next(), Ping):
+                pass
         time.sleep(0.1)
         assert client.ask(b"now") == b"now"  # and no PING before it
