@@ -437,7 +437,6 @@ class AsyncSocketChannel(AsyncChannel):
         if self._socket is not None:
             places.forget(self._socket)
             self._socket = None
-            self._passes.stop()
 
 
 def _size(buffers: Sequence[Attachment]) -> int:

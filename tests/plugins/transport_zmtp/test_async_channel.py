@@ -376,6 +376,20 @@ async def test_reply_before_a_fault_of_the_peer() -> None:
 
 
 @awaited
+async def test_reply_that_waited_for_the_loop_is_in_time() -> None:
+    failures: list[Any] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: failures.append(context))
+    with listening() as server, connected(server.address) as channel:
+        peer = await warm(server, channel)
+        call = begin(channel, b"{}", timeout=500)
+        await asyncio.sleep(0)  # it leaves
+        answer(peer)
+        threading.Event().wait(0.6)  # the loop is busy
+        assert await call == [b"OK", b"{}"]
+    assert failures == []
+
+
+@awaited
 async def test_second_reply_to_a_call_is_nobodys() -> None:
     failures: list[Any] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: failures.append(context))

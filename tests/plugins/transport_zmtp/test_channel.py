@@ -336,6 +336,28 @@ def test_trickle_does_not_prolong_a_timeout() -> None:
         over.set()
 
 
+def test_what_comes_without_a_pause_does_not_prolong_a_timeout(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    end = time.monotonic() + helpers.PATIENCE
+
+    def take(_: object) -> bool:
+        assert time.monotonic() < end
+        return True
+
+    def serve() -> None:
+        wire = server.wire()
+        answer(wire)
+        wire.message()
+
+    with listening() as server, connected(server.address) as channel, doing(serve):
+        channel.exchange(CALL, AMPLE)
+        channel._used = math.inf  # the connection is not looked at
+        monkeypatch.setattr(channel, "_take", take)
+        with fails(sent=True, late=True):
+            channel.exchange(CALL, 50)
+
+
 @pytest.mark.parametrize("budget", [0.0, 0.01])
 def test_ping_is_answered(budget: float) -> None:
     pongs: list[Any] = []

@@ -285,6 +285,14 @@ def test_small_messages_leave_at_once_and_a_dead_host_is_noticed(
     assert (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1) in told
 
 
+def test_socket_that_was_forgotten_may_be_forgotten_again() -> None:
+    one, other = socket.socketpair()
+    with other:
+        for _ in range(2):
+            places.forget(one)
+        assert other.recv(1) == b""
+
+
 # The other end.
 
 

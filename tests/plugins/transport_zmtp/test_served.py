@@ -275,6 +275,7 @@ def test_sender_of_a_message_that_is_too_big_is_told(
             client.next()
         assert witness.ask(b"a") == b"a"
         until(lambda: stage.connections() == 2)  # till the sender closes, too
+        assert len(stage.listener.peers) == 1
         client.sock.close()
         until(lambda: stage.connections() == 1)
         assert stage.ran == [b"a"]
