@@ -463,7 +463,7 @@ def test_arrival_is_known_of_what_waits_behind_many_quick_requests(
         time.sleep(0.001)
         echo(delivery)
 
-    with Stage(note, inbox=1) as stage, stage.client() as client:
+    with Stage(note, inbox=1, heartbeat=0) as stage, stage.client() as client:
         assert client.ask(b"first") == b"first"
         client.begin(*[b"x"] * 500)
         sent = time.monotonic()
