@@ -234,7 +234,7 @@ def test_drive_gives_exceptions_to_the_coroutine() -> None:
 
 
 def test_bare_yield_after_a_cancel_gives_others_a_turn() -> None:
-    """What was to end a yield before the cancel ends no later one."""
+    """A callback that was to end a yield before the cancel ends no later one."""
     loop = asyncio.new_event_loop()
     turns: list[int] = []
     seen: list[int] = []

@@ -383,6 +383,23 @@ def test_what_a_client_sent_before_it_left_is_not_run(
         assert stage.ran == [b"hold", b"late"]
 
 
+def test_all_that_came_meanwhile_is_read_before_any_of_it_is_run(
+    gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module.SocketListener, "stand_in", lambda _: None)
+    monkeypatch.setattr(module, "_ROOM", 100)  # bytes that are received at a time
+    with Stage(gate) as stage, stage.client() as first, stage.client() as gone:
+        first.begin(b"hold")
+        gate.wait()
+        gone.begin(*[b"gone"] * 200)
+        time.sleep(0.05)  # the gap
+        gone.sock.close()
+        gate.open()
+        assert first.message()[-1] == b"hold"
+        until(lambda: stage.connections() == 1)
+        assert stage.ran == [b"hold"]
+
+
 def test_what_was_read_before_a_long_method_is_not_run_either(
     gate: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
