@@ -101,12 +101,10 @@ class Served(Link):
         self._absence.check(self)
         if self._gaps.hold_back(bool(self.inbox)):
             self._owner.on_loop(self._owner.loop.call_later, MOMENT, self._trust)
-        self._pause_if_full(0)
         return is_any
 
     def _trust(self) -> None:
         self._gaps.trust()
-        self._pause_if_full(0)
         if self.inbox:
             self._owner.wait_for_turn(self)
 
@@ -145,7 +143,6 @@ class Served(Link):
             else:
                 events = connection.filled(count)
         except ProtocolError as error:
-            self._take(error.events, arrived)
             self._fault(error)
             return False
         self._take(events, arrived)
@@ -240,8 +237,6 @@ class Served(Link):
         self.part("its message is too big")
 
     def _fault(self, error: ProtocolError) -> None:
-        if self.is_over:
-            return
         level = logger().warning if isinstance(error, OldPeer) else logger().info
         level("%s: %.*s", self.address, _SHOWN, error.reason)
         self.say(self._connection.outgoing())
