@@ -27,6 +27,7 @@ from typing import Any
 
 import attrs
 import harness
+from links import FAR, link
 
 import pycom
 
@@ -413,46 +414,6 @@ def cut(stage: Stage) -> tuple[str, str]:
         f"{lateness(stage)}; sync clients came back after {' and '.join(sync)} s, "
         f"asyncio after {asynchronous} s; {told(every)}"
     )
-
-
-NEAR, FAR, NOBODY = "10.9.0.1", "10.9.0.2", "02:00:00:00:00:99"
-
-
-@contextlib.contextmanager
-def link() -> Iterator[tuple[tuple[str, ...], tuple[str, ...], Callable[[bool], None]]]:
-    """Two network namespaces with a link: what runs a command on either side, and a switch."""
-    with contextlib.ExitStack() as stack:
-
-        def space(*outer: str) -> tuple[subprocess.Popen[bytes], tuple[str, ...]]:
-            sleeper = subprocess.Popen([*outer, "sh", "-c", "echo; exec sleep 1000"], stdout=-1)
-            stack.callback(sleeper.wait)
-            stack.callback(sleeper.kill)
-            assert sleeper.stdout is not None
-            sleeper.stdout.readline()
-            enter = ("nsenter", "-t", str(sleeper.pid), "-U", "--preserve-credentials", "-n")
-            return sleeper, enter
-
-        _, near = space("unshare", "-rn")
-        sleeper, far = space(*near, "unshare", "-n")
-
-        def ip(side: Sequence[str], words: str) -> None:
-            subprocess.run([*side, "ip", *words.split()], check=True)
-
-        ip(near, f"link add near type veth peer name far netns {sleeper.pid}")
-        for side, name, address in ((near, "near", NEAR), (far, "far", FAR)):
-            ip(side, "link set lo up")
-            ip(side, f"addr add {address}/24 dev {name}")
-            ip(side, f"link set {name} up")
-
-        def switch(is_on: bool) -> None:
-            """Send packets to the other side, or to a station that there is not: they vanish."""
-            for side, name, other in ((near, "near", FAR), (far, "far", NEAR)):
-                if is_on:
-                    ip(side, f"neigh del {other} dev {name}")
-                else:
-                    ip(side, f"neigh replace {other} lladdr {NOBODY} dev {name} nud permanent")
-
-        yield near, far, switch
 
 
 def flood(stage: Stage) -> tuple[str, str]:

@@ -60,6 +60,17 @@ class Plugins:
     optional: tuple[str, ...] = attrs.field(default=(), converter=_tuple)
     trace: bool = False  #: log every call of a hook
 
+    def __attrs_post_init__(self) -> None:
+        # Not by validators: attrs makes code for each, which takes longer at the import.
+        for field in ("disable", "optional"):
+            value: Any = getattr(self, field)
+            if not (isinstance(value, tuple) and all(isinstance(name, str) for name in value)):
+                raise ConfigurationError(
+                    f"plugins.{field} is {value!r}; write a list of names of plugins"
+                )
+        if not isinstance(self.trace, bool):
+            raise ConfigurationError(f"plugins.trace is {self.trace!r}; write true or false")
+
 
 _NESTED = {"authentication": Authentication, "plugins": Plugins}
 _SEVERAL = str | list[str]

@@ -17,7 +17,7 @@ from pycom_core import Runtime, Settings
 
 __all__ = ["default_runtime", "distributions", "faulty", "make_runtime"]
 
-pytest_plugins = ["servers"]
+pytest_plugins = ["missing"]
 
 # How long an example takes depends on what else the machine does.
 hypothesis.settings.register_profile("tests", deadline=None)

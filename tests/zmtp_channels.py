@@ -45,3 +45,12 @@ async def wire(server: Listening) -> Wire:
 async def replies(wire: Wire, *frames: bytes) -> list[bytes]:
     """Answer a request; its frames."""
     return await asyncio.to_thread(answer, wire, *frames)
+
+
+async def warm(server: Listening, channel: AsyncSocketChannel) -> Wire:
+    """Connect, with a call: it is not looked for."""
+    first = begin(channel, b"{}")
+    peer = await wire(server)
+    await replies(peer)
+    await first
+    return peer

@@ -99,6 +99,16 @@ def reset(connected: socket.socket) -> None:
     connected.close()
 
 
+def is_reset(sock: socket.socket) -> bool:
+    """Read to the end of a connection, and tell whether it was reset."""
+    try:
+        while sock.recv(1000):
+            pass
+    except ConnectionResetError:
+        return True
+    return False
+
+
 def answer(wire: zmtp_peers.Wire, *frames: bytes) -> list[bytes]:
     """Take a request and send it a reply; the request."""
     request = wire.message()

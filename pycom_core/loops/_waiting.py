@@ -303,11 +303,13 @@ class Drive:
         self._waits_for: Any = None  # itself while it runs, and at the end
 
     def wait(self, waited_for: Any) -> None:
-        """Go on once the awaited result is there."""
-        self._waits_for = waited_for
+        """Go on once the awaited result is there; after a bare yield, when others had a turn."""
         if waited_for is None:
-            self._loop.call_soon(self)
+            # Not None itself: after a cancel, a yield before it must not end this one.
+            self._waits_for = turn = object()
+            self._loop.call_soon(self, turn)
         else:
+            self._waits_for = waited_for
             claim(waited_for)
             waited_for.add_done_callback(self)
 

@@ -347,4 +347,3 @@ class AsyncSocketChannel(AsyncChannel):
         if self._socket is not None:
             places.forget(self._socket)
             self._socket = None
-            self._passes.stop()

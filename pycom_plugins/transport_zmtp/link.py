@@ -63,7 +63,7 @@ class Link(abc.ABC):
 
     def say(self, buffer: bytes) -> None:
         """Send bytes of the protocol, if there are any."""
-        if buffer and not self.is_over:
+        if buffer:
             self._outbox.put([buffer])
             self.flush()
 

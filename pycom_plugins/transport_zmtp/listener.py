@@ -364,7 +364,6 @@ class SocketListener(Listener):
 
     def close(self) -> None:
         self._watcher.stop()
-        self._passes.stop()
         loop = getattr(self, "loop", None)
         is_open = loop is not None and not loop.is_closed()
         for listening in self._sockets:

@@ -65,5 +65,4 @@ class Outbox:
         buffers = self._buffers
         while sent >= len(buffers[0]):
             sent -= len(buffers.popleft())
-        if sent:
-            buffers[0] = memoryview(buffers[0])[sent:]
+        buffers[0] = memoryview(buffers[0])[sent:]

@@ -30,7 +30,7 @@ class Polling:
 
     def __init__(self, budget: float) -> None:
         """`budget` is in s; 0 switches it off."""
-        self.budget = budget if budget > 0 and cores() >= 2 else 0.0
+        self.budget = budget if cores() >= 2 else 0.0
         self._failures = 0
         self._pause = 0
 

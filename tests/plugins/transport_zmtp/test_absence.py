@@ -128,6 +128,22 @@ def test_who_is_not_read_from_hears_that_the_server_is_there(
         assert len(held.running) == 1
 
 
+def test_who_is_read_from_again_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_AWAY", 0.02)
+    held = Held()
+    with Stage(held, in_flight=1, inbox=1) as stage, stage.client() as client:
+        client.begin(b"1", b"2")
+        assert client.next() == Ping(0, b"")
+        for _ in range(2):
+            until(lambda: held.running)
+            stage.within(lambda: held.answer(1))
+            while isinstance(client.next(), Ping):
+                pass
+        time.sleep(0.1)
+        client.begin(b"now")
+        assert not isinstance(client.next(), Ping)
+
+
 def test_requests_of_who_left_while_a_method_held_the_loop_are_not_run() -> None:
     gate = Gate()
     with Stage(gate, inbox=1) as stage, stage.client() as gone:

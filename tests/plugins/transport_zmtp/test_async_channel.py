@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 import os
 import socket
 import threading
 import warnings
+import weakref
 from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
 import zmq
 from awaited import RUNNERS, awaited, comes_true
-from zmtp_channels import AMPLE, assert_idle, begin, connected, replies, wire
-from zmtp_peers import Wire, libzmq
-from zmtp_servers import Listening, doing, fails, listening, reset
+from zmtp_channels import AMPLE, assert_idle, begin, connected, replies, warm, wire
+from zmtp_peers import libzmq
+from zmtp_servers import answer, doing, fails, is_reset, listening, reset
 
 from pycom_plugins.transport_zmtp import polling
 from pycom_plugins.transport_zmtp.async_channel import AsyncSocketChannel
+from pycom_plugins.transport_zmtp.limits import Limits
 from pycom_plugins.transport_zmtp.transport import ZmtpTransport
 
 BIG = 50_000_000
@@ -93,6 +96,18 @@ async def test_request_that_left_in_part_was_not_sent() -> None:
 
 
 @awaited
+async def test_request_that_left_in_parts_was_sent() -> None:
+    with listening() as server, connected(server.address) as channel:
+        call = begin(channel, bytes(BIG))
+        first = await wire(server)
+        await comes_true(lambda: channel._unsent.cut)
+        await asyncio.to_thread(first.message)
+        reset(server.accepted[0])
+        with fails(sent=True, match="the connection ended|Connection reset"):
+            await call
+
+
+@awaited
 async def test_refusal_of_a_request_that_is_too_big() -> None:
     def refuse() -> None:
         first = server.wire()
@@ -102,6 +117,57 @@ async def test_refusal_of_a_request_that_is_too_big() -> None:
 
     with listening() as server, connected(server.address) as channel, doing(refuse):
         assert await channel.exchange([b"CALL", bytes(BIG)], AMPLE) == [b"OK", b"too big"]
+
+
+@awaited
+async def test_reply_is_heard_that_came_before_sending_failed() -> None:
+    def answer_and_leave() -> None:  # while the second call waits for its turn
+        peer.send(b"1", b"", b"OK", b"right")
+        reset(server.accepted[0])
+
+    with listening() as server, connected(server.address) as channel:
+        first = begin(channel, b"first")
+        peer = await wire(server)
+        await asyncio.to_thread(peer.message)
+        second = begin(channel, b"second")
+        asyncio.get_running_loop().call_soon(answer_and_leave)
+        assert await first == [b"OK", b"right"]
+        assert (await replies(await wire(server)))[-1] == b"second"
+        assert await second == [b"OK", b"second"]
+
+
+@awaited
+async def test_timeout_of_years() -> None:
+    with listening() as server, connected(server.address) as channel:
+        call = begin(channel, b"{}", timeout=1e14)
+        await replies(await wire(server))
+        assert await call == [b"OK", b"{}"]
+
+
+@awaited
+async def test_more_calls_at_a_time_than_the_system_takes_buffers() -> None:
+    with listening() as server, connected(server.address) as channel:
+        peer = await warm(server, channel)
+
+        def answer_all() -> None:
+            for _ in range(2000):
+                answer(peer)
+
+        with doing(answer_all):
+            calls = [begin(channel, b"%d" % number) for number in range(2000)]
+            replies = await asyncio.gather(*calls)
+        assert replies == [[b"OK", b"%d" % number] for number in range(2000)]
+        assert len(server.accepted) == 1
+
+
+@awaited
+async def test_answered_calls_leave_no_timer() -> None:
+    # Without heartbeats, which have one.
+    channel = ZmtpTransport(Limits(heartbeat=0)).connect_async
+    with listening() as server, contextlib.closing(channel(server.address)) as opened:
+        await warm(server, opened)
+        loop: Any = asyncio.get_running_loop()
+        assert not [handle for handle in loop._scheduled if not handle.cancelled()]
 
 
 @awaited
@@ -142,6 +208,37 @@ async def test_reply_before_a_fault_of_the_peer() -> None:
         assert await right == [b"OK", b"right"]
         with fails(sent=True, match="flags 0xff"):
             await other
+
+
+@awaited
+async def test_reply_that_waited_for_the_loop_is_in_time() -> None:
+    failures: list[Any] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: failures.append(context))
+    with listening() as server, connected(server.address) as channel:
+        peer = await warm(server, channel)
+        call = begin(channel, b"{}", timeout=500)
+        await asyncio.sleep(0)  # it leaves
+        answer(peer)
+        threading.Event().wait(0.6)  # the loop is busy
+        assert await call == [b"OK", b"{}"]
+    assert failures == []
+
+
+@awaited
+async def test_second_reply_to_a_call_is_nobodys() -> None:
+    failures: list[Any] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: failures.append(context))
+    with listening() as server, connected(server.address) as channel:
+        call = begin(channel)
+        peer = await wire(server)
+        await asyncio.to_thread(peer.message)
+        reply = b"".join(peer.connection.encode([b"1", b"", b"OK", b"right"]))
+        peer.send_bytes(reply * 2)
+        assert await call == [b"OK", b"right"]
+        again = begin(channel, b"again")
+        await replies(peer)
+        assert await again == [b"OK", b"again"]
+    assert failures == []
 
 
 @awaited
@@ -191,6 +288,28 @@ async def test_close_while_connecting() -> None:
         assert_idle(channel)
 
 
+@awaited
+async def test_close_lets_the_system_forget_what_was_given_up_just_now() -> None:
+    with listening() as server, connected(server.address) as channel:
+        await warm(server, channel)
+        with fails(sent=True, late=True):
+            await channel.exchange([b"CALL"], 50)
+        channel.close()
+        assert await asyncio.to_thread(is_reset, server.accepted[0])
+
+
+@awaited
+async def test_close_lets_the_system_forget_calls_in_flight() -> None:
+    with listening() as server, connected(server.address) as channel:
+        call = begin(channel)
+        first = await wire(server)
+        await asyncio.to_thread(first.message)
+        channel.close()
+        with fails(sent=True, match="was closed"):
+            await call
+        assert await asyncio.to_thread(is_reset, server.accepted[0])
+
+
 @pytest.mark.parametrize("run", RUNNERS.values(), ids=RUNNERS)
 def test_channel_ends_with_its_loop(
     run: Callable[[Coroutine[Any, Any, Any]], Any], collect: Callable[[], object]
@@ -210,6 +329,19 @@ def test_channel_ends_with_its_loop(
         run(calls())
         collect()
         assert server.accepted[1].recv(100) == b""
+
+
+def test_channel_does_not_keep_its_loop(collect: Callable[[], object]) -> None:
+    async def calls() -> Any:
+        channel = ZmtpTransport().connect_async(server.address)
+        await warm(server, channel)
+        return channel, weakref.ref(asyncio.get_running_loop())
+
+    with listening() as server:
+        channel, loop = asyncio.run(calls())
+        collect()
+        assert loop() is None
+        channel.close()
 
 
 @pytest.mark.parametrize("run", RUNNERS.values(), ids=RUNNERS)
@@ -252,15 +384,6 @@ def outcomes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return outcomes
 
 
-async def warm(server: Listening, channel: AsyncSocketChannel) -> Wire:
-    """Connect: the first call is not looked for."""
-    first = begin(channel, b"{}")
-    peer = await wire(server)
-    await replies(peer)
-    await first
-    return peer
-
-
 @awaited
 async def test_reply_is_looked_for_while_the_loop_goes_on(outcomes: list[str]) -> None:
     with listening() as server, connected(server.address, budget=AMPLE) as channel:
@@ -274,6 +397,19 @@ async def test_reply_is_looked_for_while_the_loop_goes_on(outcomes: list[str]) -
 @awaited
 async def test_reply_that_comes_too_late_to_be_looked_for(outcomes: list[str]) -> None:
     with listening() as server, connected(server.address, budget=1e-9) as channel:
+        peer = await warm(server, channel)
+        call = begin(channel, b"{}")
+        await comes_true(lambda: outcomes == ["failed"])
+        await replies(peer, b"late")
+        assert await call == [b"OK", b"late"]
+
+
+@awaited
+async def test_who_is_pushed_aside_looks_no_more(
+    outcomes: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pycom_plugins.transport_zmtp.async_channel.PUSHED_ASIDE", -1.0)
+    with listening() as server, connected(server.address, budget=AMPLE) as channel:
         peer = await warm(server, channel)
         call = begin(channel, b"{}")
         await comes_true(lambda: outcomes == ["failed"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import math
 import os
 import select
 import signal
@@ -27,7 +28,7 @@ from zmtp_stage import Stage
 
 from pycom_core import ServiceNotAvailable
 from pycom_plugins.transport_zmtp import channel as module
-from pycom_plugins.transport_zmtp import places
+from pycom_plugins.transport_zmtp import places, polling
 from pycom_plugins.transport_zmtp.channel import BlockingChannel
 from pycom_plugins.transport_zmtp.limits import Limits
 from pycom_plugins.transport_zmtp.transport import ZmtpTransport
@@ -144,7 +145,7 @@ def test_full_queue_of_a_path(tmp_path: Path) -> None:
     [
         (b"HTTP/1.1 400 Bad Request\r\n\r\n", "does not speak ZMTP: it began with b'HTTP/1.1'"),
         (b"\x01\x00", "speaks ZMTP 1.0, this transport ZMTP 3; the setting transport"),
-        (b"", "the connection ended"),
+        (b"", "the connection ended in its handshake"),
     ],
 )
 def test_server_that_speaks_something_else(said: bytes, told: str) -> None:
@@ -243,7 +244,10 @@ def test_request_that_a_server_does_not_take_in_time() -> None:
         channel.exchange([b"CALL", bytes(50_000_000)], 300)
 
 
-def test_refusal_of_a_request_that_is_too_big() -> None:
+@pytest.mark.parametrize("piece", [65536, 5])  # bytes that are received at a time
+def test_refusal_of_a_request_that_is_too_big(piece: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_ROOM", piece)
+
     def refuse() -> None:
         wire = server.wire()
         server.accepted[0].recv(1000)
@@ -299,6 +303,15 @@ def test_limit_of_a_service_is_not_that_of_its_replies() -> None:
             assert channel.exchange(CALL, AMPLE) == [b"OK", bytes(1_000_000)]
 
 
+def test_timeout_of_years() -> None:
+    with (
+        listening() as server,
+        connected(server.address) as channel,
+        doing(lambda: answer(server.wire())),
+    ):
+        assert channel.exchange(CALL, 1e14) == [b"OK", b"{}"]
+
+
 def test_failed_call_ends_its_connection() -> None:
     def serve() -> None:
         late = server.wire()
@@ -345,6 +358,29 @@ def test_trickle_does_not_prolong_a_timeout() -> None:
             channel.exchange(CALL, 200)
         assert time.monotonic() - started < helpers.PATIENCE / 3
         over.set()
+
+
+def test_what_comes_without_a_pause_does_not_prolong_a_timeout(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    end = time.monotonic() + helpers.PATIENCE
+
+    def take(_: object) -> bool:
+        assert time.monotonic() < end
+        return True
+
+    def serve() -> None:
+        wire = server.wire()
+        answer(wire)
+        wire.message()
+        wire.send_bytes(b"unread")
+
+    with listening() as server, connected(server.address) as channel, doing(serve):
+        channel.exchange(CALL, AMPLE)
+        channel._used = math.inf  # the connection is not looked at
+        monkeypatch.setattr(channel, "_take", take)
+        with fails(sent=True, late=True):
+            channel.exchange(CALL, 50)
 
 
 @pytest.mark.parametrize("budget", [0.0, 0.01])
@@ -650,6 +686,22 @@ def test_second_place_is_tried_after_one_that_speaks_something_else(
             assert channel.exchange(CALL, AMPLE) == [b"OK", b"{}"]
 
 
+def test_places_share_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    shares: list[float] = []
+
+    def keep_silent(_channel: object, _place: object, until: float) -> None:
+        shares.append(until - began)
+        raise TimeoutError("no answer")
+
+    here = [(socket.AF_INET, ("127.0.0.1", number)) for number in range(1, 5)]
+    resolving(monkeypatch, *here)
+    monkeypatch.setattr(BlockingChannel, "_connect_to", keep_silent)
+    began = time.monotonic()
+    with connected("tcp://many:1") as channel, fails(sent=False, match="no answer"):
+        channel.exchange(CALL, 1e9)
+    assert [round(share / 1e6, 2) for share in shares] == [0.25, 0.33, 0.5, 1]
+
+
 def test_slow_look_up_ends_with_the_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
     asked, found = [], threading.Event()
 
@@ -734,6 +786,31 @@ def test_large_reply_is_a_view() -> None:
         reply = channel.exchange([b"CALL", memoryview(bytes(5_000_000))], AMPLE)
         assert isinstance(reply[1], memoryview)
         assert reply[1] == bytes(5_000_000)
+
+
+# Polling.
+
+
+@pytest.mark.parametrize(
+    ("budget", "pushed_aside"), [(1e-9, math.inf), (AMPLE, -1.0)], ids=["late", "pushed aside"]
+)
+def test_looking_for_a_reply_ends(
+    budget: float, pushed_aside: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked = threading.Event()
+    monkeypatch.setattr(polling, "cores", lambda: 2.0)
+    monkeypatch.setattr(module, "PUSHED_ASIDE", pushed_aside)
+    monkeypatch.setattr(polling.Polling, "failed", lambda _: looked.set())
+
+    def answer_late() -> None:
+        wire = server.wire()
+        request = wire.message()
+        assert looked.wait(helpers.PATIENCE)
+        wire.send(*request[:1], b"OK", b"late")
+
+    transport = ZmtpTransport(budget=budget)
+    with listening() as server, connected(server.address, transport) as channel, doing(answer_late):
+        assert channel.exchange(CALL, AMPLE) == [b"OK", b"late"]
 
 
 # Processes, and the end.

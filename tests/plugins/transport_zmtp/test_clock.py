@@ -54,6 +54,39 @@ def test_steps_of_the_wall_clock_make_no_difference(
     assert before - 0.05 <= arrived <= time.monotonic()
 
 
+class Noted:
+    """A socket with bytes that arrived so many s ago, as the system says."""
+
+    def __init__(self, ago: float) -> None:
+        self._ago = ago
+
+    def recvmsg_into(self, *_: object) -> tuple[int, list[tuple[int, int, bytes]], int, None]:
+        seconds, part = divmod(time.time() - self._ago, 1)
+        data = clock._TIME.pack(int(seconds), int(part * 1e9))
+        return 3, [(socket.SOL_SOCKET, clock._TIMESTAMPS, data)], 0, None
+
+
+@pytest.mark.parametrize("ago", [1000, 0.3])
+def test_nothing_arrived_before_the_socket_was_empty(ago: float) -> None:
+    since = time.monotonic()
+    _, arrived = Clock().receive(Noted(ago), ROOM, since)  # type: ignore[arg-type]
+    assert arrived == since
+
+
+def test_nothing_arrives_later_than_it_is_received() -> None:
+    since = time.monotonic()
+    _, arrived = Clock().receive(Noted(-0.5), ROOM, since)  # type: ignore[arg-type]
+    assert since <= arrived <= time.monotonic()
+
+
+def test_parts_of_a_second_count() -> None:
+    now = time.monotonic()
+    for _ in range(3):  # at any time of the second
+        _, arrived = Clock().receive(Noted(0.4), ROOM, now - 1000)  # type: ignore[arg-type]
+        assert now - 0.45 < arrived <= time.monotonic() - 0.35
+        time.sleep(0.1)
+
+
 def test_adjustments_of_the_wall_clock_are_no_step() -> None:
     receiver, now = Clock(), time.monotonic()
     ahead = receiver._ahead

@@ -32,6 +32,17 @@ async def test_address_that_refuses(tmp_path: Any) -> None:
             assert not channel.is_open()
 
 
+@awaited
+async def test_connection_to_itself_is_refused() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    with (
+        connected(f"tcp://127.0.0.1:{port};127.0.0.1:{port}") as channel,
+        fails(sent=False, match="Connection refused"),
+    ):
+        await channel.exchange([b"CALL"], AMPLE)
+
+
 @pytest.mark.parametrize("stage", range(3))
 @awaited
 async def test_silence_in_the_handshake(stage: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from concurrent.futures import Future
+from typing import Any
 
 import pytest
 from awaited import awaited
@@ -39,6 +40,22 @@ async def test_places_share_the_time_and_the_last_one_may_take_longer(
 async def test_no_place_at_all() -> None:
     with pytest.raises(ConnectionError, match="it has no address"):
         await dialing.dial([], router, 1.0)
+
+
+@awaited
+async def test_answer_just_when_a_place_is_given_up_is_no_failure() -> None:
+    failures: list[Any] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, context: failures.append(context))
+    left, right = socket.socketpair()
+    with left, right:
+        left.setblocking(False)
+        waiting = asyncio.ensure_future(dialing._until_writable(left))
+        await asyncio.sleep(0)
+        loop.call_soon(waiting.cancel)  # in the turn of the loop that finds it writable
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+    assert failures == []
 
 
 def test_place_that_keeps_silent_in_the_handshake_is_passed_over(

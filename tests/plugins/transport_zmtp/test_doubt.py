@@ -6,11 +6,12 @@ import asyncio
 import gc
 import socket
 import weakref
+from typing import Any
 
 import pytest
 from awaited import awaited, comes_true
-from zmtp_channels import begin, connected, replies, wire
-from zmtp_servers import fails, listening
+from zmtp_channels import begin, connected, replies, warm, wire
+from zmtp_servers import fails, is_reset, listening
 
 from pycom_plugins.transport_zmtp import doubt as module
 from pycom_plugins.transport_zmtp import places
@@ -82,8 +83,8 @@ async def test_calls_given_up_that_do_not_arrive_end_the_connection(
 ) -> None:
     with listening() as server, connected(server.address) as channel:
         monkeypatch.setattr(places, "is_cut_off", lambda _: True)
+        await warm(server, channel)
         late, other = begin(channel, b"late", timeout=50), begin(channel, b"other")
-        await wire(server)
         with fails(sent=True, late=True):
             await late
         with fails(sent=True, match="what is sent to it gets lost"):
@@ -102,8 +103,8 @@ async def test_calls_given_up_that_arrive_leave_the_connection(
     with listening() as server, connected(server.address) as channel:
         left = [*answers]
         monkeypatch.setattr(places, "is_cut_off", lambda _: left.pop(0))
+        first = await warm(server, channel)
         late, other = begin(channel, b"late", timeout=50), begin(channel, b"other")
-        first = await wire(server)
         with fails(sent=True, late=True):
             await late
         await comes_true(lambda: not left and not channel._doubt.is_open)
@@ -112,10 +113,20 @@ async def test_calls_given_up_that_arrive_leave_the_connection(
         assert await other == [b"OK", b"fine"]
 
 
-def is_reset(sock: socket.socket) -> bool:
-    try:
-        while sock.recv(1000):
-            pass
-    except ConnectionResetError:
-        return True
-    return False
+@awaited
+async def test_call_given_up_leaves_no_timer_where_the_connection_ends(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    failures: list[Any] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, context: failures.append(context))
+    monkeypatch.setattr(module, "_LOOK", 0.01)
+    with listening() as server, connected(server.address) as channel:
+        peer = await warm(server, channel)
+        late = begin(channel, b"late", timeout=50)
+        await asyncio.to_thread(peer.message)
+        with fails(sent=True, late=True):
+            await late
+        channel.close()
+        await asyncio.sleep(0.05)
+    assert failures == []

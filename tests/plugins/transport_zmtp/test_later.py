@@ -49,6 +49,26 @@ def test_earlier_timer_does_not_call_for_a_later_one(loop: Any) -> None:
     assert owner.later.is_started
 
 
+def test_start_while_it_is_started_does_not_put_it_off(loop: Any) -> None:
+    owner = Owner()
+    owner.later.start(loop, 0)
+    owner.later.start(loop, 3600)
+    loop.run_until_complete(asyncio.sleep(0.01))
+    assert owner.calls == 1
+
+
+def test_timer_that_outlives_its_owner_calls_nobody(loop: Any) -> None:
+    failures: list[Any] = []
+    loop.set_exception_handler(lambda _loop, context: failures.append(context))
+    owner = Owner()
+    later = owner.later
+    later.start(loop, 0)
+    del owner
+    loop.run_until_complete(asyncio.sleep(0.01))
+    assert not later.is_started
+    assert failures == []
+
+
 def test_owner_goes_while_it_is_started(loop: Any) -> None:
     gc.disable()
     try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import socket
 import threading
 import time
 from types import SimpleNamespace
@@ -39,7 +38,6 @@ def test_who_reads_nothing_loses_the_connection(
         stage.client() as slow,
         stage.client() as other,
     ):
-        slow.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         most = 0
         batch = [b"big"] * 100
 
@@ -65,9 +63,9 @@ def test_who_reads_nothing_loses_the_connection(
 def test_who_reads_slowly_is_served_at_this_pace() -> None:
     with Stage(queued=2 * MiB, stalled=1.0) as stage, stage.client() as slow:
         body = b"x" * MiB
-        feeder = threading.Thread(target=slow.begin, args=[body] * 40)
+        feeder = threading.Thread(target=slow.begin, args=[body] * 75)
         feeder.start()
-        for _ in range(40):
+        for _ in range(75):  # longer than it may take nothing
             time.sleep(0.02)
             assert slow.message()[-1] == body
         feeder.join()
@@ -173,6 +171,21 @@ def test_time_of_who_reads_nothing_begins_when_it_last_took_something(
             now = later
             stage.within(served._check_stall)
             assert served.is_over is is_over
+
+
+def test_replies_that_come_at_once_may_be_more_than_may_wait() -> None:
+    waiting: list[Delivery] = []
+    body = b"x" * 60_000
+    with Stage(waiting.append, queued=100_000) as stage, stage.client() as client:
+        client.begin(*[b"x"] * 3)
+        until(lambda: len(waiting) == 3)
+
+        def answer_all() -> None:
+            for delivery in waiting:
+                delivery.reply([*delivery.frames[:-2], b"OK", body])  # type: ignore[misc]
+
+        stage.within(answer_all)
+        assert [client.message()[-1] for _ in range(3)] == [body] * 3
 
 
 def test_dropped_replies_are_one_line(caplog: pytest.LogCaptureFixture) -> None:

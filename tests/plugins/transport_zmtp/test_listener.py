@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import math
 import os
 import resource
+import signal
 import socket
+import statistics
 import sys
 import threading
 import time
@@ -19,11 +22,12 @@ import pytest
 import zmq
 from helpers import until
 from zmtp_peers import libzmq
+from zmtp_servers import reset
 from zmtp_stage import Client, Gate, Stage, echo, plain
 
 from pycom_core.messages import Delivery
 from pycom_plugins.transport_zmtp import listener as module
-from pycom_plugins.transport_zmtp import places
+from pycom_plugins.transport_zmtp import places, polling
 from pycom_plugins.transport_zmtp.transport import ZmtpTransport
 
 NOBODY: Any = None  # a listener does not look at its server
@@ -78,11 +82,25 @@ def test_too_many_of_one_address_are_refused_and_others_are_not(
         until(lambda: stage.connections() == 1)
         with second, Client(connect("127.0.0.1")) as next_one:
             assert next_one.ask(b"b") == b"b"
+            with connect("127.0.0.1") as refused:
+                assert refused.recv(1) == b""
     said = [record.getMessage() for record in caplog.records if "refused" in record.getMessage()]
     assert said == [
         "Connections of 127.0.0.1 are refused: it has 2, all together 2",
         "Connections of 127.0.0.3 are refused: it has 0, all together 4",
+        "Connections of 127.0.0.1 are refused: it has 2, all together 2",
     ]
+
+
+def test_refusals_are_said_of_so_many_addresses(caplog: pytest.LogCaptureFixture) -> None:
+    with Stage(address="tcp://0.0.0.0:*", connections=1) as stage, stage.client() as first:
+        where = ("127.0.0.1", int(stage.listener.address.rpartition(":")[2]))
+        for number in range(2, module._BURST + 20):
+            source = (f"127.0.0.{number}", 0)
+            with socket.create_connection(where, helpers.PATIENCE, source) as refused:
+                assert refused.recv(1) == b""
+        assert first.ask(b"a") == b"a"
+    assert len(caplog.records) == module._BURST
 
 
 def test_addresses_are_not_counted_over_unix_sockets(tmp_path: Path) -> None:
@@ -104,14 +122,14 @@ from helpers import until
 resource.setrlimit(resource.RLIMIT_NOFILE, (80, 80))
 with Stage() as stage:
     client = stage.client()
-    others = []
+    last = socket.socket()
+    others = [last]
     try:
         while True:
             others.append(stage.plain())
     except OSError:
         pass
-    others.pop().close()
-    others.append(stage.plain())  # waits
+    last.connect(("127.0.0.1", int(stage.listener.address.rpartition(":")[2])))  # waits
     time.sleep(0.5)
     began = time.process_time()
     time.sleep(1)
@@ -154,10 +172,48 @@ def test_failure_to_accept_ends_nothing(
         monkeypatch.setattr(places, "accept", failing)
         with stage.client() as client:
             assert client.ask(b"a") == b"a"
+        errors.append(OSError(errno.EMFILE, "full again"))
+        with stage.client() as client:
+            assert client.ask(b"a") == b"a"
     assert [record.getMessage() for record in caplog.records] == [
         "No more connections can be accepted: full. Raise the limit (ulimit -n)",
         "A connection could not be accepted: [Errno 1] a firewall",
+        "No more connections can be accepted: full again. Raise the limit (ulimit -n)",
     ]
+
+
+def test_who_cannot_accept_does_not_try_all_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    tries: list[float] = []
+
+    def failing(_: socket.socket) -> Any:
+        tries.append(time.monotonic())
+        raise OSError(errno.EMFILE, "full")
+
+    with Stage() as stage:
+        monkeypatch.setattr(places, "accept", failing)
+        with stage.plain():
+            until(lambda: len(tries) > 2)
+    assert tries[2] - tries[0] > module._EXHAUSTED
+
+
+def test_closed_while_it_cannot_accept(monkeypatch: pytest.MonkeyPatch) -> None:
+    tries: list[int] = []
+    failures: list[Any] = []
+
+    def failing(_: socket.socket) -> Any:
+        tries.append(1)
+        raise OSError(errno.EMFILE, "full")
+
+    monkeypatch.setattr(module, "_EXHAUSTED", 0.01)
+    monkeypatch.setattr(places, "accept", failing)
+    with Stage() as stage:
+        stage.loop.set_exception_handler(lambda _, context: failures.append(context))
+        with stage.plain():
+            until(lambda: tries)
+        stage.within(stage.listener.close)
+        time.sleep(0.05)
+        stage.within(lambda: None)
+    assert failures == []
 
 
 # Turns.
@@ -214,6 +270,33 @@ def test_reading_pauses_at_a_full_inbox_and_goes_on(inbox: int, gate: Gate, make
         assert [other.message()[-1] for _ in range(100)] == [b"%d" % n for n in range(100)]
         assert other.ask(b"later") == b"later"
         assert first.message()[-1] == b"hold"
+
+
+def test_reply_leaves_before_the_next_request_is_done(gate: Gate) -> None:
+    with Stage(gate) as stage, stage.client() as client:
+        client.begin(b"quick", b"hold")
+        assert client.message()[-1] == b"quick"
+        gate.open()
+        assert client.message()[-1] == b"hold"
+
+
+def test_loop_is_used_on_its_own_thread_alone(gate: Gate) -> None:
+    def strict() -> asyncio.AbstractEventLoop:
+        loop = asyncio.new_event_loop()
+        loop.set_debug(True)  # it raises RuntimeError for others
+        return loop
+
+    with (
+        Stage(gate, inbox=1, loop=strict) as stage,
+        stage.client() as first,
+        stage.client() as other,
+    ):
+        first.begin(b"hold")
+        gate.wait()
+        other.begin(*[b"x"] * 50)  # its connection pauses, by the thread of the stand-in
+        until(lambda: waiting(stage) == 50)
+        gate.open()
+        assert [other.message()[-1] for _ in range(50)] == [b"x"] * 50
 
 
 @pytest.mark.parametrize("budget", [0.0, 10.0])
@@ -294,6 +377,23 @@ def test_what_a_client_sent_before_it_left_is_not_run(
         assert stage.ran == [b"hold", b"late"]
 
 
+def test_all_that_came_meanwhile_is_read_before_any_of_it_is_run(
+    gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module.SocketListener, "stand_in", lambda _: None)
+    monkeypatch.setattr(module, "_ROOM", 100)  # bytes that are received at a time
+    with Stage(gate) as stage, stage.client() as first, stage.client() as gone:
+        first.begin(b"hold")
+        gate.wait()
+        gone.begin(*[b"gone"] * 200)
+        time.sleep(0.05)  # the gap
+        gone.sock.close()
+        gate.open()
+        assert first.message()[-1] == b"hold"
+        until(lambda: stage.connections() == 1)
+        assert stage.ran == [b"hold"]
+
+
 def test_what_was_read_before_a_long_method_is_not_run_either(
     gate: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -361,6 +461,27 @@ def test_arrival_is_known_of_what_waited_behind_a_full_inbox(
         for _ in range(501):
             client.message()
         assert max(arrived) < before + 0.2
+
+
+def test_arrival_is_known_of_what_waits_behind_many_quick_requests(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "_ROOM", 30)  # bytes that are received at a time
+    arrived: list[float] = []
+
+    def note(delivery: Delivery) -> None:
+        arrived.append(delivery.arrived)
+        time.sleep(0.001)
+        echo(delivery)
+
+    with Stage(note, inbox=1, heartbeat=0) as stage, stage.client() as client:
+        assert client.ask(b"first") == b"first"
+        client.begin(*[b"x"] * 500)
+        sent = time.monotonic()
+        for _ in range(500):
+            client.message()
+        # Not of all: where clocks are read late they look as if they were set.
+        assert statistics.median(arrived) < sent + 0.1
 
 
 # Who is connected.
@@ -489,6 +610,19 @@ def test_closed_by_a_method() -> None:
         assert client.is_ended()
 
 
+def test_last_reply_arrives_whole_though_more_was_sent() -> None:
+    body = b"x" * 2_000_000
+
+    def close(delivery: Delivery) -> None:
+        client.begin(b"unread")
+        echo(delivery)
+        stage.listener.close()
+
+    with Stage(close) as stage, stage.client() as client:
+        assert client.ask(body) == body
+        assert client.is_ended()
+
+
 def test_closed_before_it_starts(tmp_path: Path) -> None:
     made = ZmtpTransport().listen(f"ipc://{tmp_path}/socket", NOBODY)
     made.also(helpers.ANY_PORT)
@@ -537,6 +671,29 @@ def test_clients_that_vanish_are_forgotten(make_loop: Any) -> None:
         until(lambda: stage.connections() == 1)
 
 
+def test_clients_that_vanish_before_they_are_accepted_are_forgotten() -> None:
+    def come_and_go() -> None:
+        for _ in range(3):
+            reset(stage.plain())
+
+    with Stage() as stage, stage.client() as client:
+        stage.within(come_and_go)
+        assert client.ask(b"a") == b"a"
+        until(lambda: stage.connections() == 1)
+
+
+def test_who_vanishes_while_replies_wait_leaves_nothing_to_the_loop(make_loop: Any) -> None:
+    with Stage(loop=make_loop) as stage:
+        for _ in range(3):  # each with the descriptor of the one before
+            client = stage.client()
+            client.begin(b"x" * 20_000_000)
+            until(lambda: stage.within(lambda: any(o.unsent for o in stage.listener._connections)))
+            client.reset()
+            until(lambda: not stage.connections())
+        with stage.client() as late:
+            assert late.ask(b"a") == b"a"
+
+
 def test_child_that_a_method_forks_leaves_all_to_its_parent(make_loop: Any) -> None:
     children: list[int] = []
 
@@ -559,7 +716,79 @@ def test_child_that_a_method_forks_leaves_all_to_its_parent(make_loop: Any) -> N
             assert late.ask(b"a") == b"a"
 
 
+def test_child_keeps_no_connection_open() -> None:
+    children: list[int] = []
+    may_end, end = os.pipe()
+
+    def fork(delivery: Delivery) -> None:
+        child = os.fork()
+        if not child:
+            try:
+                stage.listener.leave_to_parent()
+                os.close(end)
+                os.read(may_end, 1)
+            finally:
+                os._exit(0)
+        children.append(child)
+        echo(delivery)
+
+    try:
+        with Stage(fork) as stage, stage.client() as client:
+            assert client.ask(b"fork") == b"fork"
+            stage.within(stage.listener.close)
+            assert client.is_ended()
+            with pytest.raises(ConnectionRefusedError):
+                stage.plain()
+    finally:
+        os.close(end)
+        os.close(may_end)
+        os.waitpid(children[0], 0)
+
+
+def test_child_that_goes_on_with_the_work_of_its_parent_ends() -> None:
+    children: list[int] = []
+
+    def fork(delivery: Delivery) -> None:
+        child = os.fork()
+        if child:
+            children.append(child)
+        else:
+            stage.listener.leave_to_parent()
+        echo(delivery)
+
+    with Stage(fork) as stage, stage.client() as client:
+        assert client.ask(b"fork") == b"fork"
+        ends: list[int] = []
+
+        def has_ended() -> bool:
+            child, status = os.waitpid(children[0], os.WNOHANG)
+            ends.append(status)
+            return child != 0
+
+        try:
+            until(has_ended)
+        except BaseException:
+            os.kill(children[0], signal.SIGKILL)
+            os.waitpid(children[0], 0)
+            raise
+        assert os.waitstatus_to_exitcode(ends[-1]) == 1
+
+
 # Polling.
+
+
+@pytest.mark.parametrize(
+    ("budget", "pushed_aside"), [(1e-6, math.inf), (1e6, -1.0)], ids=["in vain", "pushed aside"]
+)
+def test_looking_at_one_client_ends(
+    budget: float, pushed_aside: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(polling, "cores", lambda: 2.0)
+    monkeypatch.setattr(module, "PUSHED_ASIDE", pushed_aside)
+    with Stage(budget=budget) as stage, stage.client() as busy, stage.client() as other:
+        for _ in range(5):
+            assert busy.ask(b"a") == b"a"
+        assert other.ask(b"b") == b"b"
 
 
 def test_polling_yields_to_other_callbacks_of_the_loop() -> None:

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import errno
 import os
 import re
 import socket
 import stat
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import helpers
 import pytest
 from helpers import until
+from zmtp_servers import answer, descriptors, doing, listening
 from zmtp_stage import plain
 
 from pycom_core import ConfigurationError
 from pycom_plugins.transport_zmtp import places
+from pycom_plugins.transport_zmtp.transport import ZmtpTransport
+
+AMPLE = helpers.PATIENCE * 1000
 
 
 @contextmanager
@@ -151,6 +161,20 @@ def test_file_that_is_no_socket_is_left_alone(tmp_path: Path) -> None:
     assert path.read_text() == "dear"
 
 
+@pytest.mark.parametrize("path", ["socket", "*"])
+def test_nothing_is_left_of_what_cannot_be_listened_on(
+    path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: socket.socket) -> None:
+        raise OSError(errno.ENOBUFS, "no room")
+
+    monkeypatch.setattr(places, "_listen", fail)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with pytest.raises(ConfigurationError, match="no room"):
+        places.bound("ipc://*" if path == "*" else f"ipc://{tmp_path}/{path}")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_file_of_another_socket_since_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "socket"
     with bound(f"ipc://{path}"):
@@ -176,6 +200,97 @@ def test_forked_child_leaves_the_file(tmp_path: Path) -> None:
             os._exit(0)
         assert os.waitpid(child, 0)[1] == 0
         assert client_of(listening, address) == "ipc://"
+
+
+# To connect to.
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("127.0.0.1:7", ("127.0.0.1", 7)),
+        ("127.0.0.1:*", ("127.0.0.1", 0)),
+        ("127.0.0.1", ("127.0.0.1", 0)),
+        ("lo", ("127.0.0.1", 0)),
+        ("*:7", ("0.0.0.0", 7)),
+        ("*:*", ("0.0.0.0", 0)),
+    ],
+)
+def test_sources(source: str, expected: tuple[str, int]) -> None:
+    found = places.known(places.to_connect(f"tcp://{source};127.0.0.1:1"))
+    assert found == [places.Place(socket.AF_INET, ("127.0.0.1", 1), expected)]
+
+
+@pytest.mark.parametrize("path", ["/" + "x" * 106, "@" + "x" * 106, "/" + "x" * 107, ""])
+def test_length_of_a_path(path: str) -> None:
+    address = f"ipc://{path}"
+    if 0 < len(path) <= 107:  # sun_path of unix(7), less its end
+        assert places.to_connect(address) == address
+        return
+    with pytest.raises(ConfigurationError, match="Invalid address"):
+        places.to_connect(address)
+
+
+def test_socket_with_a_source_that_is_not_here_is_closed() -> None:
+    place = places.Place(socket.AF_INET, ("127.0.0.1", 1), ("192.0.2.1", 0))
+    before = descriptors()
+    with pytest.raises(OSError, match="assign") as caught:
+        place.socket()
+    assert descriptors() == before, caught  # while the error is kept
+
+
+@pytest.mark.parametrize("host", ["nowhere.invalid", f"{'a' * 64}."])
+def test_name_that_cannot_be_resolved_is_an_obstacle(host: str) -> None:
+    told = places.obstacle(f"tcp://{host}:1", 1)
+    assert told == f"the host name {host!r} cannot be resolved"
+
+
+def test_obstacles(tmp_path: Path) -> None:
+    address = f"ipc://{tmp_path}/socket"
+    assert places.obstacle(address, 1) == "No such file or directory"
+    with bound(address):
+        assert places.obstacle(address, 1) is None
+    with bound("tcp://127.0.0.1:*") as (_, address):
+        assert places.obstacle(address, 1) is None
+    assert places.obstacle(address, 1) == "Connection refused"
+
+
+@pytest.mark.parametrize("kind", ["blocking", "asyncio"])
+def test_small_messages_leave_at_once_and_a_dead_host_is_noticed(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Noting(places.QuietSocket):
+        def setsockopt(self, level: int, option: int, value: Any) -> None:  # type: ignore[override]
+            told.append((level, option, value))
+            super().setsockopt(level, option, value)
+
+    told: list[Any] = []
+
+    async def call_on_loop() -> None:
+        channel = transport.connect_async(server.address)
+        try:
+            await channel.exchange([b"CALL", b"{}"], AMPLE)
+        finally:
+            channel.close()
+
+    with listening() as server, doing(lambda: answer(server.wire())):
+        monkeypatch.setattr(places, "QuietSocket", Noting)
+        transport = ZmtpTransport()
+        if kind == "asyncio":
+            asyncio.run(call_on_loop())
+        else:
+            with contextlib.closing(transport.connect(server.address)) as channel:
+                channel.exchange([b"CALL", b"{}"], AMPLE)
+    assert (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1) in told
+    assert (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1) in told
+
+
+def test_socket_that_was_forgotten_may_be_forgotten_again() -> None:
+    one, other = socket.socketpair()
+    with other:
+        for _ in range(2):
+            places.forget(one)
+        assert other.recv(1) == b""
 
 
 # The other end.

@@ -69,6 +69,15 @@ def test_never_on_less_than_two_cores(
         ({"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "100000 100000\n"}, 1),
         (
             {
+                "proc/self/cgroup": "0::/a/b\n",
+                "sys/fs/cgroup/a/b/cpu.max": "300000 100000\n",
+                "sys/fs/cgroup/a/cpu.max": "50000 100000\n",
+                "sys/fs/cgroup/cpu.max": "200000 100000\n",
+            },
+            0.5,
+        ),
+        (
+            {
                 "proc/self/cgroup": "4:cpu,cpuacct:/docker/a\n2:memory:/x\n0::/\n",
                 "sys/fs/cgroup/cpu/docker/a/cpu.cfs_quota_us": "50000\n",
                 "sys/fs/cgroup/cpu/docker/a/cpu.cfs_period_us": "100000\n",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import json
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,11 @@ from zmtp_stage import Client, Gate, Held, Stage, echo, lines, requests
 
 from pycom_core import AccessDenied
 from pycom_core.messages import Delivery, Peer
+from pycom_plugins.transport_zmtp import gaps
 from pycom_plugins.transport_zmtp import served as module
 from pycom_plugins.transport_zmtp.dialect import cancel
 from pycom_plugins.transport_zmtp.engine import Connection, Null, Refused
+from pycom_plugins.transport_zmtp.limits import Limits
 from pycom_plugins.transport_zmtp.listener import SocketListener
 
 pytestmark = pytest.mark.usefixtures("all_lines")
@@ -69,7 +72,8 @@ def is_answered(sock: socket.socket) -> bool:
 def test_silence_in_the_handshake_ends_the_connection(
     said: bytes, make_loop: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with Stage(loop=make_loop, handshake=0.1) as stage, stage.client() as witness:
+    with Stage(loop=make_loop) as stage, stage.client() as witness:
+        stage.listener.limits = Limits(handshake=0.1)  # of those that come later
         with stage.plain() as silent:
             silent.sendall(said)
             assert heard(silent).startswith(GREETING[:10])
@@ -80,12 +84,12 @@ def test_silence_in_the_handshake_ends_the_connection(
 
 
 def test_handshake_that_waited_for_the_loop_is_in_time(make_loop: Any) -> None:
-    with Stage(loop=make_loop, handshake=0.1) as stage, stage.plain() as sock:
+    with Stage(loop=make_loop, handshake=0.5) as stage, stage.plain() as sock:
         until(lambda: stage.connections() == 1)
 
         def hold() -> None:
             sock.sendall(GREETING + READY + REQUEST)
-            time.sleep(0.2)
+            time.sleep(0.6)
 
         stage.within(hold)
         assert is_answered(sock)
@@ -118,12 +122,21 @@ def test_what_is_no_peer_is_told_in_one_line(
     with stage.plain() as sock:
         sock.sendall(said)
         heard(sock)
-        until(lambda: stage.connections() == 1)
-        [told] = lines(caplog)
-        assert told.startswith(f"tcp://127.0.0.1:{sock.getsockname()[1]}: ")
-        assert line in told
-        assert told.isprintable()
-        assert len(told) < 400
+        name = f"tcp://127.0.0.1:{sock.getsockname()[1]}"
+    until(lambda: stage.connections() == 1)
+    [told] = lines(caplog)
+    assert told.startswith(f"{name}: ")
+    assert line in told
+    assert told.isprintable()
+    assert len(told) < 400
+
+
+def test_peer_of_a_wrong_kind_is_told(stage: Stage) -> None:
+    with stage.plain() as sock:
+        sock.sendall(GREETING + READY.replace(b"DEALER", b"PUBPUB"))
+        _, separator, told = heard(sock).rpartition(b"\x05ERROR")
+        assert separator
+        assert b"not to 'PUBPUB'" in told
 
 
 def test_who_comes_and_goes_is_not_worth_a_line(
@@ -192,6 +205,24 @@ def test_who_is_not_admitted_is_told_and_not_served(
     )
 
 
+def test_requests_of_who_is_not_admitted_are_not_run_after_a_gap_either(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(gaps, "_LONG_GAP", 0.0)
+
+    def refuse(_: Peer) -> None:
+        raise AccessDenied("Not you")
+
+    with Stage(admit=refuse) as stage, stage.plain() as sock:
+        until(lambda: stage.connections() == 1)
+        time.sleep(2 * gaps._GAP)
+        sock.sendall(GREETING + READY + REQUEST * 200)
+        heard(sock)
+        time.sleep(2 * gaps.MOMENT)
+        stage.within(lambda: None)
+        assert stage.ran == []
+
+
 def test_plugins_admit_on_the_thread_of_the_loop() -> None:
     gate, threads = Gate(), list[threading.Thread]()
     with (
@@ -235,6 +266,7 @@ def test_sender_of_a_message_that_is_too_big_is_told(
             client.next()
         assert witness.ask(b"a") == b"a"
         until(lambda: stage.connections() == 2)  # till the sender closes, too
+        assert len(stage.listener.peers) == 1
         client.sock.close()
         until(lambda: stage.connections() == 1)
         assert stage.ran == [b"a"]
@@ -274,6 +306,17 @@ def test_requests_of_who_leaves_are_given_up_in_turns_with_other_work() -> None:
         client.sock.close()
         until(lambda: len(given_up) == 1000)
     assert at_other_work[0] < 1000
+
+
+def test_requests_are_given_up_though_the_loop_has_ended() -> None:
+    held: list[Delivery] = []
+    with Stage(held.append) as stage, stage.client() as client:
+        client.begin(*[b"x"] * 1000)
+        until(lambda: len(held) == 1000)
+        stage.stop()
+        stage.loop.close()
+        stage.listener.close()
+        assert all(delivery.is_cancelled for delivery in held)
 
 
 def test_id_may_be_used_again_after_it_was_taken_back(stage: Stage) -> None:
@@ -389,6 +432,14 @@ def test_pongs_do_not_pile_up_behind_what_is_not_read() -> None:
         until(lambda: served.received - received == len(pings))
         assert served.unsent <= before
         assert other.ask(b"a") == b"a"
+
+
+def test_answered_request_is_held_by_nobody(collect: Callable[[], object]) -> None:
+    with Stage() as stage, stage.client() as client:
+        collect()
+        for _ in range(20):
+            client.ask(b"a")
+        assert sum(type(found) is Delivery for found in gc.get_objects()) < 5
 
 
 # Half of a connection.
