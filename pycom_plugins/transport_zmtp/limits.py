@@ -21,6 +21,7 @@ class Limits:
     in_flight: int = 1_000  #: requests of a connection that run at a time
     heartbeat: float = 30.0  #: s of silence before a PING, and again after it; 0: no PINGs
     frame: int = 2**30  #: bytes
+    commands: int = 1_000  #: of ZMTP that come at once: who sends more only keeps the server busy
 
     @property
     def message(self) -> int:

@@ -97,6 +97,7 @@ class ZmtpTransport(Transport):
             metadata=self._metadata,
             max_message_size=self._limits.message,
             max_frame_size=self._limits.frame,
+            max_commands=self._limits.commands,
             storage=storage,
         )
 

@@ -16,8 +16,6 @@ from pycom_plugins.transport_zmtp.engine.storage import Storage
 
 _TRAFFIC, _HANDSHAKE, _BODY, _OVER = range(4)
 _CONTEXT = 16
-#: Commands that are taken in one piece, which may have 64 KiB: who sends more only keeps us busy.
-_COMMANDS = 1000
 
 
 class Connection:
@@ -26,8 +24,9 @@ class Connection:
     `socket_type`: DEALER or ROUTER. `mechanism`: made for this connection. `as_server`: this side
     was connected to. `metadata`: properties for the peer, whose names begin with `X-`.
     `max_message_size`, `max_frame_size`: bytes of all frames of a message, and of one; None: no
-    limit. `max_frames`: of a message. `storage`: for large bodies; connections of one thread may
-    share it. Raises ValueError for arguments that cannot be sent.
+    limit. `max_frames`: of a message. `max_commands`: that are received at once. `storage`: for
+    large bodies; connections of one thread may share it. Raises ValueError for arguments that
+    cannot be sent.
     """
 
     __slots__ = (
@@ -37,6 +36,7 @@ class Connection:
         "_flags",
         "_frames",
         "_handshake",
+        "_max_commands",
         "_max_frame",
         "_max_frames",
         "_max_size",
@@ -64,6 +64,7 @@ class Connection:
         max_message_size: int | None = None,
         max_frame_size: int | None = None,
         max_frames: int = 1024,
+        max_commands: int | None = None,
         storage: Storage | None = None,
     ) -> None:
         check_socket_type(socket_type)
@@ -81,6 +82,7 @@ class Connection:
         self._max_size = sys.maxsize if max_message_size is None else max_message_size
         self._max_frame = sys.maxsize if max_frame_size is None else max_frame_size
         self._max_frames = max_frames
+        self._max_commands = sys.maxsize if max_commands is None else max_commands
         self._storage = storage or Storage()
         self._out = bytearray()
         self._refusable = mechanism.may_refuse
@@ -352,8 +354,8 @@ class Connection:
         """
         _check_command(len(body))
         self._commands += 1
-        if self._commands > _COMMANDS:
-            raise ProtocolError(f"the peer sent more than {_COMMANDS} commands at once")
+        if self._commands > self._max_commands:
+            raise ProtocolError(f"the peer sent more than {self._max_commands} commands at once")
         name, data = commands.split(bytes(body))
         if name == b"PING":
             if len(data) < 2:

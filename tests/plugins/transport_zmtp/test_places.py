@@ -347,3 +347,15 @@ def test_socket_that_could_not_be_made_is_dropped_without_a_word(
     with pytest.raises(OSError, match="support"):
         places.QuietSocket(-2)
     assert unraisable == []
+
+
+def test_input_is_looked_at_and_left() -> None:
+    here, there = socket.socketpair()
+    with here, there:
+        here.setblocking(False)
+        assert not places.has_input(here)
+        there.sendall(b"x")
+        assert places.has_input(here)
+        assert here.recv(2) == b"x"
+        there.close()
+        assert places.has_input(here)  # the end

@@ -416,7 +416,7 @@ def test_ping_is_answered_and_told_between_frames_of_a_message() -> None:
     "security", [lambda: (), lambda: (curve_client(), curve_server())], ids=["NULL", "CURVE"]
 )
 def test_commands_of_one_piece_are_counted(security: Any) -> None:
-    dealer, router = pair(*security())
+    dealer, router = pair(*security(), max_commands=1000)
     for _ in range(2):
         pings = b"".join(dealer.ping(0) for _ in range(1000))
         assert len(router.receive(pings + wire(dealer, [b"a"]))) == 1001
