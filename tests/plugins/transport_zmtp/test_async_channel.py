@@ -415,6 +415,7 @@ async def test_who_is_pushed_aside_looks_no_more(
         await comes_true(lambda: outcomes == ["failed"])
         await replies(peer, b"late")
         assert await call == [b"OK", b"late"]
+    assert outcomes == ["failed"]
 
 
 @awaited
