@@ -112,7 +112,7 @@ class AsyncSocketChannel(AsyncChannel):
             await asyncio.sleep(0)
             now = time.monotonic()
             if now > end or now - last > PUSHED_ASIDE:
-                self._polling.failed()
+                self._polling.failed(pushed_aside=now <= end)
                 return
             last = now
         self._polling.succeeded()

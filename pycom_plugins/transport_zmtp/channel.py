@@ -252,7 +252,8 @@ class BlockingChannel(Channel):
                 self._answer(deadline)
             now = time.monotonic()
             if now - last > PUSHED_ASIDE:
-                break
+                self._polling.failed(pushed_aside=True)
+                return
             last = now
         self._polling.failed()
 

@@ -209,7 +209,7 @@ class SocketListener(Listener):
             if served.is_over:
                 break
             if now >= end or now - last > PUSHED_ASIDE:
-                self._polling.failed()
+                self._polling.failed(pushed_aside=now < end)
                 break
             last = now
         if served.inbox:

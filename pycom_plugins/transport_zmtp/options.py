@@ -17,7 +17,7 @@ _Positive = Annotated[int, Meta(ge=1)]
 class Options:
     """The options with their defaults."""
 
-    polling: Annotated[int, Meta(ge=0)] = 100  #: µs
+    polling: Annotated[int, Meta(ge=0)] = 200  #: µs
     handshake_timeout: _Positive = 10_000  #: ms
     connections: _Positive = 10_000
     connections_by_address: _Positive = 1_000

@@ -17,6 +17,9 @@ from pathlib import Path
 PUSHED_ASIDE = 40e-6
 #: Waits without a look after one that was in vain; the last is repeated.
 _PAUSES = (0, 1, 4, 16, 64)
+#: What counts against looking: a wait in vain, and one where others wanted the core. Each success
+#: makes up for an eighth of a failure, so one in nine is too much.
+_IN_VAIN, _IN_THE_WAY, _SUCCESS = 1.0, 2.0, 0.125
 
 
 class Polling:
@@ -31,7 +34,7 @@ class Polling:
     def __init__(self, budget: float) -> None:
         """`budget` is in s; 0 switches it off."""
         self.budget = budget if cores() >= 2 else 0.0
-        self._failures = 0
+        self._failures = 0.0
         self._pause = 0
 
     def wanted(self) -> bool:
@@ -44,12 +47,16 @@ class Polling:
     def succeeded(self) -> None:
         """Note that the wait ended within the budget."""
         if self._failures:
-            self._failures -= 1
+            self._failures = max(0.0, self._failures - _SUCCESS)
 
-    def failed(self) -> None:
-        """Note that it did not, or that others pushed this waiter aside."""
-        self._failures = min(self._failures + 1, len(_PAUSES) - 1)
-        self._pause = _PAUSES[self._failures]
+    def failed(self, pushed_aside: bool = False) -> None:
+        """Note that it did not, or that others pushed this waiter aside.
+
+        More of them want to run than there are cores then, and perhaps the one that is waited for.
+        """
+        most = len(_PAUSES) - 1
+        self._failures = min(self._failures + (_IN_THE_WAY if pushed_aside else _IN_VAIN), most)
+        self._pause = _PAUSES[int(self._failures)]
 
 
 @functools.cache

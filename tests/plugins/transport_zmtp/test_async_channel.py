@@ -380,7 +380,8 @@ def outcomes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(polling, "cores", lambda: 2.0)
     monkeypatch.setattr("pycom_plugins.transport_zmtp.async_channel.PUSHED_ASIDE", math.inf)
     for name in ("succeeded", "failed"):
-        monkeypatch.setattr(polling.Polling, name, lambda _, name=name: outcomes.append(name))
+        note = lambda *_, name=name, **__: outcomes.append(name)  # noqa: E731
+        monkeypatch.setattr(polling.Polling, name, note)
     return outcomes
 
 

@@ -800,7 +800,7 @@ def test_looking_for_a_reply_ends(
     looked = threading.Event()
     monkeypatch.setattr(polling, "cores", lambda: 2.0)
     monkeypatch.setattr(module, "PUSHED_ASIDE", pushed_aside)
-    monkeypatch.setattr(polling.Polling, "failed", lambda _: looked.set())
+    monkeypatch.setattr(polling.Polling, "failed", lambda *_, **__: looked.set())
 
     def answer_late() -> None:
         wire = server.wire()

@@ -15,7 +15,7 @@ from pycom_plugins.transport_zmtp.options import Options
 def test_defaults_are_those_of_the_limits() -> None:
     options = Options.of(Settings())
     assert options.limits(frame=2**30, calls=10_000) == Limits()
-    assert options.budget == 100e-6
+    assert options.budget == 200e-6
 
 
 def test_units() -> None:

@@ -44,6 +44,20 @@ def test_one_wait_in_vain_among_many_costs_little() -> None:
 
 
 @pytest.mark.usefixtures("_many_cores")
+@pytest.mark.parametrize(("pushed_aside", "most"), [(False, 500), (True, 200)])
+def test_some_waits_in_vain_are_too_many_and_being_in_the_way_sooner(
+    pushed_aside: bool, most: int
+) -> None:
+    waiter = Polling(100e-6)
+    count = 0
+    for _ in range(1000):
+        if waiter.wanted():
+            count += 1
+            waiter.failed(pushed_aside) if count % 5 == 0 else waiter.succeeded()
+    assert 20 < count < most
+
+
+@pytest.mark.usefixtures("_many_cores")
 @pytest.mark.parametrize("budget", [0, -1.0])
 def test_budget_of_zero_switches_it_off(budget: float) -> None:
     assert looks(Polling(budget), 100, succeed=True) == 0
