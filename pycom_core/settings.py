@@ -144,13 +144,13 @@ class Settings:
     network: str | None = _setting(
         None,
         str | None,
-        "The file ``network.toml`` of a network of keys (:doc:`security`): connections are then "
-        "encrypted, and both sides prove who they are",
+        "The file ``network.toml`` of a network of keys (:doc:`security`), for a plugin that "
+        "encrypts connections. PyCOM's own do not yet: it is refused",
     )
     key: str | None = _setting(
         None,
         str | None,
-        "The file with the secret key of this program, for a network of keys",
+        "The file with the secret key of this program, for such a plugin",
     )
     authentication: Authentication = _setting(
         Authentication,

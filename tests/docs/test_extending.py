@@ -583,6 +583,26 @@ def test_socket(make_runtime: MakeRuntime) -> None:
                 call(other, 300)
 
 
+def test_keys_over_zmtp(make_runtime: MakeRuntime) -> None:
+    def runtime() -> Runtime:
+        public, secret = (key.decode() for key in zmq.curve_keypair())
+        known = {"encryption": {"public": public, "secret": secret}}
+        return make_runtime({"encryption": plugin("pycom_configure", 2)}, None, tables=known)
+
+    def call(client: Runtime) -> Any:
+        component = pycom.Context(runtime=client).connect(server.addresses[0], "com.foo.shop")
+        return component.invoke("buy", {"article": "tea"}, timeout=10_000)
+
+    ours = runtime()
+    server = ServiceServer(["tcp://127.0.0.1:*"], [Shop], ours)
+    with running(server):
+        ours.servers.clear()  # else the call would stay in this process
+        assert call(ours) == "tea"
+        for other in (runtime(), make_runtime(None, None)):
+            with pytest.raises(pycom.ServiceNotAvailable):
+                call(other)
+
+
 def test_curfew() -> None:
     page = sections(ROOT / "docs" / "extending.rst")
     module = run(python_in(page["A plugin in five minutes"])[0])
