@@ -23,7 +23,7 @@ from pycom_plugins.transport_zmtp.doubt import Doubt
 from pycom_plugins.transport_zmtp.engine import Connection, Event, ProtocolError, Ready, Storage
 from pycom_plugins.transport_zmtp.lookups import Lookups
 from pycom_plugins.transport_zmtp.outbox import Outbox
-from pycom_plugins.transport_zmtp.polling import PUSHED_ASIDE, Polling
+from pycom_plugins.transport_zmtp.polling import PUSHED_ASIDE, Polling, give_way
 from pycom_plugins.transport_zmtp.silence import Passes, Silence
 from pycom_plugins.transport_zmtp.unsent import Unsent
 
@@ -110,6 +110,7 @@ class AsyncSocketChannel(AsyncChannel):
         end = last + self._polling.budget
         while not reply.done():
             await asyncio.sleep(0)
+            give_way()
             now = time.monotonic()
             if now > end or now - last > PUSHED_ASIDE:
                 self._polling.failed(pushed_aside=now <= end)

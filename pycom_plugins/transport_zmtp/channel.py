@@ -18,7 +18,7 @@ from pycom_core.transport import Channel
 from pycom_plugins.transport_zmtp import places
 from pycom_plugins.transport_zmtp.engine import Connection, Event, ProtocolError, Storage, TooBig
 from pycom_plugins.transport_zmtp.lookups import Lookups
-from pycom_plugins.transport_zmtp.polling import PUSHED_ASIDE, Polling
+from pycom_plugins.transport_zmtp.polling import PUSHED_ASIDE, Polling, give_way
 
 #: Bytes that are received at a time, where the room that they need is not known.
 _ROOM = 65_536
@@ -250,6 +250,7 @@ class BlockingChannel(Channel):
                     self._polling.succeeded()
                     return
                 self._answer(deadline)
+            give_way()
             now = time.monotonic()
             if now - last > PUSHED_ASIDE:
                 self._polling.failed(pushed_aside=True)

@@ -22,7 +22,7 @@ from pycom_core.transport import ConnectedPeer, Handler, Listener, StandIn
 from pycom_plugins.transport_zmtp import clock, places
 from pycom_plugins.transport_zmtp.engine import Connection, Storage
 from pycom_plugins.transport_zmtp.limits import Limits
-from pycom_plugins.transport_zmtp.polling import PUSHED_ASIDE, Polling
+from pycom_plugins.transport_zmtp.polling import PUSHED_ASIDE, Polling, give_way
 from pycom_plugins.transport_zmtp.served import Served
 from pycom_plugins.transport_zmtp.silence import Passes
 
@@ -205,6 +205,7 @@ class SocketListener(Listener):
                 if not self._send_replies() or last - begun > _ALONE:
                     break
                 continue
+            give_way()
             now = time.monotonic()
             if served.is_over:
                 break

@@ -13,6 +13,9 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+#: Lets others run that wait for this core, perhaps the one that is looked for; from one look to the
+#: next. Without it they would wait for some ms.
+give_way: Callable[[], object] = getattr(os, "sched_yield", lambda: None)
 #: s between two looks, beyond which another thread or process has run in between.
 PUSHED_ASIDE = 40e-6
 #: Waits without a look after one that was in vain; the last is repeated.

@@ -813,6 +813,23 @@ def test_looking_for_a_reply_ends(
         assert channel.exchange(CALL, AMPLE) == [b"OK", b"late"]
 
 
+def test_who_looks_gives_way_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    gave_way = threading.Event()
+    monkeypatch.setattr(polling, "cores", lambda: 2.0)
+    monkeypatch.setattr(module, "PUSHED_ASIDE", math.inf)
+    monkeypatch.setattr(module, "give_way", gave_way.set)
+
+    def answer_then() -> None:
+        wire = server.wire()
+        request = wire.message()
+        assert gave_way.wait(helpers.PATIENCE)
+        wire.send(*request[:1], b"OK", b"seen")
+
+    transport = ZmtpTransport(budget=AMPLE)
+    with listening() as server, connected(server.address, transport) as channel, doing(answer_then):
+        assert channel.exchange(CALL, AMPLE) == [b"OK", b"seen"]
+
+
 # Processes, and the end.
 
 
