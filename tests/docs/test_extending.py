@@ -583,11 +583,14 @@ def test_socket(make_runtime: MakeRuntime) -> None:
                 call(other, 300)
 
 
-def test_keys_over_zmtp(make_runtime: MakeRuntime) -> None:
+def test_encrypted_connections(make_runtime: MakeRuntime) -> None:
+    page = sections(ROOT / "docs" / "extending.rst")
+    module = run(python_in(page["Encrypted connections"])[0])
+
     def runtime() -> Runtime:
         public, secret = (key.decode() for key in zmq.curve_keypair())
         known = {"encryption": {"public": public, "secret": secret}}
-        return make_runtime({"encryption": plugin("pycom_configure", 2)}, None, tables=known)
+        return make_runtime({"encryption": module.Encryption()}, None, tables=known)
 
     def call(client: Runtime) -> Any:
         component = pycom.Context(runtime=client).connect(server.addresses[0], "com.foo.shop")
