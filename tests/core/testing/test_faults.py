@@ -18,7 +18,7 @@ from pycom_core.testing.network import Network
 from pycom_core.testing.threads import ServiceThread
 
 #: ms; the timeout of calls that get no answer on a real network.
-TIMEOUT = 300.0
+TIMEOUT = 1_000.0
 
 
 @pytest.fixture(params=[LocalNetwork, RealNetwork])
